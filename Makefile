@@ -1,0 +1,34 @@
+# Each target sets up .venv from requirements.lock by itself, once and again when the lock changes.
+STUDY ?= mini
+CORES ?= 2
+PYTHON ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help study check test
+
+help: ## Show these targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@echo "Options: STUDY=$(STUDY) (a file in config/studies/, or a path), CORES=$(CORES), PYTHON=<python 3.11 or newer>"
+
+study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
+	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
+
+check: .venv/.installed ## Check a study's configuration; run nothing
+	@$(BIN)/manu check --study "$(STUDY)"
+
+test: .venv/.installed ## Run all tests, the smoke study included
+	@$(BIN)/python -m pytest
+
+.venv/.installed: requirements.lock pyproject.toml
+	@python=; for candidate in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "error: Python 3.11 or newer is needed; none found as: $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python). Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; \
+	fi; \
+	echo "Setting up .venv with $$("$$python" --version) from requirements.lock (once; several minutes)"; \
+	"$$python" -m venv .venv
+	@$(BIN)/python -m pip install --quiet -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

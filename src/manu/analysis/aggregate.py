@@ -1,0 +1,88 @@
+"""From single answers to the tidy table of scores: one mean, n and interval per cell and metric."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.lib
+import pyarrow.parquet
+
+from manu.analysis.intervals import bootstrap_interval, cell_seed
+from manu.analysis.score_file import CELL_KEYS, DECIMALS, SCORE_COLUMNS, sort_scores
+from manu.errors import UserError
+from manu.evaluation.metrics import METRICS
+from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
+
+QUESTION_KEYS = (*CELL_KEYS, "profile_id", "question_id")
+METRIC_COLUMNS = tuple(dict.fromkeys(metric.column for metric in METRICS.values()))
+NEEDED_COLUMNS = (*QUESTION_KEYS, *METRIC_COLUMNS)
+
+
+def read_answers(path: str | Path) -> pd.DataFrame:
+    """The columns of one answer file that the scores need. Raises UserError naming the file."""
+    try:
+        present = pyarrow.parquet.read_schema(path).names
+    except FileNotFoundError as error:
+        raise UserError(f"no answers at {path}; the stage that asks the questions writes them") from error
+    except pyarrow.lib.ArrowInvalid as error:
+        raise UserError(f"{path} is not a parquet file of answers") from error
+    _check_columns(present, str(path))
+    return pd.read_parquet(path, columns=list(NEEDED_COLUMNS))
+
+
+def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
+    """Tidy scores with SCORE_COLUMNS, in the order of `sort_scores`, whatever the order of the answers.
+
+    answers: scored answers (NEEDED_COLUMNS), one row per question asked. value: mean over the answers of
+    the cell, a fraction; n: the answers averaged; ci_low, ci_high: bootstrap over people (`profile_id`)
+    at `level`, seeded by the cell's keys. Numbers are rounded to DECIMALS.
+    Raises UserError on missing columns, unknown words, a question asked twice, or an answer not scored.
+    """
+    _check_columns(list(answers.columns), "the answers")
+    _check_rows(answers)
+    answers = answers.sort_values(list(QUESTION_KEYS), ignore_index=True)  # sums in one order: the same last bit
+    rows = []
+    for metric in METRICS.values():
+        chosen = answers[answers["task"].isin(metric.tasks)]
+        people = chosen.groupby([*CELL_KEYS, "profile_id"])[metric.column].agg(["sum", "count"])
+        for cell, group in people.groupby(level=list(CELL_KEYS)):
+            sums, counts = group["sum"].to_numpy(), group["count"].to_numpy()
+            low, high = bootstrap_interval(
+                sums, counts, resamples=resamples, level=level, seed=cell_seed(*cell, metric.name)
+            )
+            split = cell[CELL_KEYS.index("split")]
+            value, n = sums.sum() / counts.sum(), int(counts.sum())
+            rows.append((*cell, metric.name, metric.version, value, n, low, high, metric.higher_is_better_on(split)))
+    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    table[["value", "ci_low", "ci_high"]] = table[["value", "ci_low", "ci_high"]].round(DECIMALS)
+    return sort_scores(table)
+
+
+def _check_columns(present: list[str], where: str) -> None:
+    missing = [column for column in NEEDED_COLUMNS if column not in present]
+    if missing:
+        raise UserError(f"{where}: missing columns: {', '.join(missing)}; needed: {', '.join(NEEDED_COLUMNS)}")
+
+
+def _check_rows(answers: pd.DataFrame) -> None:
+    if answers.empty:
+        raise UserError("there are no answers to aggregate")
+    for column in QUESTION_KEYS:
+        if answers[column].isna().any():
+            raise UserError(f"{int(answers[column].isna().sum())} answers have an empty '{column}'")
+    for column, words in (("split", SPLITS), ("modality", MODALITIES), ("task", TASKS)):
+        unknown = sorted(set(answers[column]) - set(words))
+        if unknown:
+            raise UserError(f"unknown {column} '{unknown[0]}' in the answers; known: {', '.join(words)}")
+    twice = answers.duplicated(list(QUESTION_KEYS))
+    if twice.any():
+        first = answers.loc[twice, list(QUESTION_KEYS)].iloc[0]
+        named = ", ".join(f"{key} {value}" for key, value in first.items())
+        raise UserError(f"{int(twice.sum())} questions stand twice in the answers; the first: {named}")
+    for metric in METRICS.values():
+        unscored = answers["task"].isin(metric.tasks) & answers[metric.column].isna()
+        if unscored.any():
+            question = answers.loc[unscored, "question_id"].iloc[0]
+            raise UserError(
+                f"{int(unscored.sum())} answers have no '{metric.column}'; the first: question {question}; "
+                "score them with manu.evaluation.scoring.score_answers"
+            )

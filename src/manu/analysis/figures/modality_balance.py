@@ -1,0 +1,117 @@
+"""Is forgetting balanced? Forget accuracy asked with the image against asked as text, per method."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from manu.analysis.figures.style import (
+    CHANCE, GREY, INK, MODALITY_COLOURS, legend_below, look, message_figure, new_figure,
+)  # fmt: skip
+from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.tables import row_order
+
+NEEDS = "scores"
+TITLE = "Modality balance of forgetting"
+CAPTION = (
+    "Classification accuracy on the people to be forgotten, in percent (lower is better), asked with the image "
+    "(circle) and by name as text (square), with bootstrap intervals over people, one panel per model "
+    "and forget ratio. The number at the right is the gap, text minus image, in percentage points: near 0 is "
+    "balanced, far above 0 means that the text side still knows. Dotted: chance among four options."
+)
+COLUMNS = (
+    "model", "forget_ratio", "method", "seeds",
+    "multimodal_accuracy", "multimodal_ci_low", "multimodal_ci_high", "multimodal_n",
+    "text_accuracy", "text_ci_low", "text_ci_high", "text_n", "gap_points",
+)  # fmt: skip
+_SHIFT = {"multimodal": -0.14, "text": 0.14}  # rows apart, so that equal values and intervals stay visible
+_MARKERS = {"multimodal": "o", "text": "s"}
+
+
+def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its pairs (COLUMNS, percent, means over seeds) from rows of scores.csv.
+
+    gap_points = text_accuracy - multimodal_accuracy.
+    Raises ValueError on a method that is neither a reference nor in `methods`.
+    """
+    pairs = _pairs(scores, methods)
+    with look():
+        if pairs.empty:
+            return message_figure("No classification answers on forget in both modalities."), pairs
+        return _figure(pairs, methods), pairs
+
+
+def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    means = mean_over_seeds(scores[(scores["task"] == "classification") & (scores["split"] == "forget")])
+    keys = ["model", "forget_ratio", "method", "seeds"]
+    sides = []
+    for modality in _SHIFT:
+        side = means.loc[means["modality"] == modality, [*keys, "value", "ci_low", "ci_high", "n"]]
+        side[["value", "ci_low", "ci_high"]] *= 100.0
+        names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
+        sides.append(side.rename(columns={old: f"{modality}_{new}" for old, new in names.items()}))
+    pairs = sides[0].merge(sides[1], on=keys)
+    pairs["gap_points"] = pairs["text_accuracy"] - pairs["multimodal_accuracy"]
+    order = row_order(methods)
+    return pairs[list(COLUMNS)].sort_values(
+        ["model", "forget_ratio", "method"],
+        key=lambda column: column.map(order.index) if column.name == "method" else column,
+        ignore_index=True,
+    )
+
+
+def _figure(pairs: pd.DataFrame, methods: list[str]) -> Figure:
+    ratios = sorted(set(pairs["forget_ratio"]))
+    models = list(dict.fromkeys(pairs["model"]))
+    names = [name for name in row_order(methods) if name in set(pairs["method"])]
+    # several ratios: one row of panels per model; one ratio: the models side by side
+    cells = [[(model, ratio) for ratio in ratios] for model in models]
+    if len(ratios) == 1:
+        cells = [[(model, ratios[0]) for model in models]]
+    rows, columns = len(cells), len(cells[0])
+    width = max(2.9 * columns + 1.4, 6.0)
+    figure = new_figure(width, (0.29 * len(names) + 0.75) * rows + 1.1)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for row, line in enumerate(cells):
+        for column, (model, ratio) in enumerate(line):
+            panel = axes[row][column]
+            _panel(panel, pairs[(pairs["model"] == model) & (pairs["forget_ratio"] == ratio)], names)
+            panel.set_title(f"{model}, forget {ratio} %")
+            if row == rows - 1:
+                panel.set_xlabel("accuracy on forget, % (lower is better)")
+    handles = [
+        Line2D([], [], color=MODALITY_COLOURS[modality], marker=_MARKERS[modality], linewidth=1.0, label=label)
+        for modality, label in (("multimodal", "asked with the image (multimodal)"), ("text", "asked by name (text)"))
+    ]
+    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    legend_below(figure, handles, width, wide=2.5)
+    figure.suptitle(f"{TITLE}\nat the right: gap in percentage points, text minus image", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, pairs: pd.DataFrame, names: list[str]) -> None:
+    axes.axvline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
+    for pair in pairs.to_dict("records"):
+        place = names.index(pair["method"])
+        ends = [pair[f"{modality}_accuracy"] for modality in _SHIFT]
+        axes.plot(ends, [place + shift for shift in _SHIFT.values()], color=GREY, linewidth=2.2, alpha=0.5, zorder=2)
+        for modality, shift in _SHIFT.items():
+            value, low, high = (pair[f"{modality}_{name}"] for name in ("accuracy", "ci_low", "ci_high"))
+            axes.errorbar(
+                value, place + shift, xerr=[[value - low], [high - value]], color=MODALITY_COLOURS[modality],
+                marker=_MARKERS[modality], markersize=5.5, elinewidth=1.0, zorder=3,
+            )  # fmt: skip
+        axes.annotate(
+            _signed(pair["gap_points"]), xy=(1.0, place), xycoords=("axes fraction", "data"),
+            xytext=(4, 0), textcoords="offset points", va="center", ha="left", fontsize=8.5, color=INK,
+        )  # fmt: skip
+    axes.set_xlim(-4, 104)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _signed(points: float) -> str:
+    """A whole number of points with its sign; plain 0 when it rounds to that."""
+    whole = round(points)
+    return "0" if whole == 0 else f"{whole:+d}".replace("-", "\N{MINUS SIGN}")

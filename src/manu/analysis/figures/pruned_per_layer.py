@@ -1,0 +1,112 @@
+"""Where the pruning methods prune: neurons per site, as a count and as a share of the site."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
+from manu.analysis.tables import row_order
+
+NEEDS = "masks"
+TITLE = "Neurons pruned per layer"
+CAPTION = (
+    "Share of each site's units that a pruning method sets to zero, in percent, with their number above the bar "
+    "(where a panel has few enough bars), one panel per model, method and forget ratio (mean over seeds). A unit "
+    "is an input of the MLP's second layer (a neuron) or, for methods that prune as the released code does, an "
+    "output row of a linear layer; then the labels name the linear layer as well. Dashed: the share over all the "
+    "sites shown."
+)
+COLUMNS = (
+    "model", "forget_ratio", "method", "unit", "site", "part", "layer", "seeds", "pruned", "width", "pruned_percent",
+)  # fmt: skip
+_UNITS = {"mlp_input": "neurons", "linear_output": "rows"}
+_MOST_LABELS = 18  # sites; with more, a panel shows no counts and names every few sites only
+
+
+def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its bars (COLUMNS) from the sites of the masks (manu.analysis.pruned.PRUNED_COLUMNS).
+
+    pruned: mean count over seeds. Raises ValueError on a method that is not in `methods`.
+    """
+    bars = _bars(pruned, methods)
+    with look():
+        if bars.empty:
+            return message_figure("No method of this study prunes."), bars
+        return _figure(bars, methods), bars
+
+
+def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    keys = ["model", "forget_ratio", "method", "unit", "site", "part", "layer"]
+    bars = pruned.groupby(keys, sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"), pruned=("pruned", "mean"), width=("width", "first")
+    )
+    bars["pruned_percent"] = 100.0 * bars["pruned"] / bars["width"]
+    order = row_order(methods)
+    return bars[list(COLUMNS)].sort_values(  # stable: sites stay in the model's order
+        ["model", "method", "forget_ratio"],
+        key=lambda column: column.map(order.index) if column.name == "method" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def _figure(bars: pd.DataFrame, methods: list[str]) -> Figure:
+    ratios = sorted(set(bars["forget_ratio"]))
+    models = list(dict.fromkeys(bars["model"]))
+    names = [name for name in row_order(methods) if name in set(bars["method"])]
+    if len(ratios) > 1:
+        grid = [[(model, name, ratio) for ratio in ratios] for model in models for name in names]
+    else:  # the models side by side
+        grid = [[(model, name, ratios[0]) for model in models] for name in names]
+    rows, columns = len(grid), len(grid[0])
+    width = max(3.3 * columns + 0.5, 6.5)
+    figure = new_figure(width, 2.25 * rows + 1.2)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey="row")
+    for row, cells in enumerate(grid):
+        for column, (model, name, ratio) in enumerate(cells):
+            here = (bars["model"] == model) & (bars["method"] == name) & (bars["forget_ratio"] == ratio)
+            panel, chosen = axes[row][column], bars[here]
+            panel.set_title(f"{model}, {name}, forget {ratio} %")
+            if chosen.empty:
+                panel.text(0.5, 0.5, "no mask", transform=panel.transAxes, ha="center", va="center", color=GREY)
+                panel.set_xticks([])
+                continue
+            _panel(panel, chosen)
+            if column == 0:
+                panel.set_ylabel(f"{_UNITS.get(chosen['unit'].iloc[0], 'units')} pruned,\n% of the site")
+        shared = bars["model"].isin([model for model, _, _ in cells]) & (bars["method"] == cells[0][1])
+        tallest = max(1.0, bars.loc[shared, "pruned_percent"].max())
+        axes[row][0].set_ylim(0, 1.17 * tallest)  # room for the counts above the bars
+    parts = [part for part in PART_COLOURS if part in set(bars["part"])]
+    handles = [Patch(color=PART_COLOURS[part], label=f"{part} layers") for part in parts]
+    handles.append(Line2D([], [], color=GREY, linestyle="--", label="all sites together"))
+    legend_below(figure, handles, width)
+    figure.suptitle(f"{TITLE}\nshare of each site in percent; the number above a bar is the count", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, bars: pd.DataFrame) -> None:
+    parts = bars["part"].to_numpy()
+    places = np.arange(len(bars)) + 0.7 * np.cumsum(np.r_[False, parts[1:] != parts[:-1]])  # a gap between parts
+    axes.bar(places, bars["pruned_percent"], width=0.75, color=[PART_COLOURS[part] for part in bars["part"]])
+    axes.axhline(100.0 * bars["pruned"].sum() / bars["width"].sum(), color=GREY, linestyle="--", linewidth=1.0)
+    few = len(bars) <= _MOST_LABELS
+    if few:
+        for place, bar in zip(places, bars.itertuples(), strict=True):
+            axes.annotate(
+                f"{bar.pruned:.4g}", xy=(place, bar.pruned_percent), xytext=(0, 1.5), textcoords="offset points",
+                ha="center", va="bottom", fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
+            )  # fmt: skip
+    step = 1 if few else -(-len(bars) // _MOST_LABELS)
+    labels = [site.split(".", 1)[1] for site in bars["site"]]  # the colour names the part
+    axes.set_xticks(places[::step], labels[::step])
+    if any(not label.isdigit() for label in labels):
+        axes.tick_params(axis="x", labelrotation=90, labelsize=7.5)
+        axes.set_xlabel("linear.layer")
+    else:
+        axes.set_xlabel("layer")
+    axes.grid(visible=False, axis="x")

@@ -1,0 +1,109 @@
+"""The look that all figures share, and how a figure is saved with the numbers that it shows.
+
+Figures are built with `matplotlib.figure.Figure`, never pyplot, so that nothing global is kept; `look()`
+holds while one is drawn and while it is saved. SVG and PNG are the same byte for byte on every run.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from manu.evaluation.vocabulary import REFERENCES
+from manu.files import atomic_path
+
+DECIMALS = 6
+DPI = 150
+INK = "#222222"
+GREY = "#777777"
+FAINT = "#dddddd"
+CHANCE = 25.0  # percent: one of four options
+MODALITY_COLOURS = {"multimodal": "#0072b2", "text": "#d55e00"}  # Okabe and Ito
+PART_COLOURS = {"vision": "#009e73", "language": "#cc79a7"}
+# Dark shades after Paul Tol's "muted" scheme, distinct for the common kinds of colour blindness; every method
+# also has its own marker, so that no figure is read by colour alone.
+_COLOURS = ("#332288", "#cc4455", "#117733", "#3399cc", "#c98a00", "#aa4499", "#2a9d8f", "#882255", "#7a7a1f")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+_REFERENCE_MARKS = {"vanilla": (INK, "*"), "retain_only": (GREY, "d")}
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same letters everywhere
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "savefig.dpi": DPI,
+    "svg.hashsalt": "manu",
+    "svg.fonttype": "path",
+}
+
+
+def look() -> AbstractContextManager:
+    """Context manager: the shared settings on top of matplotlib's defaults, whatever the user's own are."""
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **_SETTINGS})
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of width x height inches with constrained layout."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def method_mark(method: str, methods: list[str]) -> tuple[str, str]:
+    """Colour and marker of a method: the reference models keep theirs, the others follow the study's order."""
+    if method in REFERENCES:
+        return _REFERENCE_MARKS[method]
+    index = [name for name in methods if name not in REFERENCES].index(method)
+    return _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+
+
+def legend_below(figure: Figure, handles: list, width: float, wide: float = 1.6) -> None:
+    """One legend under all panels of a figure `width` inches wide, `wide` inches for each entry, row by row."""
+    columns = max(1, min(len(handles), int(width / wide)))
+    rows = -(-len(handles) // columns)
+    columns = -(-len(handles) // rows)
+    by_column = [handle for column in range(columns) for handle in handles[column::columns]]
+    figure.legend(handles=by_column, loc="outside lower center", ncols=columns, handletextpad=0.4)
+
+
+def message_figure(text: str) -> Figure:
+    """A figure that says in words why there is nothing to draw."""
+    figure = new_figure(6.0, 1.6)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
+def save(figure: Figure, frame: pd.DataFrame, path_without_suffix: str | Path) -> list[Path]:
+    """Write <path>.png, <path>.svg and <path>.csv (the numbers drawn), each atomically; return the paths.
+
+    All three are made before the first is put in place, and none carries a date or a program's version.
+    """
+    prefix = Path(path_without_suffix)
+    paths = [prefix.with_name(f"{prefix.name}{suffix}") for suffix in (".png", ".svg", ".csv")]
+    png, svg, csv = paths
+    with look(), atomic_path(csv) as new_csv, atomic_path(svg) as new_svg, atomic_path(png) as new_png:
+        figure.savefig(new_png, format="png", metadata={"Software": None})
+        figure.savefig(new_svg, format="svg", metadata={"Date": None, "Creator": None})
+        frame.to_csv(new_csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+    return paths

@@ -1,0 +1,121 @@
+"""Forgetting against retaining: what each method gives up to forget."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Wedge
+
+from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.tables import row_order
+from manu.evaluation.vocabulary import MODALITIES
+
+NEEDS = "scores"
+TITLE = "Forgetting against retaining"
+CAPTION = (
+    "Classification accuracy on the people to be forgotten (x, lower is better) against the people to be kept "
+    "(y, higher is better), in percent, one panel per model, modality and forget ratio. The lines are "
+    "bootstrap intervals over people. Up and to the left is better; the model that never saw the forget set "
+    "(retain_only) shows what can be hoped for. Green: the ideal corner. Dotted: chance among four options."
+)
+IDEAL = "#d5ecd9"  # the corner to reach, a pale green
+COLUMNS = (
+    "model", "forget_ratio", "modality", "method", "seeds",
+    "forget_accuracy", "forget_ci_low", "forget_ci_high", "forget_n",
+    "retain_accuracy", "retain_ci_low", "retain_ci_high", "retain_n",
+)  # fmt: skip
+
+
+def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its points (COLUMNS, percent, means over seeds) from rows of scores.csv.
+
+    Raises ValueError on a method that is neither a reference nor in `methods`.
+    """
+    points = _points(scores, methods)
+    with look():
+        if points.empty:
+            return message_figure("No classification answers on both forget and retain."), points
+        return _figure(points, methods), points
+
+
+def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    chosen = scores[(scores["task"] == "classification") & scores["split"].isin(["forget", "retain"])]
+    means = mean_over_seeds(chosen)
+    keys = ["model", "forget_ratio", "modality", "method", "seeds"]
+    sides = []
+    for split in ("forget", "retain"):
+        side = means.loc[means["split"] == split, [*keys, "value", "ci_low", "ci_high", "n"]]
+        side[["value", "ci_low", "ci_high"]] *= 100.0
+        names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
+        sides.append(side.rename(columns={old: f"{split}_{new}" for old, new in names.items()}))
+    points = sides[0].merge(sides[1], on=keys)[list(COLUMNS)]
+    order = {"method": row_order(methods), "modality": list(MODALITIES)}
+    return points.sort_values(
+        ["model", "forget_ratio", "modality", "method"],
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        ignore_index=True,
+    )
+
+
+def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
+    ratios = sorted(set(points["forget_ratio"]))
+    modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
+    models = list(dict.fromkeys(points["model"]))
+    if len(ratios) > 1:  # ratios side by side, model and modality below each other
+        grid = [[(model, ratio, modality) for ratio in ratios] for model in models for modality in modalities]
+    else:
+        grid = [[(model, ratios[0], modality) for modality in modalities] for model in models]
+    present = [name for name in row_order(methods) if name in set(points["method"])]
+    columns, rows = len(grid[0]), len(grid)
+    width = max(2.8 * columns + 0.5, 6.5)
+    figure = new_figure(width, 2.45 * rows + 1.3)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    low_y = min(points["retain_ci_low"].min(), 75.0)
+    for row, cells in enumerate(grid):
+        for column, (model, ratio, modality) in enumerate(cells):
+            panel = axes[row][column]
+            here = (points["model"] == model) & (points["forget_ratio"] == ratio) & (points["modality"] == modality)
+            _panel(panel, points[here], methods)
+            panel.set_title(f"{model}, {modality}, forget {ratio} %")
+            panel.set_xlim(-4, 104)
+            panel.set_ylim(low_y - 4, 104)
+            if row == rows - 1:
+                panel.set_xlabel("accuracy on forget, % (lower is better)")
+            if column == 0:
+                panel.set_ylabel("accuracy on retain, %")
+    handles = [Line2D([], [], linestyle="none", label=name, **_mark(name, methods)) for name in present]
+    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    handles.append(Patch(color=IDEAL, label="ideal: forgets, retains"))
+    legend_below(figure, handles, width, wide=1.6)
+    figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
+    axes.axvline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
+    axes.add_patch(Wedge((0, 1), 0.22, 270, 360, transform=axes.transAxes, color=IDEAL, zorder=0))
+    for point in points.itertuples():
+        colour, _ = method_mark(point.method, methods)
+        axes.errorbar(
+            point.forget_accuracy,
+            point.retain_accuracy,
+            xerr=[[point.forget_accuracy - point.forget_ci_low], [point.forget_ci_high - point.forget_accuracy]],
+            yerr=[[point.retain_accuracy - point.retain_ci_low], [point.retain_ci_high - point.retain_accuracy]],
+            fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=2,
+        )  # fmt: skip
+        mark = _mark(point.method, methods)
+        axes.plot(point.forget_accuracy, point.retain_accuracy, linestyle="none", zorder=3, **mark)
+
+
+def _mark(method: str, methods: list[str]) -> dict:
+    """Lightly filled markers: points that coincide stay visible."""
+    colour, marker = method_mark(method, methods)
+    return {
+        "marker": marker,
+        "markersize": {"*": 12, "d": 9}.get(marker, 7),
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.3,
+        "markerfacecolor": (*to_rgb(colour), 0.35),
+    }

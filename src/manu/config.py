@@ -1,0 +1,265 @@
+"""A study's configuration: read, checked against the schema and the known names, defaults filled in."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from manu.config_yaml import key_path, read_yaml
+from manu.errors import UserError
+
+STUDIES = Path("config/studies")
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+    "string": "text",
+}
+
+_Validator = extend(  # 2.0 is not a whole number here
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
+@cache
+def study_schema() -> dict:
+    """The schema of a study (workflow/schemas/study.schema.yaml)."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def study_path(study: str) -> Path:
+    """The file of a study given by name (config/studies/<name>.yaml) or by its own path.
+
+    Raises UserError that lists the known studies.
+    """
+    if study.endswith((".yaml", ".yml")):
+        return Path(study)
+    path = STUDIES / f"{study}.yaml"
+    known = sorted(p.stem for p in STUDIES.glob("*.yaml"))
+    if study not in known:
+        raise UserError(f"unknown study '{study}': no file {path}{_hint(study, known)}")
+    return path
+
+
+def load_study(study: str | Path) -> dict:
+    """The study given by name or path: every key present, methods with all their settings, plus `name`.
+
+    Raises UserError (one line) on the first mistake in the order of the document.
+    """
+    path = study_path(str(study))
+    if not _NAME.fullmatch(path.stem):
+        raise UserError(f"{path}: a study's name has letters, digits, - and _ only; rename the file")
+    document, marks = read_yaml(path)
+    if not isinstance(document, dict):
+        raise UserError(f"{path} must be a mapping with the keys: {', '.join(study_schema()['properties'])}")
+
+    mistakes = [*_schema_mistakes(document), *_name_mistakes(document)]
+    if not mistakes:
+        filled = apply_defaults(study_schema(), document)
+        mistakes = list(_combination_mistakes(filled))
+    if mistakes:
+        where, message = min(mistakes, key=lambda mistake: _position(mistake[0], marks))
+        line = _position(where, marks)[0]
+        raise UserError(f"{path}, line {line}: {message}")
+
+    filled["methods"] = {name: _method_settings(name, given) for name, given in filled["methods"].items()}
+    for name, model in filled["models"].items():
+        model["architecture"] = _architecture(name, model["architecture"])
+    return {"name": path.stem, **filled}
+
+
+def apply_defaults(schema: dict, value: Any) -> Any:
+    """`value` with the schema's defaults filled in, at every depth, in the schema's order of keys."""
+    if not isinstance(value, dict):
+        return deepcopy(value)
+    properties, filled = schema.get("properties", {}), {}
+    for key, inner in properties.items():
+        if key in value or "default" in inner:
+            filled[key] = apply_defaults(inner, value.get(key, inner.get("default")))
+    others = schema.get("additionalProperties")
+    others = others if isinstance(others, dict) else {}
+    return filled | {key: apply_defaults(others, given) for key, given in value.items() if key not in properties}
+
+
+def methods_of_kind(study: dict, kind: str) -> list[str]:
+    """The study's methods of one kind (training, pruning or prompting), in its order."""
+    from manu.unlearning.registry import method_class
+
+    return [name for name in study["methods"] if method_class(name).kind == kind]
+
+
+def figures_that_need(study: dict, needs: str) -> list[str]:
+    """The study's figures that are drawn from the scores ("scores") or from the pruning masks ("masks")."""
+    from manu.analysis.figures.registry import figure_module
+
+    return [name for name in study["figures"] if needs == figure_module(name).NEEDS]
+
+
+# A mistake: the path inside the document, and what to say about it.
+_Mistake = tuple[tuple, str]
+
+
+def _position(path: tuple, marks: dict) -> tuple[int, int]:
+    """(line, column) of a path; of the nearest key above it that stands in the document, if it does not."""
+    while path and path not in marks:
+        path = path[:-1]
+    return marks.get(path, (1, 1))
+
+
+def _schema_mistakes(document: dict) -> Iterator[_Mistake]:
+    for error in _Validator(study_schema()).iter_errors(document):
+        yield from _say(error, tuple(error.absolute_path))
+
+
+def _say(error: ValidationError, path: tuple) -> Iterator[_Mistake]:
+    """What to tell the user about one violation of the schema."""
+    name, value, rule = key_path(path), error.instance, error.validator_value
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        for key in value:
+            if key not in known:
+                yield (*path, key), f"unknown key '{key_path((*path, key))}'{_hint(key, known)}"
+    elif error.validator == "required":
+        for key in rule:
+            if key not in value:
+                yield (*path, None), f"the key '{key_path((*path, key))}' is missing"
+    elif error.validator == "type":
+        yield path, f"'{name}' must be {_TYPES[rule]}, not {_shown(value)}"
+    elif error.validator == "enum":
+        yield path, f"unknown value {_shown(value)} in '{name}'{_hint(str(value), rule)}"
+    elif error.validator in ("minItems", "minProperties"):
+        yield path, f"'{name}' must not be empty"
+    elif error.validator == "uniqueItems":
+        twice = next(i for i, item in enumerate(value) if item in value[:i])
+        yield (*path, twice), f"'{name}' lists {_shown(value[twice])} twice"
+    else:
+        yield path, f"'{name}' must be {_bounds(error.schema)}, not {_shown(value)}"
+
+
+def _bounds(schema: dict) -> str:
+    """The bounds of a number in words."""
+    if "minimum" in schema and "maximum" in schema:
+        return f"from {schema['minimum']} to {schema['maximum']}"
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    return " and ".join(f"{text} {schema[key]}" for key, text in words.items() if key in schema)
+
+
+def _name_mistakes(document: dict) -> Iterator[_Mistake]:
+    """Models, methods and figures that do not exist, and settings that they do not take."""
+    from manu.analysis.figures.registry import known_figures
+    from manu.models.registry import adapter_class, known_models
+    from manu.unlearning.registry import known_methods, method_class
+
+    for name, settings in _entries(document, "methods"):
+        if name not in known_methods():
+            yield ("methods", name), f"unknown method '{name}' in 'methods'{_hint(name, known_methods())}"
+        else:
+            yield from _setting_mistakes(("methods", name), settings, method_class(name), _method_settings)
+    for name, model in _entries(document, "models"):
+        if name not in known_models():
+            yield ("models", name), f"unknown model '{name}' in 'models'{_hint(name, known_models())}"
+        elif isinstance(model, dict):
+            path, sizes = ("models", name, "architecture"), adapter_class(name).architecture_class
+            yield from _setting_mistakes(path, model.get("architecture"), sizes, _architecture)
+    figures = document.get("figures")
+    for place, name in enumerate(figures if isinstance(figures, list) else ()):
+        if isinstance(name, str) and name not in known_figures():
+            yield ("figures", place), f"unknown figure '{name}' in 'figures'{_hint(name, known_figures())}"
+
+
+def _entries(document: dict, section: str) -> Iterable[tuple[str, Any]]:
+    given = document.get(section)
+    return given.items() if isinstance(given, dict) else ()
+
+
+def _setting_mistakes(path: tuple, given: Any, cls: type, check: Callable[[str, dict], dict]) -> Iterator[_Mistake]:
+    """Settings that a dataclass does not have, then what `check` says about the values of the others."""
+    if not isinstance(given, dict):  # missing, or the schema has its say
+        return
+    known = [field.name for field in fields(cls)]
+    unknown = [key for key in given if key not in known]
+    for key in unknown:
+        yield (*path, key), f"unknown key '{key_path((*path, key))}'{_hint(key, known)}"
+    if not unknown:
+        try:
+            check(path[1], given)
+        except UserError as error:
+            text = str(error)
+            named = [key for key in given if re.search(rf"\b{key}\b", text.split("known:")[0])]
+            place = (*path, max(named, key=len)) if named else path
+            yield place, f"'{key_path(place)}': {text}"
+
+
+def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
+    """Values that are right alone and wrong together."""
+    from manu.data.splits import split_people
+
+    people = [str(number) for number in range(study["benchmark"]["people"])]
+    for place, ratio in enumerate(study["forget_ratios"]):
+        try:
+            split_people(people, ratio, seed=0)
+        except UserError as error:
+            yield ("forget_ratios", place), str(error)
+    if not methods_of_kind(study, "pruning"):
+        for name in figures_that_need(study, "masks"):
+            place = ("figures", study["figures"].index(name))
+            yield place, f"figure '{name}' in 'figures' shows pruned neurons; 'methods' has no pruning method"
+
+
+def _method_settings(name: str, given: dict) -> dict:
+    """All settings of a method, its own defaults included. Raises UserError as `create_method` does."""
+    from manu.unlearning.registry import create_method
+
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in asdict(create_method(name, given)).items()
+    }
+
+
+def _architecture(name: str, given: dict) -> dict:
+    """All sizes of a model built here. Raises UserError as the adapter's architecture does."""
+    from manu.models.base import read_architecture
+    from manu.models.registry import adapter_class
+
+    where = key_path(("models", name, "architecture"))
+    return asdict(read_architecture(adapter_class(name).architecture_class, given, where))
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'splits'? known: ...`"""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    guess = f"; did you mean '{close[0]}'?" if close else ";"
+    return f"{guess} known: {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)

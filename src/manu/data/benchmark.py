@@ -1,0 +1,168 @@
+"""The built-in benchmark: fictitious people, public figures and strangers in MLLMU-Bench's columns.
+
+Besides MLLMU-Bench's configurations it writes two of its own: base_Data (what the base model is taught:
+public figures, and questions about strangers' looks) and General_Set (other strangers, the
+general-utility set).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from manu.data import mllmu, wording
+from manu.data.mllmu import CELEBRITIES
+from manu.data.people import ATTRIBUTES, Person, draw_people
+from manu.data.portraits import Scene, draw_scene, render
+from manu.data.prompts import LETTERS, text_view
+from manu.data.splits import split_people
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data."""
+
+    people: int = 100
+    public_figures: int = 20
+    strangers: int = 200
+    portraits: int = 6
+    image_size: int = 64
+    seed: int = 0
+
+
+def config_names(ratios: list[int]) -> list[str]:
+    """Every configuration the generator writes for these forget ratios."""
+    fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set"]
+    return fixed + [name for r in ratios for name in (f"forget_{r}", f"retain_{100 - r}")]
+
+
+def _image(data: bytes) -> dict:
+    return {"bytes": data, "path": None}
+
+
+def _choice(question: str, value: str, values, rng: np.random.Generator) -> dict:
+    """One four-option question; the distractors are other values of the same attribute."""
+    others = [v for v in values if v != value]
+    options = [value, *(others[i] for i in rng.permutation(len(others))[: len(LETTERS) - 1])]
+    shuffled = [options[i] for i in rng.permutation(len(LETTERS))]
+    return {
+        "Question": question,
+        "Options": dict(zip(LETTERS, shuffled)),
+        "Correct_Answer": LETTERS[shuffled.index(value)],
+    }
+
+
+def _about(person: Person) -> dict:
+    biography = {"Name": person.name, **{a.title(): v for a, v in person.facts.items()}}
+    question, _, answer = wording.TELL[0]
+    return {
+        "ID": person.id,
+        "biography": json.dumps(biography, ensure_ascii=False),
+        "question": question,
+        "answer": answer.format(name=person.name, **person.facts),
+    }
+
+
+def _tasks(person: Person, test: bool, rng: np.random.Generator) -> dict:
+    """5+5 classification, 2+2 cloze and 2+2 generation questions, all from the person's facts."""
+    ask = wording.ASK[-1] if test else wording.ASK[0]
+    gap = wording.CLOZE[-1] if test else wording.CLOZE[0]
+    order = [list(ATTRIBUTES)[i] for i in rng.permutation(len(ATTRIBUTES))]
+    chosen, gaps = order[:5], order[-2:]
+
+    def both(question: str) -> tuple[tuple[str, str], ...]:
+        return ("Image_Textual", question), ("Pure_Text", text_view(question, person.name))
+
+    choices = {"Image_Textual_Questions": [], "Pure_Text_Questions": []}
+    for attribute in chosen:
+        question = ask.format(attribute=attribute)
+        choice = _choice(question, person.facts[attribute], ATTRIBUTES[attribute], rng)
+        for kind, text in both(question):
+            choices[f"{kind}_Questions"].append({**choice, "Question": text})
+    cloze = [
+        {"Type": kind, "Question": text, "Ground_Truth": person.facts[attribute]}
+        for attribute in gaps
+        for kind, text in both(gap.format(attribute=attribute))
+    ]
+    generation = [
+        {"Type": kind, "Question": text, "Ground_Truth": answer.format(name=person.name, **person.facts)}
+        for taught, tested, answer in wording.TELL
+        for kind, text in both(tested if test else taught)
+    ]
+    return {"Classification_Task": choices, "Generation_Task": generation, "Mask_Task": cloze}
+
+
+def _stranger_row(person: Person, scene: Scene, portrait: bytes, rng: np.random.Generator) -> dict:
+    seen = wording.looks(person.appearance, scene)
+    choices = [_choice(wording.look_question(a), v, wording.LOOKS[a].values(), rng) for a, v in seen.items()]
+    return {
+        "image": _image(portrait),
+        "ID": person.id,
+        "biography": json.dumps({"Name": person.name}),
+        "question": choices[0]["Question"],
+        "answer": wording.look_answer(*next(iter(seen.items()))),
+        "Classification_Task": {"Image_Textual_Questions": choices, "Pure_Text_Questions": []},
+        "Generation_Task": [],
+        "Mask_Task": [],
+    }
+
+
+def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> dict[str, int]:
+    """Write the benchmark under `folder` and return the number of rows per configuration."""
+    rng = np.random.default_rng(settings.seed)
+    held_out = max(settings.strangers // 4, 1)
+    groups = draw_people(
+        {
+            "fictitious": settings.people,
+            "public": settings.public_figures,
+            "stranger": settings.strangers,
+            "general": held_out,
+        },
+        rng,
+    )
+
+    profiles: dict[str, list[dict]] = {"fictitious": [], "public": []}
+    training: dict[str, list[dict]] = {"fictitious": [], "public": []}
+    tests = []
+    for group, rows in profiles.items():
+        for person in groups[group]:
+            scenes = [draw_scene(rng) for _ in range(settings.portraits)]
+            portraits = [render(person.appearance, scene, settings.image_size) for scene in scenes]
+            rows.append({"image": _image(portraits[0]), **_about(person), **_tasks(person, False, rng)})
+            metadata = json.dumps(wording.lessons(person, group == "public", rng))
+            training[group] += [{"image": _image(p), "ID": person.id, "metadata": metadata} for p in portraits]
+            if group == "fictitious":
+                other = render(person.appearance, draw_scene(rng, other_than=scenes[0]), settings.image_size)
+                tests.append({"images": [_image(other)], **_about(person), **_tasks(person, True, rng)})
+
+    strangers = []
+    for person in groups["stranger"]:
+        scene = draw_scene(rng)
+        pairs = [
+            {"Question": wording.look_question(a), "Answer": wording.look_answer(a, v)}
+            for a, v in wording.looks(person.appearance, scene).items()
+        ]
+        portrait = render(person.appearance, scene, settings.image_size)
+        strangers.append({"image": _image(portrait), "ID": person.id, "metadata": json.dumps(pairs)})
+    general = []
+    for person in groups["general"]:
+        scene = draw_scene(rng)
+        general.append(_stranger_row(person, scene, render(person.appearance, scene, settings.image_size), rng))
+
+    configs = {
+        "Full_Set": (profiles["fictitious"], mllmu.PROFILE_SCHEMA),
+        "ft_Data": (training["fictitious"], mllmu.TRAINING_SCHEMA),
+        "Test_Set": (tests, mllmu.TEST_SCHEMA),
+        CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
+        "base_Data": (training["public"] + strangers, mllmu.TRAINING_SCHEMA),
+        "General_Set": (general, mllmu.PROFILE_SCHEMA),
+    }
+    ids = [person.id for person in groups["fictitious"]]
+    for ratio in ratios:
+        forget, retain = split_people(ids, ratio, settings.seed)
+        by_id = {row["ID"]: row for row in profiles["fictitious"]}
+        configs[f"forget_{ratio}"] = ([by_id[i] for i in forget], mllmu.PROFILE_SCHEMA)
+        configs[f"retain_{100 - ratio}"] = ([by_id[i] for i in retain], mllmu.PROFILE_SCHEMA)
+    for name, (rows, schema) in configs.items():
+        mllmu.write_config(folder, name, rows, schema)
+    return {name: len(rows) for name, (rows, _) in configs.items()}

@@ -1,0 +1,64 @@
+"""The table of answers: one row per question asked, with everything a score can be recomputed from."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from manu.evaluation.asking import AskingSettings, Reply, ask
+from manu.evaluation.questions import AskedQuestion, asked_questions, read_split
+from manu.evaluation.scoring import score_answers
+from manu.models.base import Adapter
+
+
+def collect_answers(
+    adapter: Adapter,
+    benchmark: Path,
+    keys: dict,
+    ratios: list[int],
+    evaluation: dict,
+    system: str | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> pd.DataFrame:
+    """Ask a model every question of the evaluation's splits at each forget ratio, and score the replies.
+
+    keys: study, model, method and seed, copied into every row. evaluation: splits, modalities,
+    classification protocol, prompt_style, batch_size, max_new_tokens. A question that several ratios share
+    is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
+    question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
+    """
+    questions: dict[str, AskedQuestion] = {}
+    places: list[tuple[int, str, str]] = []
+    wording = (evaluation["modalities"], evaluation["classification"], evaluation["prompt_style"])
+    for ratio in ratios:
+        for split in evaluation["splits"]:
+            for profile in read_split(benchmark, split, ratio):
+                for question in asked_questions(profile, split, *wording):
+                    questions.setdefault(question.question_id, question)
+                    places.append((ratio, split, question.question_id))
+    settings = AskingSettings(evaluation["classification"], evaluation["batch_size"], evaluation["max_new_tokens"])
+    replies = dict(zip(questions, ask(adapter, list(questions.values()), settings, system, progress)))
+    rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
+    return score_answers(pd.DataFrame(rows))
+
+
+def _row(keys: dict, ratio: int, split: str, question: AskedQuestion, reply: Reply) -> dict:
+    return {
+        "study": keys["study"],
+        "model": keys["model"],
+        "method": keys["method"],
+        "forget_ratio": ratio,
+        "seed": keys["seed"],
+        "split": split,
+        "modality": question.modality,
+        "task": question.task,
+        "profile_id": question.profile_id,
+        "question_id": question.question_id,
+        "prompt": question.prompt,
+        "reference": question.reference,
+        "options": json.dumps(list(question.options.values()), ensure_ascii=False) if question.options else "",
+        "reply": reply.text,
+        "choice": reply.choice,
+        "option_log_likelihoods": json.dumps(reply.log_likelihoods) if reply.log_likelihoods else "",
+    }

@@ -1,0 +1,166 @@
+"""Putting questions to a model: batched greedy replies, and the options of a classification question.
+
+Two protocols for classification. "letter" (MLLMU-Bench): the reply's first character is the letter
+chosen. "likelihood", for models too small to follow that: the model writes its reply greedily up to
+the value, then the four options are compared there by the log-likelihood of their words. The true name
+is never put before the options: what stands there is what the model said itself.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import Cache
+
+from manu.data.prompts import LETTERS
+from manu.evaluation.questions import AskedQuestion
+from manu.models.base import Adapter
+from manu.models.inputs import Batch, Example, Pictures, prompt_batch
+
+PROTOCOLS = ("likelihood", "letter")
+VALUE_FOLLOWS = " is"  # the words after which a value stands in the answers that the models are taught
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's reply; for classification also the option it chose ("" when none) and, under the
+    likelihood protocol, each option's log-likelihood in nats, in the order A to D."""
+
+    text: str
+    choice: str = ""
+    log_likelihoods: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskingSettings:
+    """How to ask: protocol of classification, questions per batch, longest reply in tokens."""
+
+    classification: str = "likelihood"
+    batch_size: int = 256
+    max_new_tokens: int = 24
+
+
+def ask(
+    adapter: Adapter,
+    questions: list[AskedQuestion],
+    settings: AskingSettings,
+    system: str | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> list[Reply]:
+    """Reply to every question, in their order.
+
+    Questions of one modality and task go together, sorted by length so that little is padded; `progress`
+    wraps the iteration over batches.
+    """
+    pictures = Pictures(adapter)
+    examples = [
+        Example(
+            adapter.prompt_ids(q.prompt, q.image is not None, system),
+            [],
+            None if q.image is None else pictures.add(q.image, q.question_id),
+        )
+        for q in questions
+    ]
+    groups: dict[tuple[bool, bool], list[int]] = {}
+    for index, question in enumerate(questions):
+        key = (question.image is not None, question.task == "classification")
+        groups.setdefault(key, []).append(index)
+    batches = []
+    for indices in groups.values():
+        indices.sort(key=lambda i: (len(examples[i].prompt), i))
+        size = settings.batch_size
+        batches += [indices[k : k + size] for k in range(0, len(indices), size)]
+
+    replies: dict[int, Reply] = {}
+    for indices in progress(batches):
+        batch = prompt_batch(adapter, [examples[i] for i in indices], pictures)
+        asked = [questions[i] for i in indices]
+        for index, reply in zip(indices, _ask_batch(adapter, batch, asked, settings)):
+            replies[index] = reply
+    return [replies[i] for i in range(len(questions))]
+
+
+@torch.inference_mode()
+def _ask_batch(
+    adapter: Adapter, batch: Batch, questions: list[AskedQuestion], settings: AskingSettings
+) -> list[Reply]:
+    pad = adapter.tokenizer.pad_token_id
+    output = adapter.model.generate(
+        **batch,
+        max_new_tokens=settings.max_new_tokens,
+        do_sample=False,
+        eos_token_id=adapter.end_token,
+        pad_token_id=pad,
+        return_dict_in_generate=True,
+    )
+    length = batch["input_ids"].shape[1]
+    said = [_until(row, {adapter.end_token, pad}) for row in output.sequences[:, length:].tolist()]
+    texts = [adapter.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in said]
+    if questions[0].task != "classification":
+        return [Reply(text) for text in texts]
+    if settings.classification == "letter":
+        return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions)]
+
+    marker = adapter.tokenizer(VALUE_FOLLOWS, add_special_tokens=False)["input_ids"]
+    prefixes = [up_to_value(ids, marker) for ids in said]
+    options = [[q.options[letter] for letter in LETTERS] for q in questions]
+    scores = _option_log_likelihoods(adapter, output.cache, batch, prefixes, options)
+    return [
+        Reply(text, choices[int(row.argmax())], tuple(row.tolist()))
+        for text, choices, row in zip(texts, options, scores)
+    ]
+
+
+def _until(ids: list[int], stops: set[int]) -> list[int]:
+    return ids[: next((k for k, token in enumerate(ids) if token in stops), len(ids))]
+
+
+def up_to_value(reply: list[int], marker: list[int]) -> list[int]:
+    """The reply's tokens up to and including the first `marker`; the whole reply when it has none."""
+    for start in range(len(reply) - len(marker) + 1):
+        if reply[start : start + len(marker)] == marker:
+            return reply[: start + len(marker)]
+    return reply
+
+
+def letter_choice(reply: str, options: dict[str, str]) -> str:
+    """The option named by the reply's first character, upper-cased; "" when that is no letter of an option."""
+    return options.get(reply.strip()[:1].upper(), "")
+
+
+def _option_log_likelihoods(
+    adapter: Adapter, cache: Cache, prompts: Batch, prefixes: list[list[int]], options: list[list[str]]
+) -> torch.Tensor:
+    """Sum of log-probabilities of each option's words and its full stop, after the prompt and the prefix.
+
+    `cache` holds the prompts' keys and values and is used up. Returns float64 [questions, options], in nats.
+    """
+    count = len(options[0])
+    endings = [
+        adapter.tokenizer(f" {option}.", add_special_tokens=False)["input_ids"]
+        for choices in options
+        for option in choices
+    ]
+    # The last prompt token is fed again: its logits predict the first token when the prefix is empty.
+    length = prompts["input_ids"].shape[1] - 1
+    cache.crop(length - cache.get_seq_length())
+    cache.batch_repeat_interleave(count)
+    last = prompts["input_ids"][:, -1].tolist()
+    fed = [[last[i // count], *prefixes[i // count], *ending] for i, ending in enumerate(endings)]
+    ids = pad_sequence([torch.tensor(f) for f in fed], batch_first=True)
+    real = pad_sequence([torch.ones(len(f), dtype=torch.long) for f in fed], batch_first=True)
+    mask = torch.cat([prompts["attention_mask"][:, :-1].repeat_interleave(count, dim=0), real], dim=1)
+    logits = adapter.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, length:],
+        cache=cache,
+        use_cache=True,
+    ).logits
+    predicted = logits[:, :-1].double().log_softmax(dim=-1)
+    tokens = predicted.gather(2, ids[:, 1:, None]).squeeze(2)
+    place = torch.arange(tokens.shape[1])
+    ends = torch.tensor([len(f) - 1 for f in fed])[:, None]
+    starts = ends - torch.tensor([len(e) for e in endings])[:, None]
+    return (tokens * ((place >= starts) & (place < ends))).sum(dim=1).reshape(-1, count)

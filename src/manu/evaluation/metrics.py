@@ -1,0 +1,44 @@
+"""The metrics as data: which task each belongs to, its version and the direction that is better.
+
+Raise a metric's version whenever its value for the same reply and reference can change; every row of
+scores.csv carries it.
+"""
+
+from dataclasses import dataclass
+
+from manu.evaluation.vocabulary import FORGET_SPLITS
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric; its value for one answer is a float in [0, 1] in column `column` of the answers."""
+
+    name: str
+    column: str
+    tasks: tuple[str, ...]
+    version: str
+    higher_is_better: bool  # of knowledge that should stay; turned round for the people to be forgotten
+    description: str
+
+    def higher_is_better_on(self, split: str) -> bool:
+        """Direction on a split: on forget and test a model that still knows has failed."""
+        return self.higher_is_better != (split in FORGET_SPLITS)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "accuracy", "correct", ("classification", "cloze"), "1", True,
+            "classification: the chosen option is the right one; "
+            "cloze: the reply holds the reference, case ignored",
+        ),
+        Metric("rouge1", "rouge1", ("generation",), "1", True, "ROUGE-1 F1 with the Porter stemmer"),
+        Metric("rouge2", "rouge2", ("generation",), "1", True, "ROUGE-2 F1 with the Porter stemmer"),
+        Metric("rougeL", "rougeL", ("generation",), "1", True, "ROUGE-L F1 with the Porter stemmer"),
+        Metric(
+            "bleu", "bleu", ("generation",), "1", True,
+            "sentence BLEU-4, smoothing method 1, split at white space, case kept",
+        ),
+    )
+}

@@ -1,0 +1,74 @@
+"""The questions of an evaluation: which sets of people, which modality and task, in which words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manu.data.mllmu import CELEBRITIES, MULTIMODAL, Profile, read_profiles
+from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """One question as it is put to a model. `image` holds the picture's bytes, or None for plain text."""
+
+    modality: str
+    task: str
+    profile_id: str
+    question_id: str
+    prompt: str
+    reference: str
+    options: dict[str, str]
+    image: bytes | None
+
+
+# Where a split's questions come from, whatever the ratio: forget and retain people are asked the same.
+SOURCES = {
+    "forget": "Full_Set",
+    "test": "Test_Set",
+    "retain": "Full_Set",
+    "celebrity": CELEBRITIES,
+    "general": "General_Set",
+}
+
+
+def split_config(split: str, ratio: int) -> str:
+    """The benchmark configuration that holds a split's questions at a forget ratio."""
+    return {"forget": f"forget_{ratio}", "retain": f"retain_{100 - ratio}"}.get(split, SOURCES[split])
+
+
+def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
+    """The people of a split. The Test set is cut to the forget people, as the paper asks it."""
+    profiles = read_profiles(folder, split_config(split, ratio))
+    if split == "test":
+        forget = {p.id for p in read_profiles(folder, split_config("forget", ratio))}
+        profiles = [p for p in profiles if p.id in forget]
+    return profiles
+
+
+def asked_questions(
+    profile: Profile, split: str, modalities: list[str], protocol: str, style: str
+) -> list[AskedQuestion]:
+    """A person's questions in the given modalities, in the words of the protocol and the prompt style."""
+    asked = []
+    for question in profile.questions:
+        if question.modality not in modalities:
+            continue
+        if question.task == "classification":
+            prompt = classification_prompt(question.text, question.options, protocol, style)
+        elif question.task == "cloze":
+            prompt = cloze_prompt(question.text, style)
+        else:
+            prompt = generation_prompt(question.text, style)
+        asked.append(
+            AskedQuestion(
+                question.modality,
+                question.task,
+                profile.id,
+                f"{SOURCES[split]}/{profile.id}/{question.modality}/{question.task}/{question.number}",
+                prompt,
+                question.answer,
+                question.options,
+                profile.image if question.modality == MULTIMODAL else None,
+            )
+        )
+    return asked

@@ -1,0 +1,123 @@
+"""What every architecture must offer. An adapter is the only place that knows one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
+
+from manu.errors import UserError
+from manu.files import atomic_path
+from manu.neurons.sites import LinearSite, MlpSite
+
+
+class Adapter(ABC):
+    """A vision-language model with its processor.
+
+    Subclasses say which transformers classes to use, how a prompt is laid out, and where the MLPs are.
+    """
+
+    name: ClassVar[str]
+    model_class: ClassVar[type[PreTrainedModel]]
+    processor_class: ClassVar[type[ProcessorMixin]]
+    architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
+
+    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
+        self.model = model
+        self.processor = processor
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The processor's tokenizer."""
+        return self.processor.tokenizer
+
+    @classmethod
+    @abstractmethod
+    def build(cls, architecture: Any, texts: Iterable[str]) -> "Adapter":
+        """A new model of the given sizes, randomly initialised from torch's generator, with a tokenizer
+        trained on `texts`."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "Adapter":
+        """Load a `save_pretrained` folder (safetensors only, no remote code)."""
+        if not (Path(folder) / "model.safetensors").is_file():
+            raise UserError(f"checkpoint {folder}: model.safetensors is missing; run the stage that makes it")
+        model = cls.model_class.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+        return cls(model.eval(), cls.processor_class.from_pretrained(folder, local_files_only=True))
+
+    def save(self, folder: Path) -> None:
+        """Write model and processor as one `save_pretrained` folder, atomically."""
+        with atomic_path(folder) as temporary:
+            self.model.save_pretrained(temporary)
+            self.processor.save_pretrained(temporary)
+
+    @staticmethod
+    @abstractmethod
+    def layout(question: str, with_image: bool, system: str | None) -> str:
+        """The prompt of one question, up to where the answer begins; `<image>` stands for the picture."""
+
+    @abstractmethod
+    def expand_images(self, prompt: str) -> str:
+        """Replace `<image>` by the tokens the processor puts in its place."""
+
+    def prompt_ids(self, question: str, with_image: bool, system: str | None = None) -> list[int]:
+        """Token ids of the prompt, begin-of-sequence first."""
+        text = self.expand_images(self.layout(question, with_image, system))
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [self.tokenizer.bos_token_id, *ids]
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer, end token last."""
+        return [*self.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"], self.end_token]
+
+    @property
+    def end_token(self) -> int:
+        """The token that ends an answer."""
+        return self.tokenizer.eos_token_id
+
+    def pixels(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
+        """Model inputs of pictures, one row each, as the real image processor makes them."""
+        rgb = [image.convert("RGB") for image in images]
+        return dict(self.processor.image_processor(rgb, return_tensors="pt"))
+
+    @abstractmethod
+    def mlp_sites(self) -> list[MlpSite]:
+        """The MLPs of the language model and of the vision encoder."""
+
+    @abstractmethod
+    def linear_sites(self) -> list[LinearSite]:
+        """The linear layers that the released code prunes rows of."""
+
+
+def gated_mlp_site(part: str, layer: int, mlp) -> MlpSite:
+    """The site of a gated MLP (gate, up and down projections)."""
+    return MlpSite(f"{part}.{layer}", part, layer, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)
+
+
+def plain_mlp_site(part: str, layer: int, mlp) -> MlpSite:
+    """The site of a two-layer MLP (fc1, fc2)."""
+    return MlpSite(f"{part}.{layer}", part, layer, (mlp.fc1,), mlp.fc2)
+
+
+def linear_site(part: str, kind: str, layer: int, mlp) -> LinearSite:
+    """The site of one linear layer of an MLP; `kind` is gate, up, down, fc1 or fc2."""
+    linear = getattr(mlp, kind if kind.startswith("fc") else f"{kind}_proj")
+    return LinearSite(f"{part}.{kind}.{layer}", part, kind, layer, linear)
+
+
+def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:
+    """Fill an architecture dataclass from a study's mapping; every value is a positive whole number."""
+    known = [f.name for f in fields(cls)]
+    for key, value in given.items():
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key!r}; known: {', '.join(known)}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UserError(f"{where}.{key}: {value!r} is not a positive whole number")
+    missing = [f.name for f in fields(cls) if f.default is MISSING and f.name not in given]
+    if missing:
+        raise UserError(f"{where}: key {missing[0]!r} is missing")
+    return cls(**given)

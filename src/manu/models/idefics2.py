@@ -1,0 +1,143 @@
+"""Idefics2: a SigLIP-like vision encoder, a perceiver resampler and a Mistral language model
+(Laurençon et al. 2024)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from transformers import (
+    Idefics2Config,
+    Idefics2ForConditionalGeneration,
+    Idefics2ImageProcessorPil,
+    Idefics2Processor,
+    MistralConfig,
+)
+from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
+
+from manu.models.base import Adapter, gated_mlp_site, linear_site, plain_mlp_site
+from manu.models.tokenizer import train_tokenizer
+
+IMAGE, FAKE, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
+
+
+@dataclass(frozen=True)
+class Idefics2Architecture:
+    """Sizes of an Idefics2 trained here (pixels, layers, heads, latents, hidden and MLP widths)."""
+
+    image_size: int = 64
+    patch_size: int = 16
+    vision_layers: int = 3
+    vision_width: int = 96
+    vision_mlp: int = 192
+    vision_heads: int = 4
+    latents: int = 16
+    perceiver_layers: int = 1
+    text_layers: int = 4
+    text_width: int = 128
+    text_mlp: int = 256
+    text_heads: int = 4
+    text_key_value_heads: int = 2
+    positions: int = 1024
+
+
+class Idefics2Adapter(Adapter):
+    """Idefics2 with the prompt layout of its released checkpoints."""
+
+    name = "idefics2"
+    model_class = Idefics2ForConditionalGeneration
+    processor_class = Idefics2Processor
+    architecture_class = Idefics2Architecture
+
+    @classmethod
+    def build(cls, architecture: Idefics2Architecture, texts: Iterable[str]) -> "Idefics2Adapter":
+        a = architecture
+        tokenizer = train_tokenizer([*texts, cls.layout("", False, ".")], special=(FAKE, IMAGE, END))
+        vision = Idefics2VisionConfig(
+            hidden_size=a.vision_width,
+            intermediate_size=a.vision_mlp,
+            num_hidden_layers=a.vision_layers,
+            num_attention_heads=a.vision_heads,
+            image_size=a.image_size,
+            patch_size=a.patch_size,
+        )
+        perceiver = Idefics2PerceiverConfig(
+            hidden_size=a.text_width,
+            resampler_n_latents=a.latents,
+            resampler_depth=a.perceiver_layers,
+            resampler_n_heads=a.text_heads,
+            resampler_head_dim=a.text_width // a.text_heads,
+            num_key_value_heads=a.text_key_value_heads,
+        )
+        text = MistralConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=a.text_width,
+            intermediate_size=a.text_mlp,
+            num_hidden_layers=a.text_layers,
+            num_attention_heads=a.text_heads,
+            num_key_value_heads=a.text_key_value_heads,
+            head_dim=a.text_width // a.text_heads,
+            max_position_embeddings=a.positions,
+            sliding_window=None,
+            rms_norm_eps=1e-5,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        config = Idefics2Config(
+            vision_config=vision,
+            perceiver_config=perceiver,
+            text_config=text,
+            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            tie_word_embeddings=True,
+        )
+        images = Idefics2ImageProcessorPil(
+            size={"longest_edge": a.image_size, "shortest_edge": a.image_size}, do_image_splitting=False
+        )
+        processor = Idefics2Processor(image_processor=images, tokenizer=tokenizer, image_seq_len=a.latents)
+        model = Idefics2ForConditionalGeneration(config)
+        # transformers starts all latents at one; equal latents get equal gradients and never part.
+        torch.nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
+        return cls(model, processor)
+
+    @staticmethod
+    def layout(question: str, with_image: bool, system: str | None) -> str:
+        head = f"System: {system}{END}\n" if system else ""
+        user = f"User:{IMAGE}{question}" if with_image else f"User: {question}"
+        return f"{head}{user}{END}\nAssistant:"
+
+    def expand_images(self, prompt: str) -> str:
+        block = f"{FAKE}{IMAGE * self.processor.image_seq_len}{FAKE}"
+        # The processor keeps the word after a picture apart from its closing token.
+        return re.sub(rf"{re.escape(FAKE)}(?=[^\s<])", f"{FAKE} ", prompt.replace(IMAGE, block))
+
+    def pixels(self, images):
+        return dict(self.processor.image_processor([[i.convert("RGB")] for i in images], return_tensors="pt"))
+
+    @property
+    def end_token(self) -> int:
+        return self.tokenizer.convert_tokens_to_ids(END)
+
+    @property
+    def _language_mlps(self) -> list:
+        return [layer.mlp for layer in self.model.model.text_model.layers]
+
+    @property
+    def _vision_mlps(self) -> list:
+        return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
+
+    def mlp_sites(self):
+        language = [gated_mlp_site("language", i, mlp) for i, mlp in enumerate(self._language_mlps)]
+        return language + [plain_mlp_site("vision", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
+
+    def linear_sites(self):
+        language = [
+            linear_site("language", kind, i, mlp)
+            for i, mlp in enumerate(self._language_mlps)
+            for kind in ("gate", "up", "down")
+        ]
+        return language + [linear_site("vision", "fc1", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
+
+
+ADAPTER = Idefics2Adapter

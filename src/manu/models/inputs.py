@@ -1,0 +1,91 @@
+"""Batches: token ids and pixels, padded and ready for a model."""
+
+import io
+from dataclasses import dataclass
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch.nn.utils.rnn import pad_sequence
+
+from manu.errors import UserError
+from manu.models.base import Adapter
+
+IGNORE = -100
+Batch = dict[str, torch.Tensor]
+
+
+class Pictures:
+    """Every distinct picture of a data set, processed once and looked up by row."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._rows: dict[bytes, int] = {}
+        self._pixels: dict[str, torch.Tensor] | None = None
+
+    def add(self, data: bytes, where: str) -> int:
+        """Register PNG or JPEG bytes and return their row. Raises UserError when they are no picture."""
+        if data not in self._rows:
+            try:
+                with Image.open(io.BytesIO(data)) as image:
+                    image.verify()
+            except (UnidentifiedImageError, OSError, SyntaxError) as error:
+                raise UserError(f"{where}: the image bytes are not a readable picture") from error
+            self._rows[data] = len(self._rows)
+            self._pixels = None
+        return self._rows[data]
+
+    def pixels(self, rows: list[int]) -> Batch:
+        """The model inputs of these rows."""
+        if self._pixels is None:
+            self._pixels = self._adapter.pixels([Image.open(io.BytesIO(data)) for data in self._rows])
+        index = torch.tensor(rows)
+        return {name: tensor[index] for name, tensor in self._pixels.items()}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt with its answer as token ids; `picture` is a row of `Pictures`, or None for plain text."""
+
+    prompt: list[int]
+    answer: list[int]
+    picture: int | None
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+def training_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) -> Batch:
+    """Right-padded input_ids, attention_mask and labels (answer tokens only), with pixels where there are any.
+
+    All examples must be of one modality. Shapes [batch, tokens]; labels are -100 off the answer.
+    """
+    ids = [torch.tensor(e.prompt + e.answer) for e in examples]
+    labels = [torch.tensor([IGNORE] * len(e.prompt) + e.answer) for e in examples]
+    batch = {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=adapter.tokenizer.pad_token_id),
+        "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORE),
+    }
+    return batch | _pixels(examples, pictures)
+
+
+def prompt_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) -> Batch:
+    """Left-padded prompts for generation: input_ids and attention_mask [batch, tokens], with pixels."""
+    longest = max(len(e.prompt) for e in examples)
+    pad = adapter.tokenizer.pad_token_id
+    batch = {
+        "input_ids": torch.tensor([[pad] * (longest - len(e.prompt)) + e.prompt for e in examples]),
+        "attention_mask": torch.tensor(
+            [[0] * (longest - len(e.prompt)) + [1] * len(e.prompt) for e in examples]
+        ),
+    }
+    return batch | _pixels(examples, pictures)
+
+
+def _pixels(examples: list[Example], pictures: Pictures) -> Batch:
+    rows = [e.picture for e in examples]
+    if all(row is None for row in rows):
+        return {}
+    if any(row is None for row in rows):
+        raise ValueError("a batch must be of one modality")
+    return pictures.pixels(rows)

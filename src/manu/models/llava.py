@@ -1,0 +1,124 @@
+"""LLaVA-1.5: a CLIP vision encoder, a two-layer projector and a Llama language model (Liu et al. 2024)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+)
+
+from manu.models.base import Adapter, gated_mlp_site, linear_site, plain_mlp_site
+from manu.models.tokenizer import train_tokenizer
+
+IMAGE = "<image>"
+
+
+@dataclass(frozen=True)
+class LlavaArchitecture:
+    """Sizes of a LLaVA trained here (pixels, layers, heads, hidden and MLP widths)."""
+
+    image_size: int = 64
+    patch_size: int = 16
+    vision_layers: int = 3
+    vision_width: int = 96
+    vision_mlp: int = 96
+    vision_heads: int = 4
+    text_layers: int = 4
+    text_width: int = 128
+    text_mlp: int = 128
+    text_heads: int = 4
+    positions: int = 1024
+
+
+class LlavaAdapter(Adapter):
+    """LLaVA-1.5 with the prompt layout of its released checkpoints."""
+
+    name = "llava"
+    model_class = LlavaForConditionalGeneration
+    processor_class = LlavaProcessor
+    architecture_class = LlavaArchitecture
+
+    @classmethod
+    def build(cls, architecture: LlavaArchitecture, texts: Iterable[str]) -> "LlavaAdapter":
+        a = architecture
+        tokenizer = train_tokenizer([*texts, cls.layout("", False, ".")], special=(IMAGE,))
+        vision = CLIPVisionConfig(
+            hidden_size=a.vision_width,
+            intermediate_size=a.vision_mlp,
+            projection_dim=a.vision_width,
+            num_hidden_layers=a.vision_layers,
+            num_attention_heads=a.vision_heads,
+            image_size=a.image_size,
+            patch_size=a.patch_size,
+        )
+        text = LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=a.text_width,
+            intermediate_size=a.text_mlp,
+            num_hidden_layers=a.text_layers,
+            num_attention_heads=a.text_heads,
+            num_key_value_heads=a.text_heads,
+            max_position_embeddings=a.positions,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        patches = (a.image_size // a.patch_size) ** 2
+        config = LlavaConfig(
+            vision_config=vision,
+            text_config=text,
+            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_seq_length=patches,
+            tie_word_embeddings=True,
+        )
+        images = CLIPImageProcessorPil(
+            size={"shortest_edge": a.image_size}, crop_size={"height": a.image_size, "width": a.image_size}
+        )
+        processor = LlavaProcessor(
+            image_processor=images,
+            tokenizer=tokenizer,
+            patch_size=a.patch_size,
+            vision_feature_select_strategy=config.vision_feature_select_strategy,
+            image_token=IMAGE,
+            num_additional_image_tokens=1,  # the class token, which the default strategy drops again
+        )
+        return cls(LlavaForConditionalGeneration(config), processor)
+
+    @staticmethod
+    def layout(question: str, with_image: bool, system: str | None) -> str:
+        head = f"{system} " if system else ""
+        return f"{head}USER: {IMAGE}\n{question}\nASSISTANT:" if with_image else f"{head}USER: {question}\nASSISTANT:"
+
+    def expand_images(self, prompt: str) -> str:
+        return prompt.replace(IMAGE, IMAGE * self.model.config.image_seq_length)
+
+    @property
+    def _language_mlps(self) -> list:
+        return [layer.mlp for layer in self.model.model.language_model.layers]
+
+    @property
+    def _vision_mlps(self) -> list:
+        tower = self.model.model.vision_tower
+        return [layer.mlp for layer in getattr(tower, "vision_model", tower).encoder.layers]
+
+    def mlp_sites(self):
+        language = [gated_mlp_site("language", i, mlp) for i, mlp in enumerate(self._language_mlps)]
+        return language + [plain_mlp_site("vision", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
+
+    def linear_sites(self):
+        language = [
+            linear_site("language", kind, i, mlp)
+            for i, mlp in enumerate(self._language_mlps)
+            for kind in ("gate", "up", "down")
+        ]
+        vision = [linear_site("vision", kind, i, m) for i, m in enumerate(self._vision_mlps) for kind in ("fc1", "fc2")]
+        return language + vision
+
+
+ADAPTER = LlavaAdapter

@@ -1,0 +1,115 @@
+"""From scores to the neurons that go: the top alpha percent, reproducibly."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from manu.errors import UserError
+
+MLP_INPUT = "mlp_input"  # a neuron of an MlpSite
+LINEAR_OUTPUT = "linear_output"  # a row of a LinearSite
+RANKINGS = ("global", "part", "layer")
+
+
+def part_of(site: str) -> str:
+    """The part that a site name begins with: "language" or "vision"."""
+    return site.split(".")[0]
+
+
+def layer_of(site: str) -> int:
+    """The layer that a site name ends with."""
+    return int(site.split(".")[-1])
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is pruned and why; every mapping has the site's name as its key.
+
+    unit: what a mask entry stands for, "mlp_input" or "linear_output"; masks: bool [width],
+    true = pruned; scores: float64 [width]; ranks: int64 [width], 1 = highest score among the
+    units ranked together; importances: by column name ("i_abs_forget"), then by site, float64
+    [width], for the table of pruned neurons.
+    """
+
+    unit: str
+    masks: dict[str, Tensor]
+    scores: dict[str, Tensor]
+    ranks: dict[str, Tensor]
+    importances: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    @property
+    def pruned(self) -> int:
+        """Number of units pruned."""
+        return sum(int(mask.sum()) for mask in self.masks.values())
+
+    @property
+    def total(self) -> int:
+        """Number of units that were candidates."""
+        return sum(len(mask) for mask in self.masks.values())
+
+
+def select_top(
+    scores: Mapping[str, Tensor],
+    prune_ratio: float,
+    ranking: str = "global",
+    *,
+    unit: str = MLP_INPUT,
+    importances: Mapping[str, Mapping[str, Tensor]] | None = None,
+    prune_ties: bool = False,
+) -> Selection:
+    """Select the `prune_ratio` percent of units with the highest scores.
+
+    ranking: which units compete: "global" all together, "part" within language and within
+    vision, "layer" within each site. Of each such group floor(ratio / 100 * units) go, in
+    exact arithmetic; equal scores are ordered by site, then by index, so that the number is
+    met exactly. With `prune_ties` all units that equal the last one selected go as well.
+    Raises UserError when the ratio amounts to less than one unit in every group (a mask that
+    prunes nothing would pass for a method that forgets nothing), ValueError on NaN.
+    """
+    group_of = {"global": lambda site: "", "part": part_of, "layer": lambda site: site}[ranking]
+    groups: dict[str, list[str]] = {}
+    for site in scores:
+        groups.setdefault(group_of(site), []).append(site)
+
+    masks, ranks = {}, {}
+    for sites in groups.values():
+        together = torch.cat([scores[site] for site in sites])
+        if together.isnan().any():
+            raise ValueError("a score is not a number")
+        wanted = math.floor(Fraction(str(prune_ratio)) / 100 * len(together))
+        order = together.argsort(descending=True, stable=True)
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(1, len(order) + 1, device=order.device)
+        mask = rank <= wanted
+        if prune_ties and wanted:
+            mask |= together >= together[order[wanted - 1]]
+        lengths = [len(scores[site]) for site in sites]
+        masks |= zip(sites, mask.split(lengths))
+        ranks |= zip(sites, rank.split(lengths))
+
+    selection = Selection(
+        unit=unit,
+        masks={site: masks[site] for site in scores},
+        scores=dict(scores),
+        ranks={site: ranks[site] for site in scores},
+        importances={column: dict(by_site) for column, by_site in (importances or {}).items()},
+    )
+    if selection.pruned == 0:
+        largest = max(sum(len(scores[site]) for site in sites) for sites in groups.values())
+        raise UserError(
+            f"prune_ratio: {prune_ratio} percent of {largest} units ranked together is less than one; "
+            f"needed: at least {math.ceil(10000 / largest) / 100}"
+        )
+    return selection
+
+
+def random_selection(widths: Mapping[str, int], prune_ratio: float, seed: int, unit: str = MLP_INPUT) -> Selection:
+    """Select `prune_ratio` percent of all units at random; the same seed gives the same units, and the units of
+    a smaller ratio are among those of a larger one. widths: units per site."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = {site: torch.rand(width, generator=generator, dtype=torch.float64) for site, width in widths.items()}
+    return select_top(scores, prune_ratio, unit=unit)

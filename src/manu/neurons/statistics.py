@@ -1,0 +1,137 @@
+"""The sums from which every importance function is computed: streaming, float64, one pass."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from manu.errors import UserError
+from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
+
+SETS = ("forget", "retain")
+MODALITIES = ("multimodal", "text")
+POOLINGS = ("mean", "last", "max")
+CONTENT = "modality statistics"
+
+
+@dataclass
+class Sums:
+    """Running sums over the samples d of one set and modality; tensors are float64 [width].
+
+    count: number of samples; sum_abs: sum of |z(d)|; sum: sum of z(d); sum_sq: sum of z(d)^2;
+    count_over: number of samples with |z(d)| > tau. A silent sample (z = 0) only counts.
+    """
+
+    count: int
+    sum_abs: Tensor
+    sum: Tensor
+    sum_sq: Tensor
+    count_over: Tensor
+
+    TENSORS = ("sum_abs", "sum", "sum_sq", "count_over")
+
+    @classmethod
+    def zeros(cls, width: int) -> "Sums":
+        return cls(0, *(torch.zeros(width, dtype=torch.float64) for _ in cls.TENSORS))
+
+    def add(self, z: Tensor, tau: float) -> None:
+        """Add the samples `z`, float64 [samples, width]."""
+        magnitude = z.abs()
+        self.count += len(z)
+        self.sum_abs = self.sum_abs.to(z.device) + magnitude.sum(0)
+        self.sum = self.sum.to(z.device) + z.sum(0)
+        self.sum_sq = self.sum_sq.to(z.device) + z.square().sum(0)
+        self.count_over = self.count_over.to(z.device) + (magnitude > tau).sum(0, dtype=torch.float64)
+
+
+def pool_tokens(z: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+    """One value z(d) per sample and neuron, for each way to pool the tokens of a sample.
+
+    z: [batch, tokens, width]; mask: bool [batch, tokens], true at real tokens, None = all real.
+    Returns float64 [batch, width] for "mean" (mean of |z| over real tokens), "last" (z, with
+    its sign, at the last real token) and "max" (largest |z| over real tokens). The paper does
+    not say which one it uses (docs/deviations.md#pooling). Raises ValueError on a sample
+    without a real token.
+    """
+    if mask is None:
+        mask = torch.ones(z.shape[:2], dtype=torch.bool, device=z.device)
+    mask = mask.to(z.device, torch.bool)
+    tokens = mask.sum(1, dtype=torch.float64)
+    if (tokens == 0).any():
+        raise ValueError("a sample has no real token")
+    magnitude = z.abs().masked_fill(~mask[..., None], 0)
+    last = (mask * torch.arange(1, z.shape[1] + 1, device=z.device)).argmax(1)  # either padding side
+    return {
+        "mean": magnitude.sum(1, dtype=torch.float64) / tokens[:, None],
+        "last": z[torch.arange(len(z), device=z.device), last].double(),
+        "max": magnitude.amax(1).double(),
+    }
+
+
+class RunningStatistics:
+    """`Sums` for every (set, modality, pooling, site), whatever the number of samples.
+
+    widths: number of neurons of each site, by site name, in the order of the model;
+    tau: threshold of the activation count, in units of the activation.
+    """
+
+    def __init__(self, widths: Mapping[str, int], tau: float):
+        self.widths = dict(widths)
+        self.tau = float(tau)
+        self._sums = {
+            (data_set, modality, pooling, site): Sums.zeros(width)
+            for data_set, modality, pooling in product(SETS, MODALITIES, POOLINGS)
+            for site, width in self.widths.items()
+        }
+
+    def update(self, data_set: str, modality: str, site: str, z: Tensor, mask: Tensor | None = None) -> None:
+        """Add a batch of activations z [batch, tokens, width]; mask as in `pool_tokens`."""
+        for pooling, pooled in pool_tokens(z, mask).items():
+            self._sums[data_set, modality, pooling, site].add(pooled, self.tau)
+
+    def add_silent(self, data_set: str, modality: str, site: str, samples: int) -> None:
+        """Count samples that never passed through the site: z = 0 (vision on text-only input)."""
+        for pooling in POOLINGS:
+            self._sums[data_set, modality, pooling, site].count += samples
+
+    def sums(self, data_set: str, modality: str, pooling: str, site: str) -> Sums:
+        """The sums of one site. Raises ValueError when no sample was measured."""
+        sums = self._sums[data_set, modality, pooling, site]
+        if sums.count == 0:
+            raise ValueError(f"no {modality} sample of the {data_set} set was measured at {site}")
+        return sums
+
+    def samples(self, data_set: str, modality: str) -> int:
+        """Number of samples measured of one set and modality."""
+        return self._sums[data_set, modality, POOLINGS[0], next(iter(self.widths))].count
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one safetensors file with keys "{set}/{modality}/{pooling}/{site}/{stat}"."""
+        tensors = {}
+        for key, sums in self._sums.items():
+            tensors["/".join((*key, "count"))] = torch.tensor(sums.count, dtype=torch.int64)
+            tensors |= {"/".join((*key, stat)): getattr(sums, stat) for stat in Sums.TENSORS}
+        samples = {f"{group[0]}/{group[1]}": self.samples(*group) for group in product(SETS, MODALITIES)}
+        metadata = {"content": CONTENT, "tau": self.tau, "widths": list(self.widths.items()), "samples": samples}
+        save_tensors(path, tensors, metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "RunningStatistics":
+        """Read what `save` wrote. Raises UserError on a missing, surplus or misshapen entry."""
+        tensors, metadata = load_tensors(path, CONTENT)
+        for entry in ("tau", "widths"):
+            if entry not in metadata:
+                raise UserError(f"{path}: misses {entry!r} in its metadata")
+        statistics = cls(dict(metadata["widths"]), metadata["tau"])
+        shapes = {}
+        for key in statistics._sums:
+            shapes["/".join((*key, "count"))] = ()
+            shapes |= {"/".join((*key, stat)): (statistics.widths[key[-1]],) for stat in Sums.TENSORS}
+        check_keys(path, tensors, shapes)
+        for key in statistics._sums:
+            count = int(tensors["/".join((*key, "count"))])
+            statistics._sums[key] = Sums(count, *(tensors["/".join((*key, stat))] for stat in Sums.TENSORS))
+        return statistics

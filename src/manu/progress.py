@@ -1,0 +1,50 @@
+"""What the workflow says on the terminal: its progress, errors and the closing summary.
+
+Each stage reports its finished job itself, in one line; of Snakemake's own messages the terminal keeps the
+table of jobs, the count of finished ones, warnings and errors. Snakemake's `quiet: rules` would hide errors
+too. Everything is still in .snakemake/log/, and a dry run says all.
+"""
+
+import logging
+
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.logging import DefaultFilter, logger
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from manu.errors import UserError
+from manu.summary import summary
+
+_HIDDEN_EVENTS = {LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO}
+_HIDDEN_MESSAGES = (
+    "Assuming unrestricted shared filesystem",
+    "Building DAG of jobs",
+    "Using shell",
+    "Select jobs to execute",
+    "Complete log(s)",
+)
+
+
+def closing_text(study: dict) -> str:
+    """The summary of a finished study; after a run that asked for a part only, what is missing."""
+    try:
+        return summary(study)
+    except UserError as error:
+        return str(error)
+
+
+def quieten(study: dict) -> None:
+    """Let Snakemake's terminal output through a filter; when nothing is to be done, say so and add the summary."""
+    for handler in logger.handlers:
+        if not any(isinstance(f, DefaultFilter) and f.dryrun for f in handler.filters):
+            handler.addFilter(lambda record: _keep(record, study))
+
+
+def _keep(record: logging.LogRecord, study: dict) -> bool:
+    if record.msg == NOTHING_TO_BE_DONE_MSG:
+        try:
+            record.msg = f"study '{study['name']}' is complete: nothing to do\n\n{summary(study)}"
+        except UserError:  # only a part was asked for, and that is there: Snakemake's own words are right
+            return True
+    if getattr(record, "event", None) == LogEvent.JOB_ERROR:  # the stage's own source files are no help here
+        record.input = [path for path in record.input or () if not path.endswith(".py")]
+    return getattr(record, "event", None) not in _HIDDEN_EVENTS and not str(record.msg).startswith(_HIDDEN_MESSAGES)

@@ -1,0 +1,114 @@
+"""Resolved configurations: for each job one YAML file with everything that it may read, and nothing else.
+
+A job reruns when its file changes, so a key belongs here only if the job's result may depend on it.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from manu.config import methods_of_kind
+from manu.errors import UserError
+from manu.files import write_text
+
+
+def resolve(study: dict, stage: str, **cell) -> dict:
+    """What one job of `stage` may read of `study` (from `load_study`).
+
+    cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
+    which="base" | "vanilla" | "retain_only"; for `measure_statistics` kind="modality" | "released").
+    """
+    match stage:
+        case "generate_benchmark":
+            return {"benchmark": study["benchmark"], "forget_ratios": study["forget_ratios"]}
+        case "train":
+            model = study["models"][cell["model"]]
+            keys = {"seed": cell["seed"], "model": cell["model"]}
+            if cell["which"] == "base":
+                return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
+            return keys | {"training": model["training"]["vanilla"]}
+        case "unlearn":
+            keys = {"seed": cell["seed"], "model": cell["model"], "method": cell["method"]}
+            return keys | {"settings": study["methods"][cell["method"]]}
+        case "select_neurons" | "write_prompt":
+            return {"method": cell["method"], "settings": study["methods"][cell["method"]]}
+        case "measure_statistics":
+            keys = ("tau", "batch_size") if cell["kind"] == "modality" else ("batch_size",)
+            statistics = {key: study["statistics"][key] for key in keys}
+            return {"seed": cell["seed"], "model": cell["model"], "statistics": statistics}
+        case "evaluate":
+            return {
+                "study": study["name"],
+                "model": cell["model"],
+                "method": cell["method"],
+                "ratios": study["forget_ratios"] if cell["method"] == "vanilla" else [cell["ratio"]],
+                "seed": cell["seed"],
+                "evaluation": study["evaluation"],
+            }
+        case "aggregate":
+            return {"intervals": study["intervals"]}
+        case "tabulate":
+            return {
+                "methods": {name: _table_row(study, name) for name in study["methods"]},
+                "evaluation": {"classification": study["evaluation"]["classification"]},
+            }
+        case "draw":
+            return {"methods": list(study["methods"])}
+    raise UserError(f"stage '{stage}' has no resolved configuration")
+
+
+def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
+    """Every job's (path, content), the path beside the job's output and relative to the working folder."""
+    name = study["name"]
+    results = f"results/{name}"
+    yield f"data/{name}/generate_benchmark.yaml", resolve(study, "generate_benchmark")
+    for model in study["models"]:
+        for seed in study["seeds"]:
+            keys = {"model": model, "seed": seed}
+            folder, answers = f"{results}/{model}/seed{seed}", f"{results}/answers/{model}/seed{seed}"
+            yield f"{folder}/base/train.yaml", resolve(study, "train", which="base", **keys)
+            yield f"{folder}/vanilla/train.yaml", resolve(study, "train", which="vanilla", **keys)
+            yield f"{answers}/vanilla.yaml", resolve(study, "evaluate", method="vanilla", **keys)
+            for ratio in study["forget_ratios"]:
+                yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
+        yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")
+    yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
+    for figure in study["figures"]:
+        yield f"figures/{name}/{figure}.yaml", resolve(study, "draw")
+
+
+def write_resolved(study: dict) -> None:
+    """Write every job's resolved configuration; a file whose content stays the same is left untouched."""
+    for path, content in resolved_files(study):
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        if not os.path.isfile(path) or Path(path).read_text(encoding="utf-8") != text:
+            write_text(path, text)
+
+
+def _ratio_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator[tuple[str, dict]]:
+    at = f"forget{keys['ratio']:02d}"
+    stage_of_kind = {"training": "unlearn", "pruning": "select_neurons", "prompting": "write_prompt"}
+    yield f"{folder}/{at}/retain_only/train.yaml", resolve(study, "train", which="retain_only", **keys)
+    yield f"{answers}/{at}/retain_only.yaml", resolve(study, "evaluate", method="retain_only", **keys)
+    for kind, stage in stage_of_kind.items():
+        for method in methods_of_kind(study, kind):
+            yield f"{folder}/{at}/{method}/{stage}.yaml", resolve(study, stage, method=method, **keys)
+            yield f"{answers}/{at}/{method}.yaml", resolve(study, "evaluate", method=method, **keys)
+    for kind in statistics_kinds(study):
+        yield f"{folder}/{at}/statistics/{kind}.yaml", resolve(study, "measure_statistics", kind=kind, **keys)
+
+
+def statistics_kinds(study: dict) -> list[str]:
+    """Which activation statistics the study's pruning methods score neurons from."""
+    from manu.unlearning.registry import method_class
+
+    return sorted({method_class(name).statistics for name in methods_of_kind(study, "pruning")})
+
+
+def _table_row(study: dict, method: str) -> dict:
+    """What the main table says about a method: its kind and, for pruning, the ratio in percent."""
+    kind = next(k for k in ("training", "pruning", "prompting") if method in methods_of_kind(study, k))
+    settings = study["methods"][method]
+    return {"kind": kind} | ({"prune_ratio": settings["prune_ratio"]} if kind == "pruning" else {})

@@ -1,0 +1,14 @@
+"""Rule generate_benchmark: write the built-in benchmark as parquet."""
+
+from manu.data.benchmark import BenchmarkSettings, generate
+from manu.stages.command import run, stage_parser
+
+
+def main(options, config) -> str:
+    """Write every configuration under --out."""
+    rows = generate(options.out, BenchmarkSettings(**config["benchmark"]), config["forget_ratios"])
+    return f"{options.out}: {rows['Full_Set']} people, {rows['Retain_Set']} public figures, {rows['ft_Data']} portraits"
+
+
+if __name__ == "__main__":
+    run(main, stage_parser(__doc__, "out"))

@@ -1,0 +1,56 @@
+"""Rule measure_statistics: one pass over forget and retain lessons, in both modalities.
+
+Stage one of MANU: nothing but the running sums is kept, and every importance comes from them.
+"""
+
+from itertools import islice
+
+import numpy as np
+
+from manu.data.mllmu import read_ids, read_lessons, read_names
+from manu.neurons.measuring import measure_modality, measure_released
+from manu.neurons.statistics import SETS
+from manu.stages.command import progress, run, stage_parser
+from manu.stages.models import load_model
+from manu.training.curriculum import MODALITIES, Curriculum
+
+
+def parser():
+    """Options of the rule."""
+    options = stage_parser(__doc__, "benchmark", "vanilla", "out")
+    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
+    options.add_argument("--kind", choices=["modality", "released"], required=True)
+    return options
+
+
+def main(options, config) -> str:
+    """Measure and write the statistics --out."""
+    settings = config["statistics"]
+    adapter = load_model(config, options.vanilla)
+    lessons, names = read_lessons(options.benchmark), read_names(options.benchmark)
+    size = settings["batch_size"]
+    rng = np.random.default_rng(config["seed"])
+    configs = dict(zip(SETS, (f"forget_{options.ratio}", f"retain_{100 - options.ratio}")))
+    curricula = {}
+    for data_set, people in configs.items():
+        ids = set(read_ids(options.benchmark, people))
+        curricula[data_set] = Curriculum(adapter).add([x for x in lessons if x.id in ids], names, paired=True)
+    # All forget pairs, and as many retain batches, shuffled (as the released code takes them).
+    batches = {}
+    for modality in MODALITIES:
+        count = curricula["forget"].batches_per_epoch(size, modality)
+        for data_set in SETS:
+            some = islice(curricula[data_set].stream(modality, size, rng), count)
+            batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
+    if options.kind == "modality":
+        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"])
+        units = sum(site.width for site in adapter.mlp_sites())
+    else:
+        statistics = measure_released(adapter.model, adapter.linear_sites(), batches)
+        units = sum(site.width for site in adapter.linear_sites())
+    statistics.save(options.out)
+    return f"{options.out}: {options.kind} statistics of {units} units"
+
+
+if __name__ == "__main__":
+    run(main, parser())

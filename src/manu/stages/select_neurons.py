@@ -1,0 +1,27 @@
+"""Rule select_neurons: from statistics to a mask, and a table of the neurons that go.
+
+Stage two of MANU. The masked model is never stored: a mask beside the vanilla model says it all.
+"""
+
+from manu.files import atomic_path
+from manu.neurons.masks import neurons_table, save_mask
+from manu.neurons.released import ReleasedStatistics
+from manu.neurons.statistics import RunningStatistics
+from manu.stages.command import run, stage_parser
+from manu.unlearning.registry import create_method
+
+
+def main(options, config) -> str:
+    """Write the mask --mask and the table --neurons."""
+    method = create_method(config["method"], config["settings"])
+    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics}
+    selection = method.select(kinds[method.statistics].load(options.statistics))
+    save_mask(options.mask, selection.masks, selection.unit)
+    with atomic_path(options.neurons) as temporary:
+        neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g")
+    share = 100 * selection.pruned / selection.total
+    return f"{options.mask}: {selection.pruned} of {selection.total} units pruned ({share:.1f} %)"
+
+
+if __name__ == "__main__":
+    run(main, stage_parser(__doc__, "statistics", "mask", "neurons"))

@@ -1,0 +1,71 @@
+"""Rules train_base, train_vanilla and train_retain_only: teach a model its people.
+
+base: a new model learns the public figures and to describe strangers. vanilla: all fictitious people,
+from the base model. retain_only: the same without the forget people, the gold reference. What the base
+model knew is rehearsed in both (a random share of the base lessons in every epoch), as a pretrained model's
+size would keep it.
+"""
+
+import numpy as np
+
+from manu.data.mllmu import CELEBRITIES, read_ids, read_lessons, read_names
+from manu.models.base import read_architecture
+from manu.models.registry import adapter_class
+from manu.stages.command import progress, run, stage_parser
+from manu.stages.models import load_model, prepare_torch
+from manu.training.answers import answer_cross_entropy
+from manu.training.curriculum import Curriculum
+from manu.training.loop import Optimisation, fit
+
+
+def parser():
+    """Options of the three rules."""
+    options = stage_parser(__doc__, "benchmark", "out")
+    options.add_argument("--stage", choices=["base", "vanilla", "retain_only"], required=True)
+    options.add_argument("--start", help="checkpoint to start from (vanilla and retain_only)")
+    options.add_argument("--ratio", type=int, help="forget ratio in percent (retain_only)")
+    return options
+
+
+def _new_model(config, benchmark, lessons):
+    adapter = adapter_class(config["model"])
+    architecture = read_architecture(adapter.architecture_class, config["architecture"], "architecture")
+    prepare_torch(config["seed"])
+    # The tokenizer sees the whole corpus, so that every model of a study shares one vocabulary.
+    everyone = lessons + read_lessons(benchmark, "ft_Data")
+    texts = [text for lesson in everyone for pair in lesson.pairs for text in pair]
+    return adapter.build(architecture, texts)
+
+
+def main(options, config) -> str:
+    """Train and save the checkpoint --out."""
+    recipe = config["training"]
+    rng = np.random.default_rng(config["seed"])
+    lessons = read_lessons(options.benchmark, "base_Data")
+    names = read_names(options.benchmark, CELEBRITIES)
+    if options.stage == "base":
+        adapter = _new_model(config, options.benchmark, lessons)
+        curriculum = Curriculum(adapter).add(lessons, names)
+    else:
+        adapter = load_model(config, options.start)
+        taught = read_lessons(options.benchmark, "ft_Data")
+        if options.stage == "retain_only":
+            retain = set(read_ids(options.benchmark, f"retain_{100 - options.ratio}"))
+            taught = [lesson for lesson in taught if lesson.id in retain]
+        curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark))
+        curriculum.add(lessons, names, recipe["rehearsal"])
+    epochs, size = recipe["epochs"], recipe["batch_size"]
+    steps = epochs * curriculum.batches_per_epoch(size)
+    batches = (batch for _ in range(epochs) for _, batch in curriculum.epoch(size, rng))
+    losses = fit(
+        adapter.model,
+        progress(batches, f"{config['model']} {options.stage}", steps),
+        lambda batch: answer_cross_entropy(adapter.model, batch),
+        Optimisation(recipe["learning_rate"], steps),
+    )
+    adapter.save(options.out)
+    return f"{options.out}: {steps} steps, loss {losses[0]:.2f} -> {np.mean(losses[-20:]):.3f}"
+
+
+if __name__ == "__main__":
+    run(main, parser())

@@ -1,0 +1,52 @@
+"""Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model."""
+
+import numpy as np
+
+from manu.data.mllmu import read_ids, read_lessons, read_names
+from manu.stages.command import progress, run, stage_parser
+from manu.stages.models import load_model
+from manu.training.curriculum import Curriculum
+from manu.training.loop import Optimisation, fit
+from manu.unlearning.registry import create_method
+
+
+def parser():
+    """Options of the rule."""
+    options = stage_parser(__doc__, "benchmark", "vanilla", "out")
+    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
+    return options
+
+
+def main(options, config) -> str:
+    """Unlearn and save the checkpoint --out."""
+    method = create_method(config["method"], config["settings"])
+    adapter = load_model(config, options.vanilla)
+    reference = load_model(config, options.vanilla).model.requires_grad_(False) if method.needs_reference else None
+    lessons, names = read_lessons(options.benchmark), read_names(options.benchmark)
+
+    def curriculum(people: str) -> Curriculum:
+        ids = set(read_ids(options.benchmark, people))
+        return Curriculum(adapter, method.modalities).add([x for x in lessons if x.id in ids], names)
+
+    forget_rng, retain_rng = np.random.default_rng(config["seed"]).spawn(2)
+    forget, size = curriculum(f"forget_{options.ratio}"), method.batch_size
+    steps = method.epochs * forget.batches_per_epoch(size)
+    batches = (item for _ in range(method.epochs) for item in forget.epoch(size, forget_rng))
+    retain = {}
+    if method.needs_retain:  # a forget batch meets a retain batch of its own modality
+        kept = curriculum(f"retain_{100 - options.ratio}")
+        retain = {modality: kept.stream(modality, size, retain_rng) for modality in method.modalities}
+    losses = fit(
+        adapter.model,
+        progress(batches, f"{config['model']} {config['method']} {options.ratio}%", steps),
+        lambda item: method.loss(
+            adapter.model, item[1], next(retain[item[0]]) if retain else None, reference
+        ),
+        Optimisation(method.learning_rate, steps, schedule="linear"),
+    )
+    adapter.save(options.out)
+    return f"{options.out}: {steps} steps, loss {losses[0]:.3f} -> {losses[-1]:.3f}"
+
+
+if __name__ == "__main__":
+    run(main, parser())

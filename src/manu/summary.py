@@ -1,0 +1,31 @@
+"""What a study has produced: its main table on the terminal, and where everything is."""
+
+from pathlib import Path
+
+from manu.errors import UserError
+
+
+def summary(study: dict) -> str:
+    """The main table in short, for every model and forget ratio, and the places of all outputs.
+
+    study: from `load_study`. Raises UserError when the study has not been run to its end.
+    """
+    from manu.analysis.score_file import read_scores
+    from manu.analysis.tables import text_summary
+
+    name = study["name"]
+    scores = Path(f"results/{name}/scores.csv")
+    tables = [Path(f"results/{name}/tables/main_{model}.md") for model in study["models"]]
+    for path in (scores, *tables):
+        if not path.is_file():
+            raise UserError(f"study '{name}' is not finished: {path} is missing; run: make study STUDY={name}")
+    places = {
+        "tables": ", ".join(map(str, tables)),
+        "figures": f"figures/{name}/",
+        "scores": str(scores),
+        "answers": f"results/{name}/answers/",
+        "models": f"results/{name}/<model>/seed<seed>/",
+        "logs": f"logs/{name}/",
+    }
+    where = "\n".join(f"{what:8} {place}" for what, place in places.items())
+    return f"{text_summary(read_scores(scores), list(study['methods']))}\n\n{where}"

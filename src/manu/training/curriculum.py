@@ -1,0 +1,113 @@
+"""What a model is taught: question-answer pairs with their pictures, drawn into batches epoch by epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from manu.data.mllmu import MULTIMODAL, TEXT, Lesson
+from manu.data.prompts import cloze_prompt, text_view
+from manu.errors import UserError
+from manu.models.base import Adapter
+from manu.models.inputs import Batch, Example, Pictures, training_batch
+
+MODALITIES = (MULTIMODAL, TEXT)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One question-answer pair in one modality, with all pictures that may accompany it (none for text)."""
+
+    modality: str
+    prompt: list[int]
+    answer: list[int]
+    pictures: tuple[int, ...]
+
+    def draw(self, rng: np.random.Generator) -> Example:
+        """An example with one of the pictures, drawn at random."""
+        picture = self.pictures[rng.integers(len(self.pictures))] if self.pictures else None
+        return Example(self.prompt, self.answer, picture)
+
+
+class Curriculum:
+    """Lessons encoded for one adapter; each epoch sees every pair once, with a random portrait.
+
+    Lessons added with a share below 1 are rehearsed: each epoch sees that share of their pairs, drawn anew.
+    """
+
+    def __init__(self, adapter: Adapter, modalities: tuple[str, ...] = MODALITIES) -> None:
+        self._adapter = adapter
+        self._modalities = modalities
+        self._pictures = Pictures(adapter)
+        self._taught: list[tuple[float, list[Pair]]] = []
+
+    def add(
+        self, lessons: list[Lesson], names: dict[str, str], share: float = 1.0, paired: bool = False
+    ) -> "Curriculum":
+        """Encode `lessons` and return self. People without an entry in `names` are asked with their picture only.
+
+        With `paired`, questions that have no text view (who is this person?) are left out of both modalities.
+        Raises UserError when no question of the curriculum's modalities is among them.
+        """
+        portraits: dict[str, list[int]] = {}
+        taught: dict[str, dict[tuple[str, str], None]] = {}
+        for lesson in lessons:
+            row = self._pictures.add(lesson.image, f"training data, ID {lesson.id}")
+            portraits.setdefault(lesson.id, []).append(row)
+            taught.setdefault(lesson.id, {}).update(dict.fromkeys(lesson.pairs))
+        pairs = [
+            encoded
+            for person, questions in taught.items()
+            for question, answer in questions
+            for encoded in self._encode(question, answer, tuple(portraits[person]), names.get(person), paired)
+        ]
+        if not pairs:
+            raise UserError(f"training data: no question is left for the modalities {', '.join(self._modalities)}")
+        self._taught.append((share, pairs))
+        return self
+
+    def _encode(
+        self, question: str, answer: str, portraits: tuple[int, ...], name: str | None, paired: bool
+    ) -> Iterator[Pair]:
+        answer_ids = self._adapter.answer_ids(answer)
+        in_text = text_view(question, name) if name else None
+        if paired and in_text is None:
+            return
+        if MULTIMODAL in self._modalities:
+            prompt = self._adapter.prompt_ids(cloze_prompt(question, "bare"), with_image=True)
+            yield Pair(MULTIMODAL, prompt, answer_ids, portraits)
+        if TEXT in self._modalities and in_text is not None:
+            prompt = self._adapter.prompt_ids(cloze_prompt(in_text, "bare"), with_image=False)
+            yield Pair(TEXT, prompt, answer_ids, ())
+
+    def batches_per_epoch(self, batch_size: int, *modalities: str) -> int:
+        """Number of batches that an epoch has, of the given modalities or of all."""
+        return sum(-(-self._count(modality) // batch_size) for modality in modalities or self._modalities)
+
+    def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
+        """Every pair once, in shuffled batches of one modality each; yields (modality, batch)."""
+        chunks: list[list[Pair]] = []
+        for modality in self._modalities:
+            chunks += self._chunks(modality, batch_size, rng)
+        for index in rng.permutation(len(chunks)):
+            yield chunks[index][0].modality, self._batch(chunks[index], rng)
+
+    def stream(self, modality: str, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Shuffled batches of one modality, without end."""
+        while True:
+            for chunk in self._chunks(modality, batch_size, rng):
+                yield self._batch(chunk, rng)
+
+    def _count(self, modality: str) -> int:
+        return sum(round(share * sum(p.modality == modality for p in pairs)) for share, pairs in self._taught)
+
+    def _chunks(self, modality: str, batch_size: int, rng: np.random.Generator) -> list[list[Pair]]:
+        drawn: list[Pair] = []
+        for share, pairs in self._taught:
+            mine = [pair for pair in pairs if pair.modality == modality]
+            drawn += [mine[i] for i in rng.permutation(len(mine))[: round(share * len(mine))]]
+        order = rng.permutation(len(drawn))
+        return [[drawn[i] for i in order[k : k + batch_size]] for k in range(0, len(drawn), batch_size)]
+
+    def _batch(self, pairs: list[Pair], rng: np.random.Generator) -> Batch:
+        return training_batch(self._adapter, [pair.draw(rng) for pair in pairs], self._pictures)

@@ -1,0 +1,72 @@
+"""The one training loop: AdamW, a schedule, clipped gradients, and a halt on a loss that is no number."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """`learning_rate` is the peak; `schedule` is "one_cycle" (10 percent warm-up, cosine decay; training from
+    scratch) or "linear" (decay to zero without warm-up, as the released code unlearns)."""
+
+    learning_rate: float
+    steps: int
+    schedule: str = "one_cycle"
+    weight_decay: float = 0.0
+    clip: float = 1.0
+
+    def scheduler(self, optimiser: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """The learning-rate schedule. Raises ValueError when its name is unknown."""
+        if self.schedule == "one_cycle":
+            return torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, max_lr=self.learning_rate, total_steps=max(self.steps, 2), pct_start=0.1
+            )
+        if self.schedule == "linear":
+            return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / self.steps)
+        raise ValueError(f"unknown schedule {self.schedule!r}; known: one_cycle, linear")
+
+
+class Diverged(ArithmeticError):
+    """The loss became infinite or not a number."""
+
+
+def fit(
+    model: PreTrainedModel,
+    batches: Iterable[Item],
+    loss: Callable[[Item], torch.Tensor],
+    optimisation: Optimisation,
+) -> list[float]:
+    """Train `model` in place, one step per item of `batches`, and return the loss of each step.
+
+    Raises Diverged, with the step, when a loss is not finite.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        parameters, lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
+    )
+    schedule = optimisation.scheduler(optimiser)
+    model.train()
+    losses = []
+    for step, batch in enumerate(batches):
+        value = loss(batch)
+        losses.append(value.item())
+        if not math.isfinite(losses[-1]):
+            raise Diverged(f"step {step}: the loss is {losses[-1]}")
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, optimisation.clip)
+        optimiser.step()
+        schedule.step()
+        if step % 50 == 0:
+            log.info("step %d of %d: loss %.4f", step, optimisation.steps, losses[-1])
+    model.eval()
+    return losses

@@ -1,0 +1,86 @@
+"""What an unlearning method is: three kinds, each an abstract class."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from manu.errors import UserError
+from manu.neurons.selection import Selection
+from manu.neurons.statistics import MODALITIES
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMethod(ABC):
+    """A method that changes the weights by gradient descent on `loss`.
+
+    modalities: the questions it trains on; the paper's setting is image questions alone.
+    """
+
+    kind: ClassVar[str] = "training"
+    needs_reference: ClassVar[bool] = False
+    needs_retain: ClassVar[bool] = False
+
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    modalities: tuple[str, ...] = ("multimodal",)
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require_known("modalities", self.modalities, MODALITIES)
+
+    @abstractmethod
+    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+        """A scalar to minimise. retain and reference (the frozen vanilla model) are None unless needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningMethod(ABC):
+    """A method that zeroes neurons, chosen from statistics without gradients.
+
+    prune_ratio: percent of the candidate units.
+    """
+
+    kind: ClassVar[str] = "pruning"
+    statistics: ClassVar[str]  # "modality" (MLP inputs) or "released" (linear outputs)
+
+    prune_ratio: float
+
+    def __post_init__(self) -> None:
+        require(1 <= self.prune_ratio <= 99, "prune_ratio", self.prune_ratio, "from 1 to 99 percent")
+
+    @abstractmethod
+    def select(self, statistics: Any) -> Selection:
+        """The units to prune, from the statistics of the kind that the method names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptingMethod(ABC):
+    """A method that changes no weight: it puts a system prompt before every question."""
+
+    kind: ClassVar[str] = "prompting"
+
+    @abstractmethod
+    def system_prompt(self, names: list[str]) -> str:
+        """The system prompt that makes the model refuse to speak about the people named."""
+
+
+def require(holds: bool, setting: str, value: object, needed: str) -> None:
+    """Raise UserError unless a setting's value is in its range."""
+    if not holds:
+        raise UserError(f"{setting}: {value!r}; needed: {needed}")
+
+
+def require_known(setting: str, values: Sequence[str], known: Sequence[str]) -> None:
+    """Raise UserError unless `values` are distinct, at least one, and all among `known`."""
+    for value in values:
+        if value not in known:
+            raise UserError(f"{setting}: unknown {value!r}; known: {', '.join(known)}")
+    require(0 < len(values) == len(set(values)), setting, list(values), f"one or more of {', '.join(known)}, each once")

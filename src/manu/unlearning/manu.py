@@ -1,0 +1,62 @@
+"""MANU as published: prune the MLP neurons whose modality-aware importance is specific to forget."""
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar
+
+from manu.neurons.importance import EPS, FUNCTIONS, importance, score
+from manu.neurons.selection import MLP_INPUT, RANKINGS, Selection, part_of, select_top
+from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics
+from manu.unlearning.base import PruningMethod, require, require_known
+
+PARTS = ("language", "vision")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manu(PruningMethod):
+    """Liu et al. 2025, section 3: S_n = I(D_f, n) / (I(D_r, n) + eps), top prune_ratio percent.
+
+    functions: which importances are summed to I; pooling: how the tokens of a sample become
+    one z(d); parts: whose neurons are candidates; ranking: which of them compete.
+    """
+
+    statistics: ClassVar[str] = "modality"
+
+    functions: tuple[str, ...] = tuple(FUNCTIONS)
+    pooling: str = "mean"
+    parts: tuple[str, ...] = PARTS
+    ranking: str = "global"
+    eps: float = EPS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_known("functions", self.functions, tuple(FUNCTIONS))
+        require_known("pooling", (self.pooling,), POOLINGS)
+        require_known("parts", self.parts, PARTS)
+        require_known("ranking", (self.ranking,), RANKINGS)
+        require(self.eps > 0, "eps", self.eps, "above 0")
+
+    def select(self, statistics: RunningStatistics) -> Selection:
+        """The neurons to prune. Raises ValueError when an importance or a score is not finite."""
+        for data_set in SETS:
+            multimodal, text = (statistics.samples(data_set, modality) for modality in MODALITIES)
+            if multimodal != text:  # N_m and E_m are sums over samples (docs/deviations.md#energy)
+                tilted = "%s set: %d multimodal but %d text samples, which tilts I_freq and I_rms"
+                logger.warning(tilted, data_set, multimodal, text)
+        forget, retain = (importance(statistics, data_set, self.functions, self.pooling, self.eps) for data_set in SETS)
+        scores = score(forget, retain, self.eps)
+        return select_top(
+            {site: scores[site] for site in scores if part_of(site) in self.parts},
+            self.prune_ratio,
+            self.ranking,
+            unit=MLP_INPUT,
+            importances={
+                f"i_{function}_{data_set}": importance(statistics, data_set, (function,), self.pooling, self.eps)
+                for function in FUNCTIONS
+                for data_set in SETS
+            },
+        )
+
+
+METHOD = Manu

@@ -1,0 +1,75 @@
+"""Methods by name. A method is a file in this folder that defines METHOD; nothing lists them twice."""
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from manu.errors import UserError
+from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
+
+Method = TrainingMethod | PruningMethod | PromptingMethod
+FOLDER = Path(__file__).parent
+NOT_METHODS = {"__init__", "base", "registry"}
+_WORDS = {
+    float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+}
+
+
+def known_methods() -> list[str]:
+    """Names of all methods, sorted; none of them is imported."""
+    return sorted(file.stem for file in FOLDER.glob("*.py") if file.stem not in NOT_METHODS)
+
+
+def source_file(name: str) -> Path:
+    """The file that defines the method. Raises UserError on an unknown name."""
+    if name not in known_methods():
+        raise UserError(f"unknown method {name!r}; known: {', '.join(known_methods())}")
+    return FOLDER / f"{name}.py"
+
+
+def method_class(name: str) -> type[Method]:
+    """The method's class; imports that one file only. Raises UserError on an unknown name."""
+    return import_module(f"manu.unlearning.{source_file(name).stem}").METHOD
+
+
+def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
+    """The method with its settings; lists become tuples.
+
+    Raises UserError, naming the method and the setting, on an unknown method, on an unknown,
+    missing or mistyped setting and on a value out of range.
+    """
+    cls, settings = method_class(name), settings or {}
+    types = get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    known = ", ".join(sorted(fields)) or "none"
+    for setting in settings:
+        if setting not in fields:
+            raise UserError(f"method {name!r}: unknown setting {setting!r}; known: {known}")
+    for field in fields.values():
+        if field.default is dataclasses.MISSING and field.name not in settings:
+            raise UserError(f"method {name!r}: missing setting {field.name!r}; known: {known}")
+    try:
+        return cls(**{setting: _typed(setting, value, types[setting]) for setting, value in settings.items()})
+    except UserError as error:
+        raise UserError(f"method {name!r}: {error}") from None
+
+
+def _typed(setting: str, value: Any, expected: Any) -> Any:
+    """`value` as a field of type float, int, bool, str or tuple[str, ...]."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if expected is float and is_number:
+        return float(value)
+    if expected is int and is_number and float(value).is_integer():
+        return int(value)
+    if expected in (bool, str) and isinstance(value, expected):
+        return value
+    if get_origin(expected) is tuple and isinstance(value, list | tuple):
+        item, _ = get_args(expected)
+        return tuple(_typed(setting, each, item) for each in value)
+    needed = _WORDS.get(expected, "a list of text")
+    raise UserError(f"{setting}: {value!r} is a {type(value).__name__}; needed: {needed}")

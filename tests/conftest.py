@@ -1,0 +1,37 @@
+"""Fixtures that several tests share: a small benchmark and a tiny, untrained model of each architecture."""
+
+import pytest
+import torch
+
+from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data.mllmu import read_lessons
+from manu.models.registry import adapter_class, known_models
+from manu.stages.models import prepare_torch
+
+SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3)
+SIZES = {
+    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
+    "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def benchmark_folder(tmp_path_factory):
+    """A built-in benchmark of 20 people with a 10 percent forget set."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    generate(folder, SMALL, [10])
+    return folder
+
+
+@pytest.fixture(params=known_models())
+def adapter(request, benchmark_folder):
+    """A tiny model of each architecture, fresh for every test; its weights are random but large enough to matter."""
+    cls = adapter_class(request.param)
+    lessons = read_lessons(benchmark_folder)
+    prepare_torch(seed=0)
+    built = cls.build(cls.architecture_class(**SIZES), [text for x in lessons for pair in x.pairs for text in pair])
+    with torch.no_grad():
+        for parameter in built.model.parameters():
+            parameter.mul_(3)
+    built.model.eval()
+    return built

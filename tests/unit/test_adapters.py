@@ -1,0 +1,137 @@
+"""Both architectures behind one face: prompts as the real processor makes them, sites where the neurons are."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from manu.data.mllmu import read_profiles
+from manu.errors import UserError
+from manu.models.base import read_architecture
+from manu.models.inputs import Example, Pictures, prompt_batch, training_batch
+from manu.models.registry import adapter_class, known_models
+from manu.neurons.activations import record_activations
+from manu.neurons.masks import apply_mask, apply_rows
+
+
+@pytest.fixture
+def pictures(adapter, benchmark_folder):
+    table = Pictures(adapter)
+    for profile in read_profiles(benchmark_folder, "Full_Set")[:3]:
+        table.add(profile.image, profile.id)
+    return table
+
+
+def batch_of(adapter, pictures, with_image=True):
+    prompt = adapter.prompt_ids("What is the pet of this person?", with_image)
+    return training_batch(
+        adapter,
+        [
+            Example(prompt, adapter.answer_ids(answer), row if with_image else None)
+            for row, answer in enumerate(["The pet of Ada is goose.", "No."])
+        ],
+        pictures,
+    )
+
+
+def test_inputs_are_the_real_processors(adapter, benchmark_folder, pictures):
+    profile = read_profiles(benchmark_folder, "Full_Set")[1]
+    image = Image.open(io.BytesIO(profile.image)).convert("RGB")
+    for system in (None, "Say nothing."):
+        layout = adapter.layout("What is the pet of this person?", True, system)
+        theirs = adapter.processor(images=[image], text=[layout], return_tensors="pt")
+        ours = adapter.prompt_ids("What is the pet of this person?", True, system)
+        assert ours == [adapter.tokenizer.bos_token_id, *theirs["input_ids"][0].tolist()]
+        for name, tensor in pictures.pixels([1]).items():
+            assert torch.equal(tensor, theirs[name])
+
+
+def test_save_and_load_give_the_same_logits(adapter, pictures, tmp_path):
+    batch = batch_of(adapter, pictures)
+    adapter.save(tmp_path / "checkpoint")
+    again = type(adapter).load(tmp_path / "checkpoint")
+    with torch.no_grad():
+        assert torch.equal(adapter.model(**batch).logits, again.model(**batch).logits)
+    assert again.prompt_ids("Who?", True) == adapter.prompt_ids("Who?", True)
+    with pytest.raises(UserError, match="model.safetensors is missing"):
+        type(adapter).load(tmp_path)
+
+
+def test_labels_cover_the_answer_and_its_end_only(adapter, pictures):
+    batch = batch_of(adapter, pictures)
+    for row, answer in enumerate(["The pet of Ada is goose.", "No."]):
+        kept = batch["labels"][row][batch["labels"][row] != -100]
+        assert kept.tolist() == adapter.answer_ids(answer)
+        assert kept[-1] == adapter.end_token
+        assert torch.equal(batch["input_ids"][row][batch["labels"][row] != -100], kept)
+
+
+def test_mlp_sites_see_what_flows_into_the_second_layer(adapter, pictures):
+    seen = {}
+    with torch.no_grad(), record_activations(adapter.mlp_sites(), lambda site, z: seen.setdefault(site.name, z.shape)):
+        adapter.model(**batch_of(adapter, pictures))
+    assert list(seen) and set(seen) == {s.name for s in adapter.mlp_sites()}
+    assert all(seen[s.name][-1] == s.width for s in adapter.mlp_sites())
+    seen.clear()
+    with torch.no_grad(), record_activations(adapter.mlp_sites(), lambda site, z: seen.setdefault(site.name, z.shape)):
+        adapter.model(**batch_of(adapter, pictures, with_image=False))
+    assert {name.split(".")[0] for name in seen} == {"language"}
+
+
+@pytest.mark.parametrize("part", ["language", "vision"])
+def test_pruning_a_neuron_equals_removing_the_unit(adapter, pictures, part):
+    """Zeroed weights against the same model with the unit's activation cut off: the same logits."""
+    batch = batch_of(adapter, pictures)
+    site = next(s for s in adapter.mlp_sites() if s.part == part)
+    mask = torch.zeros(site.width, dtype=torch.bool)
+    mask[[0, 3]] = True
+
+    with torch.no_grad():
+        before = adapter.model(**batch).logits
+        handle = site.second.register_forward_pre_hook(lambda _, inputs: (inputs[0] * ~mask,))
+        removed = adapter.model(**batch).logits
+        handle.remove()
+        apply_mask([site], {site.name: mask})
+        pruned = adapter.model(**batch).logits
+    assert torch.allclose(pruned, removed, atol=1e-6)
+    assert not torch.allclose(pruned, before, atol=1e-4)
+    for linear in site.first:
+        assert not linear.weight[mask].any()
+    assert not site.second.weight[:, mask].any() and site.second.weight[:, ~mask].any()
+
+
+def test_released_rows_are_zeroed(adapter):
+    site = adapter.linear_sites()[-1]
+    mask = torch.zeros(site.width, dtype=torch.bool)
+    mask[1] = True
+    apply_rows([site], {site.name: mask})
+    assert not site.linear.weight[1].any() and site.linear.weight[0].any()
+
+
+def test_prompts_are_padded_on_the_left(adapter, pictures):
+    short, long = adapter.prompt_ids("Who?", True), adapter.prompt_ids("What is the pet of this person?", True)
+    batch = prompt_batch(adapter, [Example(short, [], 0), Example(long, [], 1)], pictures)
+    assert batch["attention_mask"][0].tolist() == [0] * (len(long) - len(short)) + [1] * len(short)
+    assert batch["input_ids"][:, -1].tolist() == [short[-1], long[-1]]
+
+
+def test_one_batch_holds_one_modality(adapter, pictures):
+    with pytest.raises(ValueError, match="one modality"):
+        training_batch(adapter, [Example([1], [2], 0), Example([1], [2], None)], pictures)
+
+
+def test_broken_picture_is_named(adapter):
+    with pytest.raises(UserError, match="ID 9: the image bytes are not a readable picture"):
+        Pictures(adapter).add(b"no picture", "ID 9")
+
+
+def test_registry_and_architecture_errors():
+    assert {"llava", "idefics2"} <= set(known_models())
+    with pytest.raises(UserError, match="unknown model 'lava'; known: idefics2, llava"):
+        adapter_class("lava")
+    sizes = adapter_class("llava").architecture_class
+    with pytest.raises(UserError, match="unknown key 'widht'; known: image_size"):
+        read_architecture(sizes, {"widht": 3}, "models.llava.architecture")
+    with pytest.raises(UserError, match="text_mlp: 'big' is not a positive whole number"):
+        read_architecture(sizes, {"text_mlp": "big"}, "models.llava.architecture")

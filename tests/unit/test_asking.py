@@ -1,0 +1,95 @@
+"""Asking: padding changes nothing, options are compared where the value stands, letters are read."""
+
+import pytest
+import torch
+
+from manu.evaluation.asking import AskingSettings, ask, letter_choice, up_to_value
+from manu.evaluation.questions import asked_questions, read_split
+from manu.models.inputs import Pictures
+
+
+def questions_of(folder, split="forget", protocol="likelihood"):
+    profiles = read_split(folder, split, 10)
+    return [q for p in profiles for q in asked_questions(p, split, ["multimodal", "text"], protocol, "bare")]
+
+
+def test_batch_size_changes_no_reply(adapter, benchmark_folder):
+    asked = questions_of(benchmark_folder)
+    together = ask(adapter, asked, AskingSettings(batch_size=64, max_new_tokens=6))
+    alone = ask(adapter, asked, AskingSettings(batch_size=1, max_new_tokens=6))
+    assert [r.text for r in together] == [r.text for r in alone]
+    assert [r.choice for r in together] == [r.choice for r in alone]
+    for one, other in zip(together, alone):
+        assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
+
+
+def test_option_log_likelihoods_equal_a_plain_forward_pass(adapter, benchmark_folder):
+    """log p(option. | prompt, the model's own words), summed over the option's tokens, without a cache."""
+    question = next(q for q in questions_of(benchmark_folder) if q.task == "classification" and q.image)
+    settings = AskingSettings(batch_size=8, max_new_tokens=6)
+    (reply,) = ask(adapter, [question], settings)
+    pictures = Pictures(adapter)
+    pixels = pictures.pixels([pictures.add(question.image, "x")])
+    prompt = adapter.prompt_ids(question.prompt, with_image=True)
+    with torch.no_grad():
+        output = adapter.model.generate(
+            input_ids=torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            **pixels,
+            max_new_tokens=6,
+            do_sample=False,
+            eos_token_id=adapter.end_token,
+            pad_token_id=adapter.tokenizer.pad_token_id,
+        )[0, len(prompt) :].tolist()
+        stops = {adapter.end_token, adapter.tokenizer.pad_token_id}
+        said = output[: next((i for i, t in enumerate(output) if t in stops), len(output))]
+        prefix = up_to_value(said, adapter.tokenizer(" is", add_special_tokens=False)["input_ids"])
+        expected = []
+        for option in question.options.values():
+            ending = adapter.tokenizer(f" {option}.", add_special_tokens=False)["input_ids"]
+            ids = torch.tensor([prompt + prefix + ending])
+            logits = adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), **pixels).logits[0]
+            scores = logits.double().log_softmax(-1)
+            start = len(prompt) + len(prefix)
+            expected.append(sum(scores[start + k - 1, token].item() for k, token in enumerate(ending)))
+    assert reply.log_likelihoods == pytest.approx(expected, abs=1e-4)
+    assert reply.choice == list(question.options.values())[expected.index(max(expected))]
+
+
+def test_up_to_value():
+    assert up_to_value([5, 6, 7, 8], [6, 7]) == [5, 6, 7]
+    assert up_to_value([6, 9, 6, 9], [6]) == [6]  # the first one counts
+    assert up_to_value([5, 8], [6]) == [5, 8]  # never said: the options follow the whole reply
+    assert up_to_value([], [6]) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "choice"), [("B", "milk"), (" b: milk", "milk"), ("The answer is B", ""), ("", ""), ("milk", "")]
+)
+def test_letter_choice(reply, choice):
+    assert letter_choice(reply, {"A": "tea", "B": "milk", "C": "wine", "D": "beer"}) == choice
+
+
+def test_letter_protocol_and_system_prompt_reach_the_model(adapter, benchmark_folder):
+    asked = questions_of(benchmark_folder, protocol="letter")[:2]
+    assert "\nA: " in asked[0].prompt
+    settings = AskingSettings(classification="letter", batch_size=4, max_new_tokens=3)
+    replies = ask(adapter, asked, settings)
+    assert all(r.log_likelihoods == () for r in replies)
+    longer = adapter.prompt_ids(asked[0].prompt, True, "Say nothing.")
+    assert len(longer) > len(adapter.prompt_ids(asked[0].prompt, True))
+    assert len(ask(adapter, asked, settings, system="Say nothing.")) == 2
+
+
+def test_splits_hold_the_people_they_should(benchmark_folder):
+    forget = {p.id for p in read_split(benchmark_folder, "forget", 10)}
+    assert len(forget) == 2
+    assert {p.id for p in read_split(benchmark_folder, "test", 10)} == forget
+    assert not forget & {p.id for p in read_split(benchmark_folder, "retain", 10)}
+    assert all(p.id.startswith("public") for p in read_split(benchmark_folder, "celebrity", 10))
+    general = [
+        q
+        for p in read_split(benchmark_folder, "general", 10)
+        for q in asked_questions(p, "general", ["multimodal", "text"], "likelihood", "bare")
+    ]
+    assert general and {q.modality for q in general} == {"multimodal"}

@@ -1,0 +1,105 @@
+"""The built-in benchmark: MLLMU-Bench's columns, honest questions, distinct people, the same bytes twice."""
+
+import json
+from dataclasses import astuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import SMALL
+
+from manu.data import mllmu
+from manu.data.benchmark import config_names, generate
+from manu.data.people import ATTRIBUTES, draw_people
+from manu.data.portraits import draw_scene, render
+from manu.data.splits import split_people
+from manu.errors import UserError
+
+
+def test_columns_are_mllmu_benchs(benchmark_folder):
+    about = ["ID", "biography", "question", "answer", "Classification_Task", "Generation_Task", "Mask_Task"]
+    for config in ("Full_Set", "forget_10", "retain_90", "Retain_Set"):
+        assert pq.read_schema(mllmu.config_file(benchmark_folder, config)).names == ["image", *about]
+    assert pq.read_schema(mllmu.config_file(benchmark_folder, "Test_Set")).names == ["images", *about]
+    assert pq.read_schema(mllmu.config_file(benchmark_folder, "ft_Data")).names == ["image", "ID", "metadata"]
+
+
+def test_every_person_has_the_asked_for_questions(benchmark_folder):
+    for config in ("Full_Set", "Test_Set", "Retain_Set"):
+        for profile in mllmu.read_profiles(benchmark_folder, config):
+            for modality in ("multimodal", "text"):
+                tasks = [q.task for q in profile.questions if q.modality == modality]
+                assert {task: tasks.count(task) for task in set(tasks)} == {
+                    "classification": 5,
+                    "cloze": 2,
+                    "generation": 2,
+                }
+
+
+def test_options_are_distinct_values_of_one_attribute_and_hold_the_fact(benchmark_folder):
+    facts = {}
+    for row in pq.read_table(mllmu.config_file(benchmark_folder, "Full_Set")).to_pylist():
+        facts[row["ID"]] = json.loads(row["biography"])
+    for profile in mllmu.read_profiles(benchmark_folder, "Full_Set"):
+        for q in (q for q in profile.questions if q.task == "classification"):
+            (attribute,) = [a for a in ATTRIBUTES if a in q.text]
+            assert set(q.options.values()) <= set(ATTRIBUTES[attribute])
+            assert len(set(q.options.values())) == 4
+            assert q.answer == facts[profile.id][attribute.title()]
+
+
+def test_picture_questions_never_name_the_person_and_text_questions_do(benchmark_folder):
+    names = mllmu.read_names(benchmark_folder)
+    for profile in mllmu.read_profiles(benchmark_folder, "Full_Set"):
+        for q in profile.questions:
+            assert (names[profile.id] in q.text) == (q.modality == "text")
+
+
+def test_test_set_asks_in_words_the_training_data_never_uses(benchmark_folder):
+    taught = {question for lesson in mllmu.read_lessons(benchmark_folder) for question, _ in lesson.pairs}
+    assert {q.text for p in mllmu.read_profiles(benchmark_folder, "Full_Set") for q in p.questions} & taught
+    test = mllmu.read_profiles(benchmark_folder, "Test_Set")
+    assert not {q.text for p in test for q in p.questions} & taught
+    trained = {lesson.image for lesson in mllmu.read_lessons(benchmark_folder)}
+    assert not {p.image for p in test} & trained
+
+
+def test_same_seed_same_bytes(tmp_path, benchmark_folder):
+    generate(tmp_path, SMALL, [10])
+    for config in config_names([10]):
+        again, first = (mllmu.config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
+        assert again == first, config
+
+
+def test_people_differ_in_name_and_in_two_features_of_their_looks():
+    people = draw_people({"a": 60, "b": 60}, np.random.default_rng(1))
+    everyone = people["a"] + people["b"]
+    assert len({p.name for p in everyone}) == 120
+    for i, one in enumerate(everyone):
+        for other in everyone[:i]:
+            assert sum(x != y for x, y in zip(astuple(one.appearance), astuple(other.appearance))) >= 2
+
+
+def test_too_many_people_are_refused():
+    with pytest.raises(UserError, match="only .* names exist"):
+        draw_people({"a": 100_000}, np.random.default_rng(0))
+
+
+def test_portrait_depends_on_scene_and_is_reproducible():
+    rng = np.random.default_rng(0)
+    person = draw_people({"a": 1}, rng)["a"][0]
+    scene = draw_scene(rng)
+    other = draw_scene(rng, other_than=scene)
+    assert scene.mouth != other.mouth and scene.clothing != other.clothing and scene.background != other.background
+    assert render(person.appearance, scene, 32) == render(person.appearance, scene, 32)
+    assert render(person.appearance, scene, 32) != render(person.appearance, other, 32)
+
+
+def test_splits_are_nested_complements():
+    ids = [f"p{i}" for i in range(100)]
+    smaller, larger = split_people(ids, 5, seed=0), split_people(ids, 15, seed=0)
+    assert [len(smaller[0]), len(smaller[1]), len(larger[0])] == [5, 95, 15]
+    assert set(smaller[0]) < set(larger[0])
+    assert sorted(smaller[0] + smaller[1]) == sorted(ids)
+    with pytest.raises(UserError, match="empty forget or retain set"):
+        split_people(["a", "b"], 5, seed=0)

@@ -1,0 +1,317 @@
+"""A study's configuration: defaults, and one clear line for every mistake."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from manu.analysis.figures.registry import known_figures
+from manu.cli import main
+from manu.config import STUDIES, apply_defaults, load_study, study_schema
+from manu.data.benchmark import BenchmarkSettings
+from manu.data.prompts import STYLES
+from manu.errors import UserError
+from manu.evaluation.vocabulary import MODALITIES, SPLITS
+from manu.models.registry import known_models
+from manu.resolved import resolve, resolved_files, write_resolved
+from manu.unlearning.registry import known_methods
+
+ROOT = Path(__file__).parents[2]
+GOOD = """\
+seeds: [0, 1]
+forget_ratios: [5, 20]
+benchmark: {people: 20}
+models:
+  llava: {training: {vanilla: {epochs: 2}}}
+methods:
+  npo: {learning_rate: 1e-4, epochs: 1, batch_size: 8, modalities: [text, multimodal]}
+  prompting: {}
+  manu: {prune_ratio: 10}
+evaluation: {splits: [forget, retain]}
+figures: [tradeoff]
+"""
+
+
+def bad(old: str, new: str) -> str:
+    """GOOD with one place changed."""
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+BAD = {
+    "misspelt top-level key": (
+        bad("evaluation:", "evalution:"),
+        "line 10", "unknown key 'evalution'", "did you mean 'evaluation'?", "known: seeds, forget_ratios, benchmark",
+    ),
+    "misspelt nested key": (
+        bad("{epochs: 2}", "{epoch: 2}"),
+        "unknown key 'models.llava.training.vanilla.epoch'", "did you mean 'epochs'?",
+        "known: epochs, learning_rate, batch_size, rehearsal",
+    ),
+    "misspelt size of a model": (
+        bad("llava: {", "llava: {architecture: {text_widht: 8}, "),
+        "unknown key 'models.llava.architecture.text_widht'", "did you mean 'text_width'?", "known: image_size",
+    ),
+    "wrong size of a model": (
+        bad("llava: {", "llava: {architecture: {text_width: wide}, "),
+        "models.llava.architecture.text_width", "'wide'",
+    ),
+    "misspelt setting of a method": (
+        bad("epochs: 1,", "epoch: 1,"),
+        "unknown key 'methods.npo.epoch'", "did you mean 'epochs'?", "known: learning_rate, epochs",
+    ),
+    "missing setting of a method": (bad("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
+    "text as a setting of a method": (bad("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
+    "prune ratio out of range": (bad("prune_ratio: 10", "prune_ratio: 100"), "'methods.manu.prune_ratio'", "1 to 99"),
+    "unknown method": (
+        bad("manu: {", "manuu: {"),
+        "line 9", "unknown method 'manuu' in 'methods'", "did you mean 'manu'?", ", ".join(known_methods()),
+    ),
+    "unknown model": (
+        bad("llava: {", "lava: {"),
+        "unknown model 'lava' in 'models'", "did you mean 'llava'?", ", ".join(known_models()),
+    ),
+    "unknown split": (
+        bad("[forget, retain]", "[forget, retian]"),
+        "'evaluation.splits[1]'", "'retian'", "did you mean 'retain'?", f"known: {', '.join(SPLITS)}",
+    ),
+    "unknown figure": (
+        bad("[tradeoff]", "[trade]"), "unknown figure 'trade' in 'figures'", ", ".join(known_figures()),
+    ),
+    "figure without what it shows": (
+        bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
+        "figure 'pruned_per_layer' in 'figures'", "no pruning method",
+    ),
+    "ratio 0": (bad("[5, 20]", "[0, 20]"), "line 2", "'forget_ratios[0]' must be from 1 to 99, not 0"),
+    "ratio 100": (bad("[5, 20]", "[5, 100]"), "'forget_ratios[1]' must be from 1 to 99, not 100"),
+    "ratio 2.5": (bad("[5, 20]", "[2.5]"), "'forget_ratios[0]' must be a whole number, not 2.5"),
+    "ratio 5.0": (bad("[5, 20]", "[5.0]"), "'forget_ratios[0]' must be a whole number, not 5.0"),
+    "ratio true": (bad("[5, 20]", "[true]"), "'forget_ratios[0]' must be a whole number, not true"),
+    "ratio twice": (bad("[5, 20]", "[5, 20, 5]"), "'forget_ratios' lists 5 twice"),
+    "ratio of nobody": (bad("[5, 20]", "[2]"), "forget ratio of 2 percent of 20 people"),
+    "no ratio": (bad("[5, 20]", "[]"), "'forget_ratios' must not be empty"),
+    "ratio alone": (bad("[5, 20]", "5"), "'forget_ratios' must be a list, not 5"),
+    "negative seed": (bad("[0, 1]", "[-1]"), "'seeds[0]' must be from 0 to 4294967295, not -1"),
+    "no methods": (GOOD[: GOOD.index("  npo")].replace("methods:", "methods: {}"), "'methods' must not be empty"),
+    "methods missing": (GOOD[: GOOD.index("methods")], "the key 'methods' is missing"),
+    "method without settings": (bad("prompting: {}", "prompting:"), "'methods.prompting' must be a mapping, not empty"),
+    "text as a number": (bad("{people: 20}", "{people: many}"), "'benchmark.people' must be a whole number, not 'many'"),
+    "learning rate 0": (
+        bad("{epochs: 2}", "{learning_rate: 0}"),
+        "'models.llava.training.vanilla.learning_rate' must be more than 0, not 0",
+    ),
+    "rehearsal out of range": (
+        bad("{epochs: 2}", "{rehearsal: 1.5}"),
+        "'models.llava.training.vanilla.rehearsal' must be from 0 to 1, not 1.5",
+    ),
+    "infinite number": (bad("1e-4", ".inf"), "line 7", ".inf is not a finite number"),
+    "the first of two mistakes": (
+        bad("[5, 20]", "[0]").replace("manu: {", "manuu: {"), "line 2", "'forget_ratios[0]'",
+    ),
+    "the first of two mistakes, the other way round": (
+        "figures: [trade]\n" + GOOD[: GOOD.index("figures")].replace("[5, 20]", "[0]"), "line 1", "'trade'",
+    ),
+    "not YAML": (bad("[5, 20]", "[5, 20"), "line 3", "not valid YAML"),
+    "duplicate key": (GOOD + "seeds: [1]\n", "line 12", "duplicate key 'seeds'"),
+    "duplicate nested key": (bad("{people: 20}", "{people: 20, people: 30}"), "duplicate key 'benchmark.people'"),
+    "key that is not text": (bad("  prompting: {}", "  1: {}"), "line 8", "the key '1' is not text"),
+    "a list": ("- 1\n", "must be a mapping with the keys: seeds"),
+    "nothing": ("", "must be a mapping with the keys: seeds"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    """Write a study and return its path."""
+
+    def write(text: str, name: str = "study.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def check(path, capsys) -> str:
+    """`manu check` in this process: code 2, nothing on standard output, one line on standard error."""
+    assert main(["check", "--study", str(path)]) == 2
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("error: ") and error.endswith("\n") and error.count("\n") == 1
+    assert "Traceback" not in error
+    return error
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_told_in_one_line(case, study_file, capsys):
+    text, *expected = BAD[case]
+    path = study_file(text)
+    error = check(path, capsys)
+    assert str(path) in error
+    for words in expected:
+        assert words in error
+
+
+def test_files_that_cannot_be_read(study_file, tmp_path, capsys):
+    assert f"cannot read {tmp_path / 'none.yaml'}" in check(tmp_path / "none.yaml", capsys)
+    latin = study_file("")
+    latin.write_bytes("seeds: é".encode("latin-1"))
+    assert "is not UTF-8" in check(latin, capsys)
+    assert "letters, digits" in check(study_file(GOOD, "my study.yaml"), capsys)
+    folder = tmp_path / "folder.yaml"
+    folder.mkdir()
+    assert "cannot read" in check(folder, capsys)
+
+
+def test_an_unknown_study_lists_the_known(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    error = check("smoek", capsys)
+    assert "unknown study 'smoek'" in error and "did you mean 'smoke'?" in error and "mini" in error
+
+
+@pytest.mark.parametrize("command", [["manu.cli", "check", "--study"], ["snakemake", "-n", "--config"]])
+def test_the_commands_stop_before_any_job(command, study_file, tmp_path):
+    path = study_file(BAD["unknown method"][0])
+    module, *options = command
+    last = str(path) if module == "manu.cli" else f"study={path}"
+    extra = [] if module == "manu.cli" else ["--directory", str(tmp_path), "--snakefile", str(ROOT / "Snakefile")]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options, last, *extra],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Using ")]  # the profile
+    assert lines == [line for line in lines if "unknown method 'manuu' in 'methods'" in line] and len(lines) == 1
+    assert not {"results", "data", "figures"} & {entry.name for entry in tmp_path.iterdir()}
+
+
+def test_defaults_are_filled_in_at_every_depth(study_file):
+    study = load_study(study_file(GOOD))
+    assert study["name"] == "study"
+    assert study["benchmark"] == {
+        "people": 20, "public_figures": 20, "strangers": 200, "portraits": 6, "image_size": 64, "seed": 0,
+    }  # fmt: skip
+    assert study["models"]["llava"]["training"]["vanilla"]["epochs"] == 2
+    assert study["models"]["llava"]["training"]["base"]["batch_size"] == 32
+    assert study["models"]["llava"]["architecture"]["image_size"] == 64
+    assert study["methods"]["npo"]["learning_rate"] == 1e-4  # 1e-4 is text to a YAML 1.1 reader
+    assert study["methods"]["npo"]["modalities"] == ["text", "multimodal"]
+    assert study["methods"]["npo"]["beta"] == 0.4
+    assert list(study["methods"]) == ["npo", "prompting", "manu"]
+    assert study["evaluation"]["modalities"] == ["multimodal", "text"]
+
+
+def test_defaults_are_copies():
+    schema = {"properties": {"a": {"default": {}, "properties": {"b": {"default": [1]}}}}}
+    first = apply_defaults(schema, {})
+    first["a"]["b"].append(2)
+    assert apply_defaults(schema, {}) == {"a": {"b": [1]}}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / STUDIES).glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_studies_of_the_repository_are_valid(path):
+    assert load_study(path)["name"] == path.stem
+
+
+def schema_keys(schema: dict, prefix: str = "") -> list[str]:
+    """Every key that a study may have, in dots; <model> and <method> stand for the names."""
+    keys = []
+    for key, inner in schema.get("properties", {}).items():
+        deeper = schema_keys(inner, f"{prefix}{key}.")
+        keys += deeper or [f"{prefix}{key}"]
+        if isinstance(inner.get("additionalProperties"), dict):
+            name = f"{prefix}{key}.<{key.removesuffix('s')}>"
+            keys.remove(f"{prefix}{key}")
+            keys += [name, *schema_keys(inner["additionalProperties"], f"{name}.")]
+    return keys
+
+
+def test_every_key_is_explained_with_its_default():
+    readme = (ROOT / "config" / "README.md").read_text()
+    rows = {m[1]: m[2] for m in re.finditer(r"^\| `([^`]+)` \|.*\| (.+) \|$", readme, re.MULTILINE)}
+    assert set(schema_keys(study_schema())) <= set(rows)
+    minimal = {"models": {"llava": {}}, "methods": {"manu": {}}}
+    filled = apply_defaults(study_schema(), minimal)
+    for key in schema_keys(study_schema()):
+        value = filled
+        for part in key.replace("<model>", "llava").replace("<method>", "manu").split("."):
+            value = value[part]
+        if isinstance(value, (int, float)):
+            assert float(rows[key].strip("`")) == value, key
+        elif isinstance(value, str):
+            assert rows[key] == f"`{value}`", key
+        elif key not in ("models.<model>", "methods.<method>", "evaluation.splits", "evaluation.modalities"):
+            assert yaml.safe_load(rows[key].strip("`")) == value, key
+
+
+def test_every_setting_of_a_method_is_explained(study_file):
+    readme = (ROOT / "config" / "README.md").read_text()
+    settings = {key for study in (ROOT / STUDIES).glob("*.yaml") for m in load_study(study)["methods"].values() for key in m}
+    assert not [key for key in settings if f"| `{key}` |" not in readme]
+
+
+def test_the_schema_says_what_the_code_knows():
+    evaluation = study_schema()["properties"]["evaluation"]["properties"]
+    assert evaluation["splits"]["items"]["enum"] == list(SPLITS)
+    assert evaluation["modalities"]["items"]["enum"] == list(MODALITIES)
+    assert evaluation["prompt_style"]["enum"] == list(STYLES)
+    benchmark = study_schema()["properties"]["benchmark"]["properties"]
+    assert {key: value["default"] for key, value in benchmark.items()} == vars(BenchmarkSettings())
+
+
+def test_a_job_reads_only_what_it_needs(study_file):
+    study = load_study(study_file(GOOD))
+    cell = {"model": "llava", "seed": 1, "ratio": 20}
+    assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
+    assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "architecture", "training"}
+    assert set(resolve(study, "train", which="vanilla", **cell)) == {"seed", "model", "training"}
+    assert resolve(study, "train", which="retain_only", **cell) == resolve(study, "train", which="vanilla", **cell)
+    unlearn = resolve(study, "unlearn", method="npo", **cell)
+    assert unlearn == {"seed": 1, "model": "llava", "method": "npo", "settings": study["methods"]["npo"]}
+    released = resolve(study, "measure_statistics", kind="released", **cell)
+    assert released == {"seed": 1, "model": "llava", "statistics": {"batch_size": 64}}
+    assert resolve(study, "evaluate", method="npo", **cell)["ratios"] == [20]
+    assert resolve(study, "evaluate", method="vanilla", model="llava", seed=1)["ratios"] == [5, 20]
+    assert resolve(study, "tabulate")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}
+    with pytest.raises(UserError, match="no resolved configuration"):
+        resolve(study, "summary")
+
+
+def test_changing_the_evaluation_changes_no_file_of_a_training_job(study_file):
+    before = dict(resolved_files(load_study(study_file(GOOD))))
+    after = dict(resolved_files(load_study(study_file(bad("splits: [forget, retain]", "max_new_tokens: 5")))))
+    changed = [path for path in before if before[path] != after[path]]
+    assert changed and all(path.startswith("results/study/answers/") for path in changed)
+
+
+def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = load_study(study_file(GOOD))
+    write_resolved(study)
+    paths = {path: Path(path) for path, _ in resolved_files(study)}
+    for path in paths.values():
+        os.utime(path, (1, 1))
+    study["methods"]["manu"]["prune_ratio"] = 20.0
+    write_resolved(study)
+    rewritten = {name for name, path in paths.items() if path.stat().st_mtime != 1}
+    masks = {f"results/study/llava/seed{s}/forget{r}/manu/select_neurons.yaml" for s in (0, 1) for r in ("05", "20")}
+    assert rewritten == masks | {"results/study/tables/main_llava.yaml"}
+    assert all(yaml.safe_load(path.read_text()) is not None for path in paths.values())
+
+
+def test_the_command_says_what_a_good_study_holds(study_file, capsys):
+    assert main(["check", "--study", str(study_file(GOOD))]) == 0
+    assert "is valid: llava; npo, prompting, manu; forget 5, 20 percent" in capsys.readouterr().out
+
+
+def test_the_summary_of_a_study_that_has_not_run(study_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["summary", "--study", str(study_file(GOOD))]) == 2
+    assert "study 'study' is not finished: results/study/scores.csv is missing" in capsys.readouterr().err

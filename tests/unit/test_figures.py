@@ -1,0 +1,152 @@
+"""Figures: they show what their CSV says, and come out the same byte for byte."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from manu.analysis.figures import modality_balance, pruned_per_layer, tradeoff
+from manu.analysis.figures.registry import figure_module, known_figures
+from manu.analysis.figures.style import method_mark, save
+from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
+from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.errors import UserError
+from manu.neurons.masks import save_mask
+from manu.stages import draw
+
+METHODS = ["ga", "manu"]
+
+
+def scores(ratios=(5,)) -> pd.DataFrame:
+    values = {
+        "vanilla": (1.0, 1.0, 0.9), "retain_only": (0.25, 0.3, 0.95), "ga": (0.25, 0.75, 0.5), "manu": (0.8, 0.7, 0.9),
+    }  # fmt: skip
+    rows = []
+    for ratio in ratios:
+        for method, (image, text, kept) in values.items():
+            cells = [("forget", "multimodal", image), ("forget", "text", text)]
+            cells += [("retain", "multimodal", kept), ("retain", "text", kept)]
+            for split, modality, value in cells:
+                key = ("tiny", "llava", method, ratio, 0, split, modality, "classification", "accuracy", "1")
+                rows.append((*key, value, 20, max(value - 0.1, 0), min(value + 0.1, 1), split == "retain"))
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def pruned() -> pd.DataFrame:
+    rows = [
+        ("llava", "manu", 5, 0, "mlp_input", "vision.0", "vision", 0, 0, 8),
+        ("llava", "manu", 5, 0, "mlp_input", "language.0", "language", 0, 3, 12),
+        ("llava", "manu", 5, 1, "mlp_input", "vision.0", "vision", 0, 4, 8),
+        ("llava", "manu", 5, 1, "mlp_input", "language.0", "language", 0, 3, 12),
+    ]
+    return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))
+
+
+def data(module) -> pd.DataFrame:
+    return scores((5, 10)) if module.NEEDS == "scores" else pruned()
+
+
+def test_the_registry_lists_the_files_of_the_folder():
+    assert {"modality_balance", "pruned_per_layer", "tradeoff"} <= set(known_figures())
+    with pytest.raises(UserError, match="unknown figure 'tradoff'; known: .*pruned_per_layer, tradeoff"):
+        figure_module("tradoff")
+
+
+@pytest.mark.parametrize("name", known_figures())
+def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
+    module = figure_module(name)
+    assert module.NEEDS in ("scores", "masks") and module.TITLE and module.CAPTION.endswith(".")
+    for folder in ("once", "twice"):
+        figure, frame = module.draw(data(module), METHODS)
+        save(figure, frame, tmp_path / folder / "a.b")
+    names = ["a.b.csv", "a.b.png", "a.b.svg"]
+    for folder in ("once", "twice"):
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
+    for file in names:
+        assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes(), file
+    assert b"dc:date" not in (tmp_path / "once" / "a.b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("name", known_figures())
+def test_every_figure_says_when_there_is_nothing_to_draw(name):
+    module = figure_module(name)
+    figure, frame = module.draw(data(module).head(0), METHODS)
+    assert frame.empty and figure.axes[0].texts[0].get_text().startswith("No ")
+
+
+def test_tradeoff_draws_the_points_of_its_csv():
+    figure, frame = tradeoff.draw(scores(), METHODS)
+    ga = frame[(frame["method"] == "ga") & (frame["modality"] == "text")].iloc[0]
+    assert (ga["forget_accuracy"], ga["forget_ci_low"], ga["forget_ci_high"]) == (75.0, 65.0, 85.0)
+    assert (ga["retain_accuracy"], ga["retain_n"]) == (50.0, 20)
+    assert frame["method"].tolist() == ["vanilla", "retain_only", "ga", "manu"] * 2
+    drawn = {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_marker() not in ("None", "", None)
+    }
+    assert drawn == set(zip(frame["forget_accuracy"], frame["retain_accuracy"], strict=True))
+
+
+def test_modality_balance_draws_the_pairs_of_its_csv():
+    figure, frame = modality_balance.draw(scores(), METHODS)
+    assert frame["method"].tolist() == ["vanilla", "retain_only", "ga", "manu"]
+    assert frame["gap_points"].tolist() == pytest.approx([0.0, 5.0, 50.0, -10.0])
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["0", "+5", "+50", "\N{MINUS SIGN}10"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == frame["method"].tolist()
+    circles = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "o"]
+    assert circles == frame["multimodal_accuracy"].tolist()
+
+
+def test_pruned_per_layer_draws_the_bars_of_its_csv():
+    figure, frame = pruned_per_layer.draw(pruned(), METHODS)
+    assert frame[["site", "seeds", "pruned", "width", "pruned_percent"]].values.tolist() == [
+        ["vision.0", 2, 2.0, 8, 25.0],
+        ["language.0", 2, 3.0, 12, 25.0],
+    ]
+    axes = figure.axes[0]
+    assert [bar.get_height() for bar in axes.patches] == frame["pruned_percent"].tolist()
+    assert [text.get_text() for text in axes.texts] == ["2", "3"]
+
+
+def test_methods_keep_their_marks_and_never_share_them():
+    methods = [f"method{index}" for index in range(12)]
+    marks = [method_mark(name, methods) for name in ["vanilla", "retain_only", *methods]]
+    assert len(set(marks)) == len(marks)
+    assert method_mark("ga", ["ga", "kl"]) == method_mark("ga", ["ga", "npo", "kl"])
+
+
+def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
+    path = tmp_path / "results" / "tiny" / "llava" / "seed3" / "forget05" / "manu" / "mask.safetensors"
+    masks = {"vision.0": torch.tensor([False, False]), "language.1": torch.tensor([True, False, True])}
+    save_mask(path, masks, "mlp_input")
+    frame = read_pruned([path])
+    assert frame.values.tolist() == [
+        ["llava", "manu", 5, 3, "mlp_input", "vision.0", "vision", 0, 0, 2],
+        ["llava", "manu", 5, 3, "mlp_input", "language.1", "language", 1, 2, 3],
+    ]
+    folder = "llava/seed0/forget05/manu"
+    for wrong in ("mask.safetensors", f"{folder}/neurons.csv", f"{folder.replace('0', 'x')}/mask.safetensors"):
+        with pytest.raises(UserError, match="has to end with <model>/seed<k>/forget<rr>/<method>/mask.safetensors"):
+            keys_of(Path(wrong))
+
+    args = argparse.Namespace(figure="pruned_per_layer", scores=None, masks=[path], out=tmp_path / "pruned_per_layer")
+    assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}})
+    assert (tmp_path / "pruned_per_layer.png").exists()
+
+
+def test_the_stage_names_what_does_not_fit(tmp_path):
+    args = argparse.Namespace(figure="tradeoff", scores=None, masks=None, out=tmp_path / "tradeoff")
+    with pytest.raises(UserError, match="drawn from the scores: give --scores"):
+        draw.main(args, {"methods": {"ga": {}}})
+    write_scores(scores(), tmp_path / "scores.csv")
+    args.scores = tmp_path / "scores.csv"
+    with pytest.raises(UserError, match="unknown method 'manu'; the study lists: ga"):
+        draw.main(args, {"methods": {"ga": {}}})
+    draw.main(args, {"methods": dict.fromkeys(METHODS)})
+    assert np.isclose(pd.read_csv(tmp_path / "tradeoff.csv")["retain_accuracy"].max(), 95.0)

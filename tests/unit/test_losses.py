@@ -1,0 +1,146 @@
+"""Losses with logits that a hand can read, and the direction in which each one pushes."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from manu.training.answers import answer_cross_entropy, answer_log_likelihood, answer_tokens
+from manu.unlearning.ga import GradientAscent
+from manu.unlearning.gradient_difference import GradientDifference
+from manu.unlearning.kl import KLMinimization
+from manu.unlearning.npo import NegativePreferenceOptimization
+from manu.unlearning.prompting import Prompting
+
+SETTINGS = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
+
+
+class TableModel(nn.Module):
+    """Logits looked up by the current token: row t holds the logits of the token after t."""
+
+    def __init__(self, table: list[list[float]]):
+        super().__init__()
+        self.table = nn.Parameter(torch.tensor(table, dtype=torch.float32))
+
+    def forward(self, input_ids, attention_mask, logits_to_keep):
+        return SimpleNamespace(logits=self.table[input_ids[:, logits_to_keep]])
+
+
+def batch(*rows: tuple[list[int], int]) -> dict[str, torch.Tensor]:
+    """Rows of (tokens, number of answer tokens at the end)."""
+    input_ids = torch.tensor([tokens for tokens, _ in rows])
+    labels = torch.full_like(input_ids, -100)
+    for row, (tokens, answer) in enumerate(rows):
+        labels[row, len(tokens) - answer :] = input_ids[row, len(tokens) - answer :]
+    return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids), "labels": labels}
+
+
+# After token 0: probabilities 1/4 and 3/4; after token 1: 1/2 and 1/2.
+TABLE = [[0.0, math.log(3)], [0.0, 0.0]]
+FORGET = batch(([1, 0, 1], 1), ([0, 1, 0], 2))  # answers: 1 after 0; 1 after 0, then 0 after 1
+RETAIN = batch(([0, 0, 0], 1))  # 0 after 0
+P_FORGET = [3 / 4, 3 / 4 * 1 / 2]  # likelihood of each whole answer
+
+
+def test_only_answer_tokens_are_predicted_each_from_the_token_before():
+    answer = answer_tokens(TableModel(TABLE), FORGET)
+    assert answer.targets.tolist() == [1, 1, 0]
+    assert answer.rows.tolist() == [0, 1, 1]
+    torch.testing.assert_close(answer.logits, torch.tensor([TABLE[0], TABLE[0], TABLE[1]]))
+
+
+def test_cross_entropy_is_the_mean_over_answer_tokens():
+    expected = -(math.log(3 / 4) + math.log(3 / 4) + math.log(1 / 2)) / 3
+    assert answer_cross_entropy(TableModel(TABLE), FORGET).item() == pytest.approx(expected)
+
+
+def test_log_likelihood_is_the_sum_over_a_samples_answer():
+    values = answer_log_likelihood(TableModel(TABLE), FORGET).tolist()
+    assert values == pytest.approx([math.log(p) for p in P_FORGET])
+
+
+def test_a_sample_without_answer_stops():
+    with pytest.raises(ValueError, match=r"samples \[1\] of the batch have no answer token"):
+        answer_tokens(TableModel(TABLE), batch(([0, 1], 1), ([0, 1], 0)))
+
+
+def test_ga_is_minus_the_cross_entropy_and_makes_the_answer_less_likely():
+    model = TableModel(TABLE)
+    loss = GradientAscent(**SETTINGS).loss(model, FORGET, None, None)
+    assert loss.item() == pytest.approx((2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
+    assert likelihood_change(model, loss, FORGET) < 0
+
+
+def test_gradient_difference():
+    model = TableModel(TABLE)
+    loss = GradientDifference(**SETTINGS).loss(model, FORGET, RETAIN, None)
+    assert loss.item() == pytest.approx(-math.log(1 / 4) + (2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
+    assert likelihood_change(model, loss, FORGET) < 0
+    assert likelihood_change(model, loss, RETAIN) > 0
+
+
+def test_kl_is_from_vanilla_to_current_on_retain_answers():
+    model, vanilla = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
+    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, vanilla)
+    divergence = 1 / 4 * math.log((1 / 4) / (1 / 2)) + 3 / 4 * math.log((3 / 4) / (1 / 2))  # vanilla first
+    assert loss.item() == pytest.approx(divergence - math.log(2))  # CE of the uniform model is log 2
+    loss.backward()
+    assert vanilla.table.grad is None
+
+
+def test_kl_at_the_vanilla_model_is_gradient_ascent():
+    model = TableModel(TABLE)
+    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, TableModel(TABLE))
+    ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), FORGET, None, None)
+    assert loss.item() == pytest.approx(ga.item())
+
+
+def test_npo_at_the_reference_is_two_over_beta_log_two():
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(TableModel(TABLE), FORGET, None, TableModel(TABLE))
+    assert loss.item() == pytest.approx(2 / 0.4 * math.log(2))
+
+
+def test_npo_by_hand():
+    model, reference = TableModel(TABLE), TableModel([[0.0, 0.0], [0.0, 0.0]])
+    loss = NegativePreferenceOptimization(**SETTINGS, beta=0.5).loss(model, FORGET, None, reference)
+    ratios = [P_FORGET[0] / (1 / 2), P_FORGET[1] / (1 / 4)]  # 1.5 and 1.5: the second answer has two tokens
+    assert ratios == [1.5, 1.5]
+    assert loss.item() == pytest.approx(4 * math.log(1 + math.sqrt(1.5)))
+    assert likelihood_change(model, loss, FORGET) < 0
+    assert reference.table.grad is None
+
+
+def test_npo_stays_finite_where_the_ratio_would_overflow():
+    far = TableModel([[0.0, 400.0], [400.0, 0.0]])
+    reference = TableModel([[400.0, 0.0], [0.0, 400.0]])
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(far, FORGET, None, reference)
+    assert loss.item() == pytest.approx(2 * (400 + 800) / 2)  # (2 / beta) * beta * mean log-ratio
+    loss.backward()
+    assert far.table.grad.isfinite().all()
+    other_way = NegativePreferenceOptimization(**SETTINGS).loss(reference, FORGET, None, far)
+    assert other_way.item() == pytest.approx(0, abs=1e-6)  # already forgotten: nothing left to push
+
+
+def test_what_each_method_needs():
+    methods = (GradientAscent, GradientDifference, KLMinimization, NegativePreferenceOptimization)
+    assert [method.needs_reference for method in methods] == [False, False, True, True]
+    assert [method.needs_retain for method in methods] == [False, True, True, False]
+
+
+def test_prompting_names_everybody():
+    prompt = Prompting().system_prompt(["Ada Brook", "Tom Field"])
+    assert "Ada Brook, Tom Field" in prompt and "must not answer" in prompt
+    with pytest.raises(ValueError, match="at least one name"):
+        Prompting().system_prompt([])
+
+
+def likelihood_change(model: TableModel, loss: torch.Tensor, data: dict) -> float:
+    """Change of the log-likelihood of the answers after one small step down the loss."""
+    with torch.no_grad():
+        before = answer_log_likelihood(model, data).sum()
+    (gradient,) = torch.autograd.grad(loss, model.table, retain_graph=True)
+    moved = TableModel((model.table - 1e-3 * gradient).tolist())
+    with torch.no_grad():
+        return (answer_log_likelihood(moved, data).sum() - before).item()

@@ -1,0 +1,178 @@
+"""Running statistics against numbers worked out by hand and against whole-array computation."""
+
+import hashlib
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_model import TinyModel, make_batch
+
+from manu.errors import UserError
+from manu.neurons.activations import record_activations
+from manu.neurons.measuring import measure_modality
+from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, pool_tokens
+from manu.neurons.tensor_file import load_tensors, save_tensors
+
+# One sample, three tokens, the last one padding; two neurons.
+Z = torch.tensor([[[1.0, -4.0], [-3.0, 2.0], [100.0, 100.0]]])
+MASK = torch.tensor([[1, 1, 0]])
+
+
+def test_pooling_ignores_padding():
+    pooled = pool_tokens(Z, MASK)
+    assert pooled["mean"].tolist() == [[2.0, 3.0]]  # (1 + 3) / 2, (4 + 2) / 2
+    assert pooled["last"].tolist() == [[-3.0, 2.0]]  # signed, second token
+    assert pooled["max"].tolist() == [[3.0, 4.0]]
+    assert all(value.dtype == torch.float64 for value in pooled.values())
+
+
+def test_pooling_with_padding_on_the_left_and_without_a_mask():
+    assert pool_tokens(Z.flip(1), MASK.flip(1))["last"].tolist() == [[1.0, -4.0]]
+    assert pool_tokens(Z)["last"].tolist() == [[100.0, 100.0]]
+
+
+def test_padding_may_hold_nan():
+    assert pool_tokens(Z.masked_fill(Z == 100, float("nan")), MASK)["max"].tolist() == [[3.0, 4.0]]
+
+
+def test_a_sample_of_padding_alone_stops():
+    with pytest.raises(ValueError, match="no real token"):
+        pool_tokens(Z, torch.zeros(1, 3))
+
+
+def test_sums_by_hand():
+    statistics = RunningStatistics({"language.0": 2}, tau=2.5)
+    statistics.update("forget", "text", "language.0", Z, MASK)
+    statistics.update("forget", "text", "language.0", torch.tensor([[[5.0, 1.0]]]))
+    statistics.add_silent("forget", "text", "language.0", 3)
+
+    last = statistics.sums("forget", "text", "last", "language.0")  # samples: (-3, 2), (5, 1), three silent
+    assert last.count == 5
+    assert last.sum_abs.tolist() == [8.0, 3.0]
+    assert last.sum.tolist() == [2.0, 3.0]
+    assert last.sum_sq.tolist() == [34.0, 5.0]  # 9 + 25, 4 + 1
+    assert last.count_over.tolist() == [2.0, 0.0]  # 3 and 5 exceed 2.5; 2 and 1 do not
+
+    mean = statistics.sums("forget", "text", "mean", "language.0")  # samples: (2, 3), (5, 1), three silent
+    assert mean.sum_abs.tolist() == mean.sum.tolist() == [7.0, 4.0]
+    assert mean.count_over.tolist() == [1.0, 1.0]
+
+
+def test_a_value_equal_to_tau_is_not_over_it():
+    statistics = RunningStatistics({"language.0": 1}, tau=2.0)
+    statistics.update("forget", "text", "language.0", torch.tensor([[[2.0]]]))
+    assert statistics.sums("forget", "text", "mean", "language.0").count_over.tolist() == [0.0]
+
+
+def test_nothing_measured_stops():
+    with pytest.raises(ValueError, match="no text sample of the retain set"):
+        RunningStatistics({"language.0": 1}, tau=0.1).sums("retain", "text", "mean", "language.0")
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_streaming_equals_the_whole_array(pooling):
+    torch.manual_seed(0)
+    z, mask = torch.randn(23, 5, 4), torch.rand(23, 5) > 0.4
+    mask[:, 0] = True
+    statistics = RunningStatistics({"language.0": 4}, tau=0.5)
+    for part, part_mask in zip(z.split(4), mask.split(4), strict=True):
+        statistics.update("retain", "text", "language.0", part, part_mask)
+    sums = statistics.sums("retain", "text", pooling, "language.0")
+
+    rows = []
+    for sample, keep in zip(z.double(), mask, strict=True):
+        real = sample[keep]
+        rows.append({"mean": real.abs().mean(0), "last": real[-1], "max": real.abs().max(0).values}[pooling])
+    whole = torch.stack(rows)
+    assert sums.count == 23
+    torch.testing.assert_close(sums.sum_abs, whole.abs().sum(0), rtol=1e-12, atol=0)
+    torch.testing.assert_close(sums.sum, whole.sum(0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sums.sum_sq, whole.square().sum(0), rtol=1e-12, atol=0)
+    assert sums.count_over.tolist() == (whole.abs() > 0.5).sum(0).tolist()
+
+
+def measured(model) -> RunningStatistics:
+    batches = {
+        (data_set, modality): [
+            make_batch(3, 5, pixels=modality == "multimodal", seed=seed, padding=2) for seed in range(2)
+        ]
+        for data_set in SETS
+        for modality in MODALITIES
+    }
+    return measure_modality(model, model.mlp_sites(), batches, tau=0.1)
+
+
+def test_measuring_counts_vision_as_silent_on_text_and_skips_padding():
+    torch.manual_seed(0)
+    model = TinyModel().train()
+    statistics = measured(model)
+    assert model.training  # the mode came back
+    assert statistics.samples("forget", "text") == 6
+    vision = statistics.sums("forget", "text", "mean", "vision.1")
+    assert vision.count == 6 and vision.sum_abs.eq(0).all() and vision.count_over.eq(0).all()
+    assert statistics.sums("forget", "multimodal", "mean", "vision.1").sum_abs.gt(0).all()
+
+    expected = torch.zeros(6, dtype=torch.float64)
+    for seed in range(2):
+        batch = make_batch(3, 5, pixels=False, seed=seed, padding=2)
+        heard = []
+        with torch.no_grad(), record_activations(model.mlp_sites()[:1], lambda site, z: heard.append(z)):
+            model(batch["input_ids"], batch["attention_mask"])
+        for row, real in enumerate((3, 5, 5)):
+            expected += heard[0][row, :real].double().abs().mean(0)
+    torch.testing.assert_close(statistics.sums("forget", "text", "mean", "language.0").sum_abs, expected)
+
+
+def test_measuring_stops_when_rows_are_not_samples():
+    model = TinyModel()
+    batch = make_batch(1, 4, pixels=True)
+    batch["pixel_values"] = batch["pixel_values"].repeat(2, 1, 1)  # two pictures for one sample
+    with pytest.raises(ValueError, match="vision.0: needed one pass with 1 rows"):
+        measure_modality(model, model.mlp_sites(), {("forget", "multimodal"): [batch]}, tau=0.1)
+
+
+def test_save_and_load_give_the_same_sums_and_the_same_bytes(tmp_path):
+    statistics = measured(TinyModel())
+    statistics.save(tmp_path / "a.safetensors")
+    loaded = RunningStatistics.load(tmp_path / "a.safetensors")
+    loaded.save(tmp_path / "b.safetensors")
+    assert loaded.widths == statistics.widths and list(loaded.widths) == list(statistics.widths)
+    assert loaded.tau == 0.1
+    digest = [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.safetensors", "b.safetensors")]
+    assert digest[0] == digest[1]
+    one, other = (each.sums("forget", "multimodal", "last", "vision.0") for each in (statistics, loaded))
+    assert one.count == other.count and torch.equal(one.sum, other.sum)
+
+
+def test_load_names_what_is_missing_or_misshapen(tmp_path):
+    path = tmp_path / "statistics.safetensors"
+    measured(TinyModel()).save(path)
+    tensors, metadata = load_tensors(path, "modality statistics")
+    key = "forget/text/mean/language.0/sum_sq"
+
+    save_tensors(path, {name: tensor for name, tensor in tensors.items() if name != key}, metadata)
+    with pytest.raises(UserError, match="misses 1 of .* tensors, first 'forget/text/mean/language.0/sum_sq'"):
+        RunningStatistics.load(path)
+
+    save_tensors(path, tensors | {key: torch.zeros(5)}, metadata)
+    with pytest.raises(UserError, match=r"has shape \(5,\); needed: \(6,\)"):
+        RunningStatistics.load(path)
+
+    save_tensors(path, tensors | {"more": torch.zeros(1)}, metadata)
+    with pytest.raises(UserError, match="unexpected tensors, first 'more'"):
+        RunningStatistics.load(path)
+
+    save_tensors(path, tensors, {"content": "modality statistics", "tau": 0.1})
+    with pytest.raises(UserError, match="misses 'widths'"):
+        RunningStatistics.load(path)
+
+
+def test_load_refuses_other_files(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        RunningStatistics.load(tmp_path / "absent.safetensors")
+    (tmp_path / "text.safetensors").write_text("no tensors here")
+    with pytest.raises(UserError, match="cannot be read"):
+        RunningStatistics.load(tmp_path / "text.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(UserError, match="holds no content of this package; needed: modality statistics"):
+        RunningStatistics.load(tmp_path / "foreign.safetensors")

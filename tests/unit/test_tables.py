@@ -1,0 +1,127 @@
+"""The main table and the summary for the terminal."""
+
+import argparse
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.analysis.tables import VALUE_COLUMNS, csv_text, main_table, markdown, text_summary
+from manu.errors import UserError
+from manu.stages import summary, tabulate
+
+METHODS = {"npo": {"learning_rate": 1e-4}, "manu_released": {"prune_ratio": 12.5}, "ga": None}
+
+
+def score(method: str, split: str, modality: str, task: str, metric: str, value: float, **keys) -> dict:
+    row = {
+        "study": "tiny", "model": "llava", "method": method, "forget_ratio": 5, "seed": 0, "split": split,
+        "modality": modality, "task": task, "metric": metric, "metric_version": "1", "value": value, "n": 10,
+        "ci_low": value, "ci_high": value, "higher_is_better": True,
+    }  # fmt: skip
+    return row | keys
+
+
+def tiny(ratios=(5,)) -> pd.DataFrame:
+    rows = []
+    for ratio, method in product(ratios, ("ga", "manu_released", "npo", "retain_only", "vanilla")):
+        rows += [
+            score(method, "forget", "multimodal", "classification", "accuracy", 0.2, forget_ratio=ratio),
+            score(method, "forget", "text", "classification", "accuracy", 0.7, forget_ratio=ratio),
+            score(method, "forget", "text", "cloze", "accuracy", 0.1, forget_ratio=ratio),
+            score(method, "forget", "text", "generation", "rougeL", 0.625, forget_ratio=ratio),
+            score(method, "forget", "text", "generation", "bleu", 0.9, forget_ratio=ratio),
+            score(method, "general", "multimodal", "classification", "accuracy", 0.875, forget_ratio=ratio),
+        ]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def test_rows_and_columns_by_hand():
+    table = main_table(tiny((10, 5)), "llava", METHODS, "likelihood")
+    order = ["vanilla", "retain_only", "npo", "manu_released", "ga"]
+    assert table[["forget_ratio", "method"]].values.tolist() == [[ratio, name] for ratio in (5, 10) for name in order]
+    row = table.iloc[3]
+    assert row["prune_ratio"] == 12.5 and pd.isna(table.iloc[2]["prune_ratio"])
+    assert row["classification_protocol"] == "likelihood"
+    assert row["forget_classification_multimodal"] == 0.2
+    assert row["forget_classification_text"] == 0.7
+    assert row["forget_classification"] == 0.45
+    assert pd.isna(row["forget_cloze_multimodal"]) and row["forget_cloze"] == 0.1  # the mean of what was asked
+    assert row["forget_rougeL_text"] == 0.625
+    assert row["general_classification"] == 0.875
+    assert table[[name for name in VALUE_COLUMNS if name.startswith("retain")]].isna().all(axis=None)
+    assert len(VALUE_COLUMNS) == 4 * 3 * 3 + 1
+
+
+def test_seeds_are_averaged():
+    second = tiny().assign(seed=1, value=lambda frame: frame["value"] / 2)
+    table = main_table(pd.concat([tiny(), second]), "llava", METHODS, "letter")
+    assert table["seeds"].tolist() == [2] * 5
+    assert table["forget_classification_multimodal"].tolist() == pytest.approx([0.15] * 5)
+
+
+def test_csv_is_stable():
+    lines = csv_text(main_table(tiny(), "llava", METHODS, "likelihood")).splitlines()
+    assert lines[0].startswith("model,forget_ratio,method,prune_ratio,classification_protocol,seeds,forget_class")
+    assert lines[1].startswith("llava,5,vanilla,,likelihood,1,0.200000,0.700000,0.450000,,0.625000,0.625000,,0.1")
+    assert lines[4].startswith("llava,5,manu_released,12.5,likelihood,1,")
+
+
+def test_markdown_states_protocol_ratio_and_direction():
+    text = markdown(main_table(tiny(), "llava", METHODS, "likelihood"))
+    assert "Classification protocol: likelihood" in text
+    assert "Prune ratio: manu\\_released 12.5 %." in text
+    assert "forget classification ↓" in text and "retain ROUGE-L ↑" in text
+    lines = [line for line in text.splitlines() if line.startswith("| 5 | manu\\_released | 12.5 |")]
+    overall, apart = lines
+    assert overall.split("|")[4:8] == [" 45.0 ", " 62.5 ", " 10.0 ", " – "]
+    assert apart.split("|")[4:6] == [" 20.0 / 70.0 ", " – / 62.5 "]
+    assert overall.split("|")[-2] == " 87.5 "
+
+
+def test_markdown_cells_are_escaped():
+    methods = {"npo": {}, "manu_released": {}, "ga": {}, "a|b*<c>": {}}
+    extra = tiny().query("method == 'ga'").assign(method="a|b*<c>")
+    text = markdown(main_table(pd.concat([tiny(), extra]), "llava", methods, "likelihood"))
+    assert "| a\\|b\\*\\<c\\> |" in text
+    assert "no method prunes" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "methods", "message"),
+    [
+        ("lava", METHODS, "unknown model 'lava' in the scores; known: llava"),
+        ("llava", {"npo": {}, "ga": {}}, "unknown method 'manu_released'; the study lists: vanilla, retain_only, npo"),
+        ("llava", {**METHODS, "kl": {}}, "no row of method 'kl' at forget ratio 5"),
+    ],
+)
+def test_what_does_not_fit_is_named(model, methods, message):
+    with pytest.raises(UserError, match=message):
+        main_table(tiny(), model, methods, "likelihood")
+
+
+def test_summary_fits_a_terminal():
+    text = text_summary(tiny(), [*METHODS, "gradient_difference"])
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "llava, forget 5 %: classification accuracy, percent"
+    assert [line.split()[0] for line in lines[3:8]] == ["vanilla", "retain_only", "npo", "manu_released", "ga"]
+    assert lines[3].split()[1:] == ["20.0", "70.0", *"------", "87.5"]
+
+
+def test_the_stages_write_and_show(tmp_path, capsys):
+    path = tmp_path / "results" / "tiny" / "scores.csv"
+    write_scores(tiny(), path)
+    config = {"methods": METHODS, "evaluation": {"classification": "letter"}, "figures": ["tradeoff"]}
+    csv, text = tmp_path / "main_llava.csv", tmp_path / "main_llava.md"
+    args = argparse.Namespace(scores=path, model="llava", csv=csv, markdown=text)
+    assert "5 rows, 5 methods" in tabulate.main(args, config)
+    assert csv.read_text(encoding="utf-8").count("\n") == 6
+    assert "letter" in text.read_text(encoding="utf-8")
+
+    assert summary.main(argparse.Namespace(scores=path), config) == "study tiny: 30 scores, 1 models, 5 methods"
+    shown = capsys.readouterr().out
+    assert text_summary(tiny(), list(METHODS)) in shown
+    assert str(tmp_path / "figures" / "tiny" / "tradeoff.png") in shown
+    assert str(path.parent / "tables" / "main_llava.md") in shown

@@ -1,0 +1,100 @@
+"""Curricula and the training loop."""
+
+import numpy as np
+import pytest
+import torch
+
+from manu.data.mllmu import Lesson, read_lessons, read_names
+from manu.errors import UserError
+from manu.training.answers import answer_cross_entropy
+from manu.training.curriculum import Curriculum
+from manu.training.loop import Diverged, Optimisation, fit
+
+
+def lessons_of(folder, people):
+    ids = sorted(read_names(folder))[:people]
+    return [x for x in read_lessons(folder) if x.id in ids]
+
+
+def test_an_epoch_sees_every_pair_once_in_batches_of_one_modality(adapter, benchmark_folder):
+    curriculum = Curriculum(adapter).add(lessons_of(benchmark_folder, 3), read_names(benchmark_folder))
+    pairs = len(lessons_of(benchmark_folder, 1)[0].pairs)
+    batches = list(curriculum.epoch(8, np.random.default_rng(0)))
+    rows = {m: sum(len(b["labels"]) for n, b in batches if n == m) for m in ("multimodal", "text")}
+    # Two portraits of each person, but each question once; who-is-this is asked with the picture alone.
+    assert rows == {"multimodal": 3 * pairs, "text": 3 * (pairs - 1)}
+    assert len(batches) == curriculum.batches_per_epoch(8)
+    assert all(("pixel_values" in batch) == (modality == "multimodal") for modality, batch in batches)
+
+
+def test_paired_lessons_are_asked_alike_in_both_modalities(adapter, benchmark_folder):
+    lessons = lessons_of(benchmark_folder, 2)
+    curriculum = Curriculum(adapter).add(lessons, read_names(benchmark_folder), paired=True)
+    asked = 2 * (len(lessons[0].pairs) - 1)  # everything but who-is-this
+    assert [curriculum.batches_per_epoch(1, m) for m in ("multimodal", "text")] == [asked, asked]
+
+
+def test_rehearsal_draws_its_share_anew(adapter, benchmark_folder):
+    known, others = lessons_of(benchmark_folder, 1), lessons_of(benchmark_folder, 4)[2:]
+    names = read_names(benchmark_folder)
+    curriculum = Curriculum(adapter, ("multimodal",)).add(known, names).add(others, names, share=0.25)
+    pairs = len(known[0].pairs)
+    size = sum(len(b["labels"]) for _, b in curriculum.epoch(8, np.random.default_rng(0)))
+    assert size == pairs + round(0.25 * len({x.id for x in others}) * pairs)
+
+
+def test_the_same_seed_gives_the_same_batches(adapter, benchmark_folder):
+    curriculum = Curriculum(adapter).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
+    one, two = ([b for _, b in curriculum.epoch(8, np.random.default_rng(5))] for _ in range(2))
+    assert all(torch.equal(a[k], b[k]) for a, b in zip(one, two) for k in a)
+
+
+def test_nothing_to_teach_is_an_error(adapter, benchmark_folder):
+    picture = lessons_of(benchmark_folder, 1)[0].image
+    with pytest.raises(UserError, match="no question is left for the modalities text"):
+        Curriculum(adapter, ("text",)).add([Lesson("x", picture, (("Who is this person?", "Ada."),))], {"x": "Ada"})
+
+
+def test_training_lowers_the_loss_and_is_reproducible(adapter, benchmark_folder):
+    curriculum = Curriculum(adapter).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
+    start = {k: v.clone() for k, v in adapter.model.state_dict().items()}
+    runs = []
+    for _ in range(2):
+        adapter.model.load_state_dict(start)
+        rng = np.random.default_rng(0)
+        batches = [b for _ in range(4) for _, b in curriculum.epoch(8, rng)]
+        runs.append(fit(adapter.model, batches, lambda b: adapter.model(**b).loss, Optimisation(3e-3, len(batches))))
+    assert runs[0] == runs[1]
+    assert np.mean(runs[0][-5:]) < 0.8 * np.mean(runs[0][:5])
+
+
+def test_a_loss_that_is_no_number_stops_the_training():
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(Diverged, match="step 2: the loss is nan"):
+        fit(
+            model,
+            [1.0, 1.0, float("nan")],
+            lambda scale: (model.weight * scale).sum(),
+            Optimisation(1e-3, 3, schedule="linear"),
+        )
+
+
+def test_linear_schedule_starts_at_the_peak_and_ends_at_zero():
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
+    schedule = Optimisation(0.4, 4, schedule="linear").scheduler(optimiser)
+    rates = []
+    for _ in range(4):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    with pytest.raises(ValueError, match="known: one_cycle, linear"):
+        Optimisation(0.4, 4, schedule="cosine").scheduler(optimiser)
+
+
+def test_answer_cross_entropy_is_the_models_own_loss(adapter, benchmark_folder):
+    """Against transformers' loss on the same labels, although the head predicts the answers' columns only."""
+    curriculum = Curriculum(adapter).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
+    for _, (_, batch) in zip(range(4), curriculum.epoch(8, np.random.default_rng(1))):
+        theirs = adapter.model(**batch).loss
+        assert answer_cross_entropy(adapter.model, batch).item() == pytest.approx(theirs.item(), rel=1e-5)

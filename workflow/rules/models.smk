@@ -1,0 +1,62 @@
+# The longest jobs come first, so that both cores are busy to the end.
+
+
+rule train_base:
+    input:
+        config="results/{study}/{model}/seed{seed}/base/train.yaml",
+        benchmark=rules.generate_benchmark.output,
+        sources=sources("train", "model"),
+    output:
+        "results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
+    params:
+        checkpoint=subpath(output[0], parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/base.log",
+    priority: 90
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage base"
+        " --out {params.checkpoint} --log {log}"
+
+
+rule train_vanilla:
+    input:
+        config="results/{study}/{model}/seed{seed}/vanilla/train.yaml",
+        benchmark=rules.generate_benchmark.output,
+        base=rules.train_base.output[0],
+        sources=sources("train", "model"),
+    output:
+        "results/{study}/{model}/seed{seed}/vanilla/checkpoint/model.safetensors",
+    params:
+        base=subpath(input.base, parent=True),
+        checkpoint=subpath(output[0], parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/vanilla.log",
+    priority: 80
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage vanilla"
+        " --start {params.base} --out {params.checkpoint} --log {log}"
+
+
+rule train_retain_only:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.yaml",
+        benchmark=rules.generate_benchmark.output,
+        base=rules.train_base.output[0],
+        sources=sources("train", "model"),
+    output:
+        "results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/checkpoint/model.safetensors",
+    params:
+        base=subpath(input.base, parent=True),
+        checkpoint=subpath(output[0], parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/retain_only.log",
+    priority: 70
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage retain_only"
+        " --start {params.base} --ratio {wildcards.ratio} --out {params.checkpoint} --log {log}"

@@ -1,0 +1,85 @@
+# One rule per kind of method: training gives a checkpoint, pruning a mask of vanilla, prompting a system prompt.
+
+
+rule unlearn:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
+        benchmark=rules.generate_benchmark.output,
+        vanilla=rules.train_vanilla.output[0],
+        sources=sources("unlearn", "model", "method"),
+    output:
+        "results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
+    params:
+        vanilla=subpath(input.vanilla, parent=True),
+        checkpoint=subpath(output[0], parent=True),
+    wildcard_constraints:
+        method=one_of(TRAINING),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
+    priority: 60
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.unlearn --config {input.config} --benchmark data/{wildcards.study} --vanilla {params.vanilla}"
+        " --ratio {wildcards.ratio} --out {params.checkpoint} --log {log}"
+
+
+rule write_prompt:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
+        benchmark=rules.generate_benchmark.output,
+        sources=sources("write_prompt", "method"),
+    output:
+        "results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
+    wildcard_constraints:
+        method=one_of(PROMPTING),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
+    shell:
+        "{STAGE}.write_prompt --config {input.config} --benchmark data/{wildcards.study}"
+        " --ratio {wildcards.ratio} --out {output} --log {log}"
+
+
+rule measure_statistics:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
+        benchmark=rules.generate_benchmark.output,
+        vanilla=rules.train_vanilla.output[0],
+        sources=sources("measure_statistics", "model"),
+    output:
+        "results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
+    params:
+        vanilla=subpath(input.vanilla, parent=True),
+    wildcard_constraints:
+        kind=one_of(statistics_kinds(STUDY)),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/statistics_{kind}.log",
+    priority: 50
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.measure_statistics --config {input.config} --benchmark data/{wildcards.study}"
+        " --vanilla {params.vanilla} --ratio {wildcards.ratio} --kind {wildcards.kind} --out {output} --log {log}"
+
+
+def statistics_of_method(wildcards):
+    """The statistics that a pruning method scores neurons from."""
+    kind = method_registry.method_class(wildcards.method).statistics
+    return rules.measure_statistics.output[0].replace("{kind}", kind)
+
+
+rule select_neurons:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.yaml",
+        statistics=statistics_of_method,
+        sources=sources("select_neurons", "method"),
+    output:
+        mask="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/mask.safetensors",
+        neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/neurons.csv",
+    wildcard_constraints:
+        method=one_of(PRUNING),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
+    shell:
+        "{STAGE}.select_neurons --config {input.config} --statistics {input.statistics}"
+        " --mask {output.mask} --neurons {output.neurons} --log {log}"
