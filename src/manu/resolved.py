@@ -47,6 +47,15 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "seed": cell["seed"],
                 "evaluation": study["evaluation"],
             }
+        case "probe_capacity":
+            return {
+                "study": study["name"],
+                "model": cell["model"],
+                "seed": cell["seed"],
+                "forget_ratios": study["forget_ratios"],
+                "prune_ratios": study["capacity"]["prune_ratios"],
+                "evaluation": study["evaluation"],
+            }
         case "aggregate":
             return {"intervals": study["intervals"]}
         case "tabulate":
@@ -71,6 +80,8 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
             yield f"{folder}/base/train.yaml", resolve(study, "train", which="base", **keys)
             yield f"{folder}/vanilla/train.yaml", resolve(study, "train", which="vanilla", **keys)
             yield f"{answers}/vanilla.yaml", resolve(study, "evaluate", method="vanilla", **keys)
+            if study["capacity"]["prune_ratios"]:
+                yield f"{folder}/capacity.yaml", resolve(study, "probe_capacity", **keys)
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
         yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")

@@ -87,3 +87,23 @@ rule evaluate_prompted:
     shell:
         "{STAGE}.evaluate --config {input.config} --benchmark data/{wildcards.study}"
         " --checkpoint {params.checkpoint} --system-prompt {input.system_prompt} --out {output} --log {log}"
+
+
+rule probe_capacity:
+    input:
+        config="results/{study}/{model}/seed{seed}/capacity.yaml",
+        benchmark=rules.generate_benchmark.output,
+        vanilla=rules.train_vanilla.output[0],
+        sources=sources("probe_capacity", "model"),
+    output:
+        "results/{study}/{model}/seed{seed}/capacity.csv",
+    params:
+        vanilla=subpath(input.vanilla, parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/capacity.log",
+    priority: 40
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.probe_capacity --config {input.config} --benchmark data/{wildcards.study}"
+        " --vanilla {params.vanilla} --out {output} --log {log}"

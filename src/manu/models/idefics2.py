@@ -37,7 +37,7 @@ class Idefics2Architecture:
     text_width: int = 128
     text_mlp: int = 256
     text_heads: int = 4
-    text_key_value_heads: int = 2
+    text_key_value_heads: int = 4
     positions: int = 1024
 
 

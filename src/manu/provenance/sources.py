@@ -34,12 +34,15 @@ def _follow(path: Path, package: Path, found: set[Path]) -> None:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imports(path, package)
+            waiting += _imports(path, package, path.stat().st_mtime_ns)
 
 
 @cache
-def _imports(path: Path, package: Path) -> tuple[Path, ...]:
-    """The package's files that one file imports, and the `__init__` files of the folders it lies in."""
+def _imports(path: Path, package: Path, modified: int) -> tuple[Path, ...]:
+    """The package's files that one file imports, and the `__init__` files of the folders it lies in.
+
+    modified: the file's time of change, so that an edit is not answered from the cache.
+    """
     files: set[Path] = set()
     for parent in path.parents:
         if parent != package and package not in parent.parents:

@@ -1,0 +1,76 @@
+"""pyproject.toml, requirements.lock and environment.yml say the same, and what the code imports."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+
+
+def normal(name: str) -> str:
+    """A package's name as the packaging standards compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Package and version of lines that must all read `name==version`."""
+    matches = [re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", line) for line in lines]
+    assert all(matches), [line for line, match in zip(lines, matches) if not match]
+    return {normal(match[1]): match[2] for match in matches}
+
+
+DIRECT = pins(PROJECT["dependencies"])
+TESTING = pins(PROJECT["optional-dependencies"]["test"])
+
+
+def test_the_lock_pins_each_package_once_and_names_no_place():
+    assert len(pins(LINES)) == len(LINES)
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_direct_dependencies_have_the_versions_of_the_lock():
+    lock = pins(LINES)
+    assert {name: lock.get(name) for name in DIRECT | TESTING} == DIRECT | TESTING
+
+
+def test_what_builds_the_package_is_locked():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    name, least = re.fullmatch(r"([a-z]+)>=(\d+)", *needed).groups()
+    assert int(pins(LINES)[name].split(".")[0]) >= int(least)
+
+
+def test_conda_users_get_the_lock_and_a_python_that_will_do():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, packages = environment["dependencies"]
+    assert pip == "pip" and packages == {"pip": ["-r requirements.lock", "-e ."]}
+    least = PROJECT["requires-python"].removeprefix(">=")
+    assert tuple(map(int, python.removeprefix("python=").split("."))) >= tuple(map(int, least.split(".")))
+
+
+def imported(*folders: str) -> set[str]:
+    """Distributions that the Python files and Snakefiles in these folders import, by any statement."""
+    modules = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.split(".")[0])
+    for line in (ROOT / "workflow" / "Snakefile").read_text().splitlines():
+        if match := re.match(r"(?:from|import) (\w+)", line):
+            modules.add(match[1])
+    known = packages_distributions()
+    outside = modules - set(sys.stdlib_module_names) - {"manu"}
+    return {normal(name) for module in outside for name in known.get(module, [module])[:1]}
+
+
+def test_direct_dependencies_are_what_the_package_imports():
+    transitive = {"snakemake-interface-logger-plugins"}  # Snakemake's own names for its log events
+    assert imported("src/manu") - transitive == set(DIRECT)

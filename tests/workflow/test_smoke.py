@@ -1,0 +1,232 @@
+"""The smoke study through the real workflow, in a copy of the repository: what runs, and what runs again."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("llava", "idefics2")
+TRAINING = ("ga", "gradient_difference", "kl", "npo")
+PRUNING = ("manu", "manu_released")
+METHODS = (*TRAINING, "prompting", *PRUNING)
+FIGURES = ("tradeoff", "modality_balance", "pruned_per_layer")
+SCORE_COLUMNS = (
+    "study,model,method,forget_ratio,seed,split,modality,task,metric,metric_version,value,n,ci_low,ci_high,"
+    "higher_is_better"
+)
+ANSWER_COLUMNS = (
+    "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
+    "choice,option_log_likelihoods,correct,rouge1,rouge2,rougeL,bleu"
+)
+
+
+class Copy:
+    """A copy of the repository to run the workflow in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Snakefile", "profiles", "workflow", "config", "src"):
+            if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
+                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        """Run Snakemake on the smoke study with the copy's package; standard error is part of `stdout`."""
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--config", "study=smoke", *options],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
+        )
+
+    def run(self) -> subprocess.CompletedProcess:
+        """The study, as `make study STUDY=smoke` runs it."""
+        done = self.snakemake("--cores", "2")
+        assert done.returncode == 0, done.stdout
+        return done
+
+    def planned(self) -> tuple[dict[str, int], set[str]]:
+        """What a run would start: jobs per rule, without `all`; and the methods that they are for."""
+        done = self.snakemake("--dry-run")
+        assert done.returncode == 0, done.stdout
+        table = done.stdout.split("Job stats:")[-1].split("total")[0] if "Job stats:" in done.stdout else ""
+        jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+        jobs.pop("all", None)
+        return jobs, set(re.findall(r"method=(\w+)", done.stdout))
+
+    def times(self) -> dict[str, int]:
+        """When each produced file was last written."""
+        produced = (path for top in ("data", "results", "figures") for path in (self.folder / top).rglob("*"))
+        return {str(path.relative_to(self.folder)): path.stat().st_mtime_ns for path in produced if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The finished smoke study and what its first run said."""
+    copy = Copy(tmp_path_factory.mktemp("study"))
+    return copy, copy.run().stdout
+
+
+@pytest.fixture
+def copy(study):
+    """The finished study; a test leaves it finished."""
+    return study[0]
+
+
+@pytest.fixture
+def edited(copy):
+    """Edit files of the copy for one test."""
+    originals = {}
+
+    def edit(name: str, old: str, new: str) -> None:
+        path = copy.folder / name
+        text = path.read_text()
+        assert old in text
+        originals.setdefault(path, text)
+        path.write_text(text.replace(old, new, 1) if old else text + new)
+
+    yield edit
+    for path, text in originals.items():
+        path.write_text(text)
+
+
+def summaries(output: str) -> int:
+    """How often an output holds the closing summary."""
+    return len(re.findall(r"^scores +results/smoke/scores\.csv$", output, re.MULTILINE))
+
+
+def test_every_expected_output_is_there(copy):
+    expected = [
+        "data/smoke/ft_Data/train-00000-of-00001.parquet",
+        "data/smoke/forget_10/train-00000-of-00001.parquet",
+        "data/smoke/retain_90/train-00000-of-00001.parquet",
+        "results/smoke/scores.csv",
+        *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
+    ]
+    for model in MODELS:
+        cell = f"results/smoke/{model}/seed0/forget10"
+        answers = f"results/smoke/answers/{model}/seed0"
+        expected += [f"results/smoke/tables/main_{model}.{form}" for form in ("csv", "md")]
+        expected += [f"results/smoke/{model}/seed0/{stage}/checkpoint/model.safetensors" for stage in ("base", "vanilla")]
+        expected += [f"results/smoke/{model}/seed0/capacity.csv"]
+        expected += [f"{cell}/{method}/checkpoint/model.safetensors" for method in ("retain_only", *TRAINING)]
+        expected += [f"{cell}/{method}/{file}" for method in PRUNING for file in ("mask.safetensors", "neurons.csv")]
+        expected += [f"{cell}/prompting/system_prompt.txt"]
+        expected += [f"{cell}/statistics/{kind}.safetensors" for kind in ("modality", "released")]
+        expected += [f"{answers}/vanilla.parquet"]
+        expected += [f"{answers}/forget10/{method}.parquet" for method in ("retain_only", *METHODS)]
+    empty_or_missing = [
+        name for name in expected if not (copy.folder / name).is_file() or not (copy.folder / name).stat().st_size
+    ]
+    assert not empty_or_missing
+
+
+def test_the_scores(copy):
+    scores = pd.read_csv(copy.folder / "results/smoke/scores.csv")
+    assert ",".join(scores.columns) == SCORE_COLUMNS
+    assert set(scores["study"]) == {"smoke"}
+    assert set(scores["model"]) == set(MODELS)
+    assert set(scores["method"]) == {"vanilla", "retain_only", *METHODS}
+    assert set(scores["forget_ratio"]) == {10}
+    assert set(scores["split"]) == {"forget", "test", "retain", "celebrity", "general"}
+    assert set(scores["modality"]) == {"multimodal", "text"}
+    assert set(scores["task"]) == {"classification", "cloze", "generation"}
+    assert set(scores["metric"]) == {"accuracy", "rouge1", "rouge2", "rougeL", "bleu"}
+    assert scores.notna().all(axis=None)
+    assert scores[["value", "ci_low", "ci_high"]].stack().between(0, 1).all()
+    assert ((scores["ci_low"] <= scores["value"]) & (scores["value"] <= scores["ci_high"])).all()
+    assert (scores["n"] > 0).all()
+    assert (scores["higher_is_better"] == ~scores["split"].isin(["forget", "test"])).all()
+    assert not scores.duplicated(["model", "method", "split", "modality", "task", "metric"]).any()
+
+
+def test_the_answers(copy):
+    for path in (copy.folder / "results/smoke/answers").rglob("*.parquet"):
+        assert ",".join(pyarrow.parquet.read_schema(path).names) == ANSWER_COLUMNS, path
+
+
+def test_the_first_run_says_one_line_per_job_and_closes_with_the_summary(study):
+    _, output = study
+    total = int(re.search(r"of (\d+) steps \(100%\) done", output)[1])
+    assert len(re.findall(r"\(\d+ s\)$", output, re.MULTILINE)) == total - 1  # `all` does nothing itself
+    assert summaries(output) == 1
+    assert "Traceback" not in output
+
+
+def test_a_second_run_does_nothing_and_says_so(copy):
+    before = copy.times()
+    output = copy.run().stdout
+    assert output.count("study 'smoke' is complete: nothing to do") == 1
+    assert summaries(output) == 1
+    assert copy.times() == before
+
+
+def test_a_deleted_figure_is_drawn_again_alone(copy):
+    before = copy.times()
+    (copy.folder / "figures/smoke/tradeoff.svg").unlink()
+    assert copy.planned() == ({"draw_scores": 1}, set())
+    assert summaries(copy.run().stdout) == 1
+    after = copy.times()
+    assert {name for name in after if after[name] != before[name]} == {
+        f"figures/smoke/tradeoff.{form}" for form in ("png", "svg", "csv")
+    }
+
+
+def test_a_touched_file_reruns_nothing(copy):
+    (copy.folder / "src/manu/unlearning/npo.py").touch()
+    assert copy.planned() == ({}, set())
+
+
+def test_an_edited_method_reruns_its_own_jobs_and_what_follows(copy, edited):
+    edited("src/manu/unlearning/npo.py", "", "\nHARMLESS = 1\n")
+    jobs, methods = copy.planned()
+    assert jobs == {"unlearn": 2, "evaluate_trained": 2, "aggregate": 1, "tabulate": 2, "draw_scores": 2}
+    assert methods == {"npo"}
+
+
+def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
+    edited("src/manu/unlearning/manu.py", "", "\nHARMLESS = 1\n")
+    jobs, methods = copy.planned()
+    assert jobs == {
+        "select_neurons": 2, "evaluate_pruned": 2, "aggregate": 1, "tabulate": 2, "draw_scores": 2, "draw_masks": 1,
+    }  # fmt: skip
+    assert methods == {"manu"}
+
+
+def test_an_edited_figure_is_the_only_one_drawn(copy, edited):
+    edited("src/manu/analysis/figures/tradeoff.py", "", "\nHARMLESS = 1\n")
+    assert copy.planned() == ({"draw_scores": 1}, set())
+
+
+def test_another_way_of_asking_trains_nothing(copy, edited):
+    edited("config/studies/smoke.yaml", "methods:", "evaluation: {max_new_tokens: 9}\nmethods:")
+    jobs, _ = copy.planned()
+    assert set(jobs) == {
+        "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "probe_capacity",
+        "aggregate", "tabulate", "draw_scores",
+    }  # fmt: skip
+
+
+def test_a_setting_of_a_method_reruns_that_method(copy, edited):
+    edited("config/studies/smoke.yaml", "  npo: {", "  npo: {beta: 0.5, ")
+    assert copy.planned()[1] == {"npo"}
+
+
+def test_a_bad_configuration_stops_before_any_job(copy, edited):
+    before = copy.times()
+    edited("config/studies/smoke.yaml", "  npo:", "  nop:")
+    done = copy.snakemake("--cores", "2")
+    assert done.returncode == 2
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("Using ")]  # the profile
+    assert len(lines) == 1 and "unknown method 'nop' in 'methods'; did you mean 'npo'? known: ga, " in lines[0]
+    assert copy.times() == before
