@@ -9,7 +9,8 @@ import pytest
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.analysis.tables import VALUE_COLUMNS, csv_text, main_table, markdown, text_summary
 from manu.errors import UserError
-from manu.stages import summary, tabulate
+from manu.stages import tabulate
+from manu.summary import summary
 
 METHODS = {"npo": {"learning_rate": 1e-4}, "manu_released": {"prune_ratio": 12.5}, "ga": None}
 
@@ -110,18 +111,21 @@ def test_summary_fits_a_terminal():
     assert lines[3].split()[1:] == ["20.0", "70.0", *"------", "87.5"]
 
 
-def test_the_stages_write_and_show(tmp_path, capsys):
-    path = tmp_path / "results" / "tiny" / "scores.csv"
+def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = {"name": "tiny", "models": {"llava": {}}, "methods": METHODS}
+    with pytest.raises(UserError, match="study 'tiny' is not finished: results/tiny/scores.csv is missing"):
+        summary(study)
+
+    path, tables = tmp_path / "results" / "tiny" / "scores.csv", tmp_path / "results" / "tiny" / "tables"
     write_scores(tiny(), path)
-    config = {"methods": METHODS, "evaluation": {"classification": "letter"}, "figures": ["tradeoff"]}
-    csv, text = tmp_path / "main_llava.csv", tmp_path / "main_llava.md"
+    csv, text = tables / "main_llava.csv", tables / "main_llava.md"
     args = argparse.Namespace(scores=path, model="llava", csv=csv, markdown=text)
+    config = {"methods": METHODS, "evaluation": {"classification": "letter"}}
     assert "5 rows, 5 methods" in tabulate.main(args, config)
     assert csv.read_text(encoding="utf-8").count("\n") == 6
     assert "letter" in text.read_text(encoding="utf-8")
 
-    assert summary.main(argparse.Namespace(scores=path), config) == "study tiny: 30 scores, 1 models, 5 methods"
-    shown = capsys.readouterr().out
+    shown = summary(study)
     assert text_summary(tiny(), list(METHODS)) in shown
-    assert str(tmp_path / "figures" / "tiny" / "tradeoff.png") in shown
-    assert str(path.parent / "tables" / "main_llava.md") in shown
+    assert "results/tiny/tables/main_llava.md" in shown
