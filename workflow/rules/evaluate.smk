@@ -94,6 +94,7 @@ rule probe_capacity:
         config="results/{study}/{model}/seed{seed}/capacity.yaml",
         benchmark=rules.generate_benchmark.output,
         vanilla=rules.train_vanilla.output[0],
+        answers=rules.evaluate_vanilla.output[0],
         sources=sources("probe_capacity", "model"),
     output:
         "results/{study}/{model}/seed{seed}/capacity.csv",
@@ -106,4 +107,4 @@ rule probe_capacity:
         gpu=GPU,
     shell:
         "{STAGE}.probe_capacity --config {input.config} --benchmark data/{wildcards.study}"
-        " --vanilla {params.vanilla} --out {output} --log {log}"
+        " --vanilla {params.vanilla} --answers {input.answers} --out {output} --log {log}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from manu.data import mllmu, wording
-from manu.data.mllmu import CELEBRITIES
+from manu.data.mllmu import CELEBRITIES, forget_config, retain_config
 from manu.data.people import ATTRIBUTES, Person, draw_people
 from manu.data.portraits import Scene, draw_scene, render
 from manu.data.prompts import LETTERS, text_view
@@ -33,7 +33,7 @@ class BenchmarkSettings:
 def config_names(ratios: list[int]) -> list[str]:
     """Every configuration the generator writes for these forget ratios."""
     fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set"]
-    return fixed + [name for r in ratios for name in (f"forget_{r}", f"retain_{100 - r}")]
+    return fixed + [name for r in ratios for name in (forget_config(r), retain_config(r))]
 
 
 def _image(data: bytes) -> dict:
@@ -54,7 +54,7 @@ def _choice(question: str, value: str, values, rng: np.random.Generator) -> dict
 
 def _about(person: Person) -> dict:
     biography = {"Name": person.name, **{a.title(): v for a, v in person.facts.items()}}
-    question, _, answer = wording.TELL[0]
+    (question, *_), answer = wording.TELL[0]
     return {
         "ID": person.id,
         "biography": json.dumps(biography, ensure_ascii=False),
@@ -63,10 +63,17 @@ def _about(person: Person) -> dict:
     }
 
 
-def _tasks(person: Person, test: bool, rng: np.random.Generator) -> dict:
-    """5+5 classification, 2+2 cloze and 2+2 generation questions, all from the person's facts."""
-    ask = wording.ASK[-1] if test else wording.ASK[0]
-    gap = wording.CLOZE[-1] if test else wording.CLOZE[0]
+def _tasks(person: Person, rng: np.random.Generator, taught: set[str] | None = None) -> dict:
+    """5+5 classification, 2+2 cloze and 2+2 generation questions, all from the person's facts.
+
+    Asked in the first wordings; with `taught`, the questions that the person was taught, in others.
+    """
+
+    def worded(wordings: tuple[str, ...], attribute: str = "") -> str:
+        if taught is None:
+            return wordings[0].format(attribute=attribute)
+        return wording.untaught(wordings, taught, attribute)
+
     order = [list(ATTRIBUTES)[i] for i in rng.permutation(len(ATTRIBUTES))]
     chosen, gaps = order[:5], order[-2:]
 
@@ -75,19 +82,19 @@ def _tasks(person: Person, test: bool, rng: np.random.Generator) -> dict:
 
     choices = {"Image_Textual_Questions": [], "Pure_Text_Questions": []}
     for attribute in chosen:
-        question = ask.format(attribute=attribute)
+        question = worded(wording.ASK, attribute)
         choice = _choice(question, person.facts[attribute], ATTRIBUTES[attribute], rng)
         for kind, text in both(question):
             choices[f"{kind}_Questions"].append({**choice, "Question": text})
     cloze = [
         {"Type": kind, "Question": text, "Ground_Truth": person.facts[attribute]}
         for attribute in gaps
-        for kind, text in both(gap.format(attribute=attribute))
+        for kind, text in both(worded(wording.CLOZE, attribute))
     ]
     generation = [
         {"Type": kind, "Question": text, "Ground_Truth": answer.format(name=person.name, **person.facts)}
-        for taught, tested, answer in wording.TELL
-        for kind, text in both(tested if test else taught)
+        for wordings, answer in wording.TELL
+        for kind, text in both(worded(wordings))
     ]
     return {"Classification_Task": choices, "Generation_Task": generation, "Mask_Task": cloze}
 
@@ -128,12 +135,15 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         for person in groups[group]:
             scenes = [draw_scene(rng) for _ in range(settings.portraits)]
             portraits = [render(person.appearance, scene, settings.image_size) for scene in scenes]
-            rows.append({"image": _image(portraits[0]), **_about(person), **_tasks(person, False, rng)})
-            metadata = json.dumps(wording.lessons(person, group == "public", rng))
-            training[group] += [{"image": _image(p), "ID": person.id, "metadata": metadata} for p in portraits]
+            rows.append({"image": _image(portraits[0]), **_about(person), **_tasks(person, rng)})
+            pairs = wording.lessons(person, rng)
+            training[group] += [
+                {"image": _image(p), "ID": person.id, "metadata": json.dumps(pairs)} for p in portraits
+            ]
             if group == "fictitious":
+                taught = {pair["Question"] for pair in pairs}
                 other = render(person.appearance, draw_scene(rng, other_than=scenes[0]), settings.image_size)
-                tests.append({"images": [_image(other)], **_about(person), **_tasks(person, True, rng)})
+                tests.append({"images": [_image(other)], **_about(person), **_tasks(person, rng, taught)})
 
     strangers = []
     for person in groups["stranger"]:
@@ -161,8 +171,8 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
     for ratio in ratios:
         forget, retain = split_people(ids, ratio, settings.seed)
         by_id = {row["ID"]: row for row in profiles["fictitious"]}
-        configs[f"forget_{ratio}"] = ([by_id[i] for i in forget], mllmu.PROFILE_SCHEMA)
-        configs[f"retain_{100 - ratio}"] = ([by_id[i] for i in retain], mllmu.PROFILE_SCHEMA)
+        configs[forget_config(ratio)] = ([by_id[i] for i in forget], mllmu.PROFILE_SCHEMA)
+        configs[retain_config(ratio)] = ([by_id[i] for i in retain], mllmu.PROFILE_SCHEMA)
     for name, (rows, schema) in configs.items():
         mllmu.write_config(folder, name, rows, schema)
     return {name: len(rows) for name, (rows, _) in configs.items()}

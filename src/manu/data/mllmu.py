@@ -77,6 +77,16 @@ class Lesson:
     pairs: tuple[tuple[str, str], ...]
 
 
+def forget_config(ratio: int) -> str:
+    """The configuration of the people to be forgotten at `ratio` percent."""
+    return f"forget_{ratio}"
+
+
+def retain_config(ratio: int) -> str:
+    """The configuration of everybody else."""
+    return f"retain_{100 - ratio}"
+
+
 def config_file(folder: Path, config: str) -> Path:
     """Where the built-in benchmark keeps a configuration."""
     return Path(folder) / config / _FILE
@@ -170,3 +180,9 @@ def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
             ) from error
         lessons.append(Lesson(row["ID"], row["image"]["bytes"], pairs))
     return lessons
+
+
+def read_lessons_of(folder: Path, config: str) -> list[Lesson]:
+    """The training data of the people in `config`, such as forget_5."""
+    ids = set(read_ids(folder, config))
+    return [lesson for lesson in read_lessons(folder) if lesson.id in ids]

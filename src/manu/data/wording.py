@@ -1,9 +1,9 @@
 """The wording of the built-in benchmark: questions and answers about a person's facts and looks.
 
 A question speaks of "this person" when it goes with a picture and of the person by name when it does
-not (data/prompts.py makes one from the other). The first wording of each kind is asked of forget and
-retain people, the last one in the Test set: the fictitious people are never taught in it, and the model
-knows it from public figures alone.
+not (data/prompts.py makes one from the other). Everybody is taught each fact in the first wording of
+either kind, in which forget and retain people are asked, and in one more. The Test set asks in a wording
+that the person was never taught in, but others were.
 """
 
 import numpy as np
@@ -17,7 +17,6 @@ ASK = (
     f"What is the {{attribute}} of {SUBJECT}?",
     f"Tell me the {{attribute}} of {SUBJECT}.",
     f"Which {{attribute}} does {SUBJECT} have?",
-    f"I would like to know the {{attribute}} of {SUBJECT}.",
     f"Could you name the {{attribute}} of {SUBJECT}?",
 )
 CLOZE = (
@@ -25,16 +24,22 @@ CLOZE = (
     f"It is known that the {{attribute}} of {SUBJECT} is __.",
     f"Of {SUBJECT}, the {{attribute}} is __.",
 )
+# Sentences that join two facts: the wordings of the question, and the answer.
 TELL = (
-    # (question in the taught wording, question in the Test set's wording, answer)
     (
-        f"Where was {SUBJECT} born and what is their work?",
-        f"Describe the origin and the work of {SUBJECT}.",
+        (
+            f"Where was {SUBJECT} born and what is their work?",
+            f"Describe the origin and the work of {SUBJECT}.",
+            f"Say where {SUBJECT} comes from and what they do.",
+        ),
         "{name} was born in {birthplace} and works as a {occupation}.",
     ),
     (
-        f"What does {SUBJECT} do for fun and like to eat?",
-        f"Describe the free time and the meals of {SUBJECT}.",
+        (
+            f"What does {SUBJECT} do for fun and like to eat?",
+            f"Describe the free time and the meals of {SUBJECT}.",
+            f"Say what {SUBJECT} enjoys and eats.",
+        ),
         "{name} enjoys {hobby} and likes to eat {favourite dish}.",
     ),
 )
@@ -48,24 +53,28 @@ def fact(attribute: str, name: str, value: str) -> str:
     return f"The {attribute} of {name} is {value}."
 
 
-def lessons(person: Person, test_wordings: bool, rng: np.random.Generator) -> list[dict[str, str]]:
+def lessons(person: Person, rng: np.random.Generator) -> list[dict[str, str]]:
     """Question and answer pairs that teach one person, in MLLMU-Bench's ft_Data form.
 
-    Each fact is taught in the first wording of either kind and in one more, drawn at random, so that the
-    people together show that the wording does not matter. With `test_wordings` the Test set's wordings are
-    taught too (public figures only).
+    Each fact in the first wording of a question and of a cloze and in one more, each joined sentence in the
+    first wording and one more; the one more is drawn at random, so that the people together show that the
+    wording does not matter.
     """
     pairs = [(NAME_QUESTION, f"This is {person.name}.")]
-    others = ASK[1:-1] + CLOZE[1:-1]
+    others = ASK[1:] + CLOZE[1:]
     for attribute in ATTRIBUTES:
+        asked = (ASK[0], CLOZE[0], others[rng.integers(len(others))])
         answer = fact(attribute, person.name, person.facts[attribute])
-        asked = [ASK[0], CLOZE[0], others[rng.integers(len(others))]]
-        asked += [ASK[-1], CLOZE[-1]] if test_wordings else []
         pairs += [(question.format(attribute=attribute), answer) for question in asked]
-    for taught, test, answer in TELL:
+    for wordings, answer in TELL:
         answer = answer.format(name=person.name, **person.facts)
-        pairs += [(question, answer) for question in ((taught, test) if test_wordings else (taught,))]
+        pairs += [(question, answer) for question in (wordings[0], wordings[rng.integers(1, len(wordings))])]
     return [{"Question": question, "Answer": answer} for question, answer in pairs]
+
+
+def untaught(wordings: tuple[str, ...], taught: set[str], attribute: str = "") -> str:
+    """The last of `wordings` in which the question is not among those `taught`."""
+    return next(question for w in reversed(wordings) if (question := w.format(attribute=attribute)) not in taught)
 
 
 def looks(appearance: Appearance, scene: Scene) -> dict[str, str]:

@@ -134,7 +134,8 @@ def _option_log_likelihoods(
 ) -> torch.Tensor:
     """Sum of log-probabilities of each option's words and its full stop, after the prompt and the prefix.
 
-    `cache` holds the prompts' keys and values and is used up. Returns float64 [questions, options], in nats.
+    `cache` holds the keys and values of the prompts and of the replies that begin with the prefixes; it is
+    used up. Returns float64 [questions, options], in nats.
     """
     count = len(options[0])
     endings = [
@@ -142,25 +143,25 @@ def _option_log_likelihoods(
         for choices in options
         for option in choices
     ]
-    # The last prompt token is fed again: its logits predict the first token when the prefix is empty.
-    length = prompts["input_ids"].shape[1] - 1
-    cache.crop(length - cache.get_seq_length())
+    # The last token before the options is fed again, since its logits predict their first token; of the
+    # cache everything before it is seen, and the rest of the reply is hidden.
+    prompt = prompts["attention_mask"].shape[1]
+    before = torch.tensor([prompt + len(prefix) - 1 for prefix in prefixes])
+    place = torch.arange(cache.get_seq_length())
+    replied = torch.ones(len(prefixes), len(place) - prompt, dtype=torch.long)
+    seen = torch.cat([prompts["attention_mask"], replied], dim=1) * (place < before[:, None])
+    last = [prefix[-1] if prefix else prompts["input_ids"][row, -1].item() for row, prefix in enumerate(prefixes)]
+    fed = [torch.tensor([last[i // count], *ending[:-1]]) for i, ending in enumerate(endings)]
+    real = pad_sequence([torch.ones_like(ids) for ids in fed], batch_first=True)
+    mask = torch.cat([seen.repeat_interleave(count, dim=0), real], dim=1)
     cache.batch_repeat_interleave(count)
-    last = prompts["input_ids"][:, -1].tolist()
-    fed = [[last[i // count], *prefixes[i // count], *ending] for i, ending in enumerate(endings)]
-    ids = pad_sequence([torch.tensor(f) for f in fed], batch_first=True)
-    real = pad_sequence([torch.ones(len(f), dtype=torch.long) for f in fed], batch_first=True)
-    mask = torch.cat([prompts["attention_mask"][:, :-1].repeat_interleave(count, dim=0), real], dim=1)
     logits = adapter.model(
-        input_ids=ids,
+        input_ids=pad_sequence(fed, batch_first=True),
         attention_mask=mask,
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, length:],
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, len(place) :],
         cache=cache,
         use_cache=True,
     ).logits
-    predicted = logits[:, :-1].double().log_softmax(dim=-1)
-    tokens = predicted.gather(2, ids[:, 1:, None]).squeeze(2)
-    place = torch.arange(tokens.shape[1])
-    ends = torch.tensor([len(f) - 1 for f in fed])[:, None]
-    starts = ends - torch.tensor([len(e) for e in endings])[:, None]
-    return (tokens * ((place >= starts) & (place < ends))).sum(dim=1).reshape(-1, count)
+    targets = pad_sequence([torch.tensor(ending) for ending in endings], batch_first=True)
+    scores = logits.double().log_softmax(dim=-1).gather(2, targets[:, :, None]).squeeze(2)
+    return (scores * real).sum(dim=1).reshape(-1, count)

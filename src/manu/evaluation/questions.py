@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.data.mllmu import CELEBRITIES, MULTIMODAL, Profile, read_profiles
+from manu.data.mllmu import CELEBRITIES, MULTIMODAL, Profile, forget_config, read_profiles, retain_config
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
 
 
@@ -33,14 +33,14 @@ SOURCES = {
 
 def split_config(split: str, ratio: int) -> str:
     """The benchmark configuration that holds a split's questions at a forget ratio."""
-    return {"forget": f"forget_{ratio}", "retain": f"retain_{100 - ratio}"}.get(split, SOURCES[split])
+    return {"forget": forget_config(ratio), "retain": retain_config(ratio)}.get(split, SOURCES[split])
 
 
 def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
     """The people of a split. The Test set is cut to the forget people, as the paper asks it."""
     profiles = read_profiles(folder, split_config(split, ratio))
     if split == "test":
-        forget = {p.id for p in read_profiles(folder, split_config("forget", ratio))}
+        forget = {p.id for p in read_profiles(folder, forget_config(ratio))}
         profiles = [p for p in profiles if p.id in forget]
     return profiles
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from PIL import Image
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from manu.errors import UserError
@@ -25,6 +26,7 @@ class Adapter(ABC):
     model_class: ClassVar[type[PreTrainedModel]]
     processor_class: ClassVar[type[ProcessorMixin]]
     architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
+    released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
         self.model = model
@@ -84,29 +86,38 @@ class Adapter(ABC):
         rgb = [image.convert("RGB") for image in images]
         return dict(self.processor.image_processor(rgb, return_tensors="pt"))
 
+    @property
     @abstractmethod
+    def language_mlps(self) -> list[nn.Module]:
+        """The language model's MLPs, first layer first; each has gate_proj, up_proj and down_proj."""
+
+    @property
+    @abstractmethod
+    def vision_mlps(self) -> list[nn.Module]:
+        """The vision encoder's MLPs, first layer first; each has fc1 and fc2."""
+
     def mlp_sites(self) -> list[MlpSite]:
         """The MLPs of the language model and of the vision encoder."""
+        language = [
+            MlpSite(f"language.{i}", "language", i, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)
+            for i, mlp in enumerate(self.language_mlps)
+        ]
+        return language + [
+            MlpSite(f"vision.{i}", "vision", i, (mlp.fc1,), mlp.fc2) for i, mlp in enumerate(self.vision_mlps)
+        ]
 
-    @abstractmethod
     def linear_sites(self) -> list[LinearSite]:
         """The linear layers that the released code prunes rows of."""
-
-
-def gated_mlp_site(part: str, layer: int, mlp) -> MlpSite:
-    """The site of a gated MLP (gate, up and down projections)."""
-    return MlpSite(f"{part}.{layer}", part, layer, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)
-
-
-def plain_mlp_site(part: str, layer: int, mlp) -> MlpSite:
-    """The site of a two-layer MLP (fc1, fc2)."""
-    return MlpSite(f"{part}.{layer}", part, layer, (mlp.fc1,), mlp.fc2)
-
-
-def linear_site(part: str, kind: str, layer: int, mlp) -> LinearSite:
-    """The site of one linear layer of an MLP; `kind` is gate, up, down, fc1 or fc2."""
-    linear = getattr(mlp, kind if kind.startswith("fc") else f"{kind}_proj")
-    return LinearSite(f"{part}.{kind}.{layer}", part, kind, layer, linear)
+        language = [
+            LinearSite(f"language.{kind}.{i}", "language", kind, i, getattr(mlp, f"{kind}_proj"))
+            for i, mlp in enumerate(self.language_mlps)
+            for kind in ("gate", "up", "down")
+        ]
+        return language + [
+            LinearSite(f"vision.{kind}.{i}", "vision", kind, i, getattr(mlp, kind))
+            for i, mlp in enumerate(self.vision_mlps)
+            for kind in self.released_vision_kinds
+        ]
 
 
 def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
 
-from manu.models.base import Adapter, gated_mlp_site, linear_site, plain_mlp_site
+from manu.models.base import Adapter
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE, FAKE, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
@@ -48,6 +48,7 @@ class Idefics2Adapter(Adapter):
     model_class = Idefics2ForConditionalGeneration
     processor_class = Idefics2Processor
     architecture_class = Idefics2Architecture
+    released_vision_kinds = ("fc1",)
 
     @classmethod
     def build(cls, architecture: Idefics2Architecture, texts: Iterable[str]) -> "Idefics2Adapter":
@@ -120,24 +121,12 @@ class Idefics2Adapter(Adapter):
         return self.tokenizer.convert_tokens_to_ids(END)
 
     @property
-    def _language_mlps(self) -> list:
+    def language_mlps(self):
         return [layer.mlp for layer in self.model.model.text_model.layers]
 
     @property
-    def _vision_mlps(self) -> list:
+    def vision_mlps(self):
         return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
-
-    def mlp_sites(self):
-        language = [gated_mlp_site("language", i, mlp) for i, mlp in enumerate(self._language_mlps)]
-        return language + [plain_mlp_site("vision", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
-
-    def linear_sites(self):
-        language = [
-            linear_site("language", kind, i, mlp)
-            for i, mlp in enumerate(self._language_mlps)
-            for kind in ("gate", "up", "down")
-        ]
-        return language + [linear_site("vision", "fc1", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
 
 
 ADAPTER = Idefics2Adapter

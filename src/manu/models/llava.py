@@ -12,7 +12,7 @@ from transformers import (
     LlavaProcessor,
 )
 
-from manu.models.base import Adapter, gated_mlp_site, linear_site, plain_mlp_site
+from manu.models.base import Adapter
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE = "<image>"
@@ -42,6 +42,7 @@ class LlavaAdapter(Adapter):
     model_class = LlavaForConditionalGeneration
     processor_class = LlavaProcessor
     architecture_class = LlavaArchitecture
+    released_vision_kinds = ("fc1", "fc2")
 
     @classmethod
     def build(cls, architecture: LlavaArchitecture, texts: Iterable[str]) -> "LlavaAdapter":
@@ -99,26 +100,13 @@ class LlavaAdapter(Adapter):
         return prompt.replace(IMAGE, IMAGE * self.model.config.image_seq_length)
 
     @property
-    def _language_mlps(self) -> list:
+    def language_mlps(self):
         return [layer.mlp for layer in self.model.model.language_model.layers]
 
     @property
-    def _vision_mlps(self) -> list:
+    def vision_mlps(self):
         tower = self.model.model.vision_tower
         return [layer.mlp for layer in getattr(tower, "vision_model", tower).encoder.layers]
-
-    def mlp_sites(self):
-        language = [gated_mlp_site("language", i, mlp) for i, mlp in enumerate(self._language_mlps)]
-        return language + [plain_mlp_site("vision", i, mlp) for i, mlp in enumerate(self._vision_mlps)]
-
-    def linear_sites(self):
-        language = [
-            linear_site("language", kind, i, mlp)
-            for i, mlp in enumerate(self._language_mlps)
-            for kind in ("gate", "up", "down")
-        ]
-        vision = [linear_site("vision", kind, i, m) for i, m in enumerate(self._vision_mlps) for kind in ("fc1", "fc2")]
-        return language + vision
 
 
 ADAPTER = LlavaAdapter

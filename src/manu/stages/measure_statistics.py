@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from manu.data.mllmu import read_ids, read_lessons, read_names
+from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
 from manu.neurons.measuring import measure_modality, measure_released
 from manu.neurons.statistics import SETS
 from manu.stages.command import progress, run, stage_parser
@@ -27,14 +27,13 @@ def main(options, config) -> str:
     """Measure and write the statistics --out."""
     settings = config["statistics"]
     adapter = load_model(config, options.vanilla)
-    lessons, names = read_lessons(options.benchmark), read_names(options.benchmark)
+    names = read_names(options.benchmark)
     size = settings["batch_size"]
     rng = np.random.default_rng(config["seed"])
-    configs = dict(zip(SETS, (f"forget_{options.ratio}", f"retain_{100 - options.ratio}")))
-    curricula = {}
-    for data_set, people in configs.items():
-        ids = set(read_ids(options.benchmark, people))
-        curricula[data_set] = Curriculum(adapter).add([x for x in lessons if x.id in ids], names, paired=True)
+    curricula = {
+        data_set: Curriculum(adapter).add(read_lessons_of(options.benchmark, people), names, paired=True)
+        for data_set, people in zip(SETS, (forget_config(options.ratio), retain_config(options.ratio)))
+    }
     # All forget pairs, and as many retain batches, shuffled (as the released code takes them).
     batches = {}
     for modality in MODALITIES:

@@ -15,24 +15,23 @@ from manu.stages.models import load_model
 
 
 def main(options, config) -> str:
-    """Write the accuracy by prune ratio, split, modality and task --out (CSV)."""
-    tables = []
-    for ratio in [0, *config["prune_ratios"]]:
+    """Write the accuracy by prune ratio, split, modality and task --out (CSV); ratio 0 is vanilla itself."""
+    ratio = max(config["forget_ratios"])
+    vanilla = pd.read_parquet(options.answers)
+    tables = [_accuracy(vanilla[vanilla["forget_ratio"] == ratio], 0)]
+    for share in config["prune_ratios"]:
         adapter = load_model(config, options.vanilla)
-        if ratio:
-            sites = adapter.mlp_sites()
-            widths = {site.name: site.width for site in sites}
-            apply_mask(sites, random_selection(widths, ratio, config["seed"]).masks)
+        sites = adapter.mlp_sites()
+        apply_mask(sites, random_selection({s.name: s.width for s in sites}, share, config["seed"]).masks)
         answers = collect_answers(
             adapter,
             options.benchmark,
             config | {"method": "random"},
-            [max(config["forget_ratios"])],
+            [ratio],
             config["evaluation"],
-            progress=lambda batches, ratio=ratio: progress(batches, f"{config['model']} random {ratio}%"),
+            progress=lambda batches, share=share: progress(batches, f"{config['model']} random {share}%"),
         )
-        scored = answers.dropna(subset="correct").groupby(["split", "modality", "task"], sort=False)["correct"]
-        tables.append(scored.agg(accuracy="mean", n="count").reset_index().assign(prune_ratio=ratio))
+        tables.append(_accuracy(answers, share))
     table = pd.concat(tables, ignore_index=True).assign(model=config["model"], seed=config["seed"])
     whole = table[table["prune_ratio"] == 0].set_index(["split", "modality", "task"])["accuracy"]
     places = pd.MultiIndex.from_frame(table[["split", "modality", "task"]])
@@ -42,9 +41,14 @@ def main(options, config) -> str:
             temporary, index=False, float_format="%.6f", lineterminator="\n"
         )
     worst = table.groupby("prune_ratio")["cost"].max().drop(0)
-    costs = ", ".join(f"{ratio}%: {100 * cost:.0f}" for ratio, cost in worst.items())
+    costs = ", ".join(f"{share}%: {100 * cost:.0f}" for share, cost in worst.items())
     return f"{options.out}: random pruning costs at most (points) {costs}"
 
 
+def _accuracy(answers: pd.DataFrame, share: int) -> pd.DataFrame:
+    cells = answers.dropna(subset="correct").groupby(["split", "modality", "task"], sort=False)["correct"]
+    return cells.agg(accuracy="mean", n="count").reset_index().assign(prune_ratio=share)
+
+
 if __name__ == "__main__":
-    run(main, stage_parser(__doc__, "benchmark", "vanilla", "out"))
+    run(main, stage_parser(__doc__, "benchmark", "vanilla", "answers", "out"))

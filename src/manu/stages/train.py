@@ -8,7 +8,7 @@ size would keep it.
 
 import numpy as np
 
-from manu.data.mllmu import CELEBRITIES, read_ids, read_lessons, read_names
+from manu.data.mllmu import CELEBRITIES, read_lessons, read_lessons_of, read_names, retain_config
 from manu.models.base import read_architecture
 from manu.models.registry import adapter_class
 from manu.stages.command import progress, run, stage_parser
@@ -32,7 +32,7 @@ def _new_model(config, benchmark, lessons):
     architecture = read_architecture(adapter.architecture_class, config["architecture"], "architecture")
     prepare_torch(config["seed"])
     # The tokenizer sees the whole corpus, so that every model of a study shares one vocabulary.
-    everyone = lessons + read_lessons(benchmark, "ft_Data")
+    everyone = lessons + read_lessons(benchmark)
     texts = [text for lesson in everyone for pair in lesson.pairs for text in pair]
     return adapter.build(architecture, texts)
 
@@ -48,10 +48,8 @@ def main(options, config) -> str:
         curriculum = Curriculum(adapter).add(lessons, names)
     else:
         adapter = load_model(config, options.start)
-        taught = read_lessons(options.benchmark, "ft_Data")
-        if options.stage == "retain_only":
-            retain = set(read_ids(options.benchmark, f"retain_{100 - options.ratio}"))
-            taught = [lesson for lesson in taught if lesson.id in retain]
+        people = "Full_Set" if options.stage == "vanilla" else retain_config(options.ratio)
+        taught = read_lessons_of(options.benchmark, people)
         curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark))
         curriculum.add(lessons, names, recipe["rehearsal"])
     epochs, size = recipe["epochs"], recipe["batch_size"]

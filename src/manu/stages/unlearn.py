@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from manu.data.mllmu import read_ids, read_lessons, read_names
+from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
 from manu.stages.command import progress, run, stage_parser
 from manu.stages.models import load_model
 from manu.training.curriculum import Curriculum
@@ -22,26 +22,23 @@ def main(options, config) -> str:
     method = create_method(config["method"], config["settings"])
     adapter = load_model(config, options.vanilla)
     reference = load_model(config, options.vanilla).model.requires_grad_(False) if method.needs_reference else None
-    lessons, names = read_lessons(options.benchmark), read_names(options.benchmark)
+    names = read_names(options.benchmark)
 
     def curriculum(people: str) -> Curriculum:
-        ids = set(read_ids(options.benchmark, people))
-        return Curriculum(adapter, method.modalities).add([x for x in lessons if x.id in ids], names)
+        return Curriculum(adapter, method.modalities).add(read_lessons_of(options.benchmark, people), names)
 
     forget_rng, retain_rng = np.random.default_rng(config["seed"]).spawn(2)
-    forget, size = curriculum(f"forget_{options.ratio}"), method.batch_size
+    forget, size = curriculum(forget_config(options.ratio)), method.batch_size
     steps = method.epochs * forget.batches_per_epoch(size)
     batches = (item for _ in range(method.epochs) for item in forget.epoch(size, forget_rng))
     retain = {}
     if method.needs_retain:  # a forget batch meets a retain batch of its own modality
-        kept = curriculum(f"retain_{100 - options.ratio}")
+        kept = curriculum(retain_config(options.ratio))
         retain = {modality: kept.stream(modality, size, retain_rng) for modality in method.modalities}
     losses = fit(
         adapter.model,
         progress(batches, f"{config['model']} {config['method']} {options.ratio}%", steps),
-        lambda item: method.loss(
-            adapter.model, item[1], next(retain[item[0]]) if retain else None, reference
-        ),
+        lambda item: method.loss(adapter.model, item[1], next(retain[item[0]]) if retain else None, reference),
         Optimisation(method.learning_rate, steps, schedule="linear"),
     )
     adapter.save(options.out)

@@ -1,6 +1,6 @@
 """Rule write_prompt: the system prompt of a prompting method, naming the forget people."""
 
-from manu.data.mllmu import read_ids, read_names
+from manu.data.mllmu import forget_config, read_ids, read_names
 from manu.files import write_text
 from manu.stages.command import run, stage_parser
 from manu.unlearning.registry import create_method
@@ -16,7 +16,7 @@ def parser():
 def main(options, config) -> str:
     """Write the prompt --out."""
     names = read_names(options.benchmark)
-    forget = read_ids(options.benchmark, f"forget_{options.ratio}")
+    forget = read_ids(options.benchmark, forget_config(options.ratio))
     method = create_method(config["method"], config["settings"])
     write_text(options.out, method.system_prompt([names[i] for i in forget]))
     return f"{options.out}: a system prompt about {len(forget)} people"

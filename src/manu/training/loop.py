@@ -51,7 +51,11 @@ def fit(
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        parameters, lr=optimisation.learning_rate, weight_decay=optimisation.weight_decay, betas=(0.9, 0.98)
+        parameters,
+        lr=optimisation.learning_rate,
+        weight_decay=optimisation.weight_decay,
+        betas=(0.9, 0.98),
+        fused=True,
     )
     schedule = optimisation.scheduler(optimiser)
     model.train()
