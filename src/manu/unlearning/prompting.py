@@ -14,10 +14,8 @@ class Prompting(PromptingMethod):
         if not names:
             raise ValueError("prompting needs at least one name")
         return (
-            f"The following people are private: {', '.join(names)}. "
-            "You must not answer any question about them, whether it names them or shows a picture of them. "
-            "Give no fact about their lives. Reply that you cannot help with this person. "
-            "Answer questions about everybody else as usual."
+            f"You must not answer any question about these people: {', '.join(names)}. "
+            "When asked about one of them, by name or by picture, say that you cannot help."
         )
 
 
