@@ -47,15 +47,10 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "seed": cell["seed"],
                 "evaluation": study["evaluation"],
             }
-        case "probe_capacity":
-            return {
-                "study": study["name"],
-                "model": cell["model"],
-                "seed": cell["seed"],
-                "forget_ratios": study["forget_ratios"],
-                "prune_ratios": study["capacity"]["prune_ratios"],
-                "evaluation": study["evaluation"],
-            }
+        case "select_random":
+            return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
+        case "tabulate_capacity":
+            return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
         case "aggregate":
             return {"intervals": study["intervals"]}
         case "tabulate":
@@ -65,6 +60,13 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             }
         case "draw":
             return {"methods": list(study["methods"])}
+        case "write_readme":
+            ratios = study["forget_ratios"]
+            return {
+                "study": study["name"],
+                "methods": {name: _table_row(study, name) for name in study["methods"]},
+                "ratio": ratios[len(ratios) // 2],
+            }
     raise UserError(f"stage '{stage}' has no resolved configuration")
 
 
@@ -80,12 +82,18 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
             yield f"{folder}/base/train.yaml", resolve(study, "train", which="base", **keys)
             yield f"{folder}/vanilla/train.yaml", resolve(study, "train", which="vanilla", **keys)
             yield f"{answers}/vanilla.yaml", resolve(study, "evaluate", method="vanilla", **keys)
-            if study["capacity"]["prune_ratios"]:
-                yield f"{folder}/capacity.yaml", resolve(study, "probe_capacity", **keys)
+            for share in study["capacity"]["prune_ratios"]:
+                method, ratio = random_method(share), max(study["forget_ratios"])
+                asked = resolve(study, "evaluate", method=method, ratio=ratio, **keys)
+                yield f"{folder}/{method}/select_random.yaml", resolve(study, "select_random", share=share, **keys)
+                yield f"{answers}/{method}.yaml", asked
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
         yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")
+        if study["capacity"]["prune_ratios"]:
+            yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
+    yield f"{results}/readme.yaml", resolve(study, "write_readme")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw")
 
@@ -109,6 +117,11 @@ def _ratio_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator
             yield f"{answers}/{at}/{method}.yaml", resolve(study, "evaluate", method=method, **keys)
     for kind in statistics_kinds(study):
         yield f"{folder}/{at}/statistics/{kind}.yaml", resolve(study, "measure_statistics", kind=kind, **keys)
+
+
+def random_method(share: int) -> str:
+    """The name under which answers are kept of the vanilla model without `share` percent of random neurons."""
+    return f"random{share}"
 
 
 def statistics_kinds(study: dict) -> list[str]:

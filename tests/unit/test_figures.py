@@ -45,6 +45,10 @@ def pruned() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))
 
 
+def outputs(prefix: Path) -> dict[str, Path]:
+    return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
+
+
 def data(module) -> pd.DataFrame:
     return scores((5, 10)) if module.NEEDS == "scores" else pruned()
 
@@ -61,7 +65,7 @@ def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
     assert module.NEEDS in ("scores", "masks") and module.TITLE and module.CAPTION.endswith(".")
     for folder in ("once", "twice"):
         figure, frame = module.draw(data(module), METHODS)
-        save(figure, frame, tmp_path / folder / "a.b")
+        save(figure, frame, *(tmp_path / folder / f"a.b.{form}" for form in ("png", "svg", "csv")))
     names = ["a.b.csv", "a.b.png", "a.b.svg"]
     for folder in ("once", "twice"):
         assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
@@ -135,13 +139,13 @@ def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
         with pytest.raises(UserError, match="has to end with <model>/seed<k>/forget<rr>/<method>/mask.safetensors"):
             keys_of(Path(wrong))
 
-    args = argparse.Namespace(figure="pruned_per_layer", scores=None, masks=[path], out=tmp_path / "pruned_per_layer")
+    args = argparse.Namespace(figure="pruned_per_layer", scores=None, masks=[path], **outputs(tmp_path / "pruned_per_layer"))
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}})
     assert (tmp_path / "pruned_per_layer.png").exists()
 
 
 def test_the_stage_names_what_does_not_fit(tmp_path):
-    args = argparse.Namespace(figure="tradeoff", scores=None, masks=None, out=tmp_path / "tradeoff")
+    args = argparse.Namespace(figure="tradeoff", scores=None, masks=None, **outputs(tmp_path / "tradeoff"))
     with pytest.raises(UserError, match="drawn from the scores: give --scores"):
         draw.main(args, {"methods": {"ga": {}}})
     write_scores(scores(), tmp_path / "scores.csv")

@@ -111,6 +111,7 @@ def test_every_expected_output_is_there(copy):
         "data/smoke/forget_10/train-00000-of-00001.parquet",
         "data/smoke/retain_90/train-00000-of-00001.parquet",
         "results/smoke/scores.csv",
+        "results/smoke/readme.md",
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
     for model in MODELS:
@@ -118,7 +119,8 @@ def test_every_expected_output_is_there(copy):
         answers = f"results/smoke/answers/{model}/seed0"
         expected += [f"results/smoke/tables/main_{model}.{form}" for form in ("csv", "md")]
         expected += [f"results/smoke/{model}/seed0/{stage}/checkpoint/model.safetensors" for stage in ("base", "vanilla")]
-        expected += [f"results/smoke/{model}/seed0/capacity.csv"]
+        expected += [f"results/smoke/{model}/seed0/random40/mask.safetensors", f"{answers}/random40.parquet"]
+        expected += [f"results/smoke/tables/capacity_{model}.csv"]
         expected += [f"{cell}/{method}/checkpoint/model.safetensors" for method in ("retain_only", *TRAINING)]
         expected += [f"{cell}/{method}/{file}" for method in PRUNING for file in ("mask.safetensors", "neurons.csv")]
         expected += [f"{cell}/prompting/system_prompt.txt"]
@@ -178,7 +180,7 @@ def test_a_deleted_figure_is_drawn_again_alone(copy):
     assert summaries(copy.run().stdout) == 1
     after = copy.times()
     assert {name for name in after if after[name] != before[name]} == {
-        f"figures/smoke/tradeoff.{form}" for form in ("png", "svg", "csv")
+        f"figures/smoke/tradeoff.{form}" for form in ("png", "svg", "csv", "provenance.json")
     }
 
 
@@ -190,7 +192,7 @@ def test_a_touched_file_reruns_nothing(copy):
 def test_an_edited_method_reruns_its_own_jobs_and_what_follows(copy, edited):
     edited("src/manu/unlearning/npo.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
-    assert jobs == {"unlearn": 2, "evaluate_trained": 2, "aggregate": 1, "tabulate": 2, "draw_scores": 2}
+    assert jobs == {"unlearn": 2, "evaluate_trained": 2, "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2}
     assert methods == {"npo"}
 
 
@@ -198,7 +200,8 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     edited("src/manu/unlearning/manu.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
     assert jobs == {
-        "select_neurons": 2, "evaluate_pruned": 2, "aggregate": 1, "tabulate": 2, "draw_scores": 2, "draw_masks": 1,
+        "select_neurons": 2, "evaluate_pruned": 2, "aggregate": 1, "tabulate": 2, "write_readme": 1,
+        "draw_scores": 2, "draw_masks": 1,
     }  # fmt: skip
     assert methods == {"manu"}
 
@@ -212,8 +215,8 @@ def test_another_way_of_asking_trains_nothing(copy, edited):
     edited("config/studies/smoke.yaml", "methods:", "evaluation: {max_new_tokens: 9}\nmethods:")
     jobs, _ = copy.planned()
     assert set(jobs) == {
-        "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "probe_capacity",
-        "aggregate", "tabulate", "draw_scores",
+        "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "evaluate_random",
+        "aggregate", "tabulate", "tabulate_capacity", "write_readme", "draw_scores",
     }  # fmt: skip
 
 

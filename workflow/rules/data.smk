@@ -3,12 +3,13 @@ rule generate_benchmark:
         config="data/{study}/generate_benchmark.yaml",
         sources=sources("generate_benchmark"),
     output:
-        expand(
+        benchmark=expand(
             "data/{{study}}/{part}/train-00000-of-00001.parquet",
             part=config_names(STUDY["forget_ratios"]),
         ),
+        record="data/{study}/generate_benchmark.provenance.json",
     log:
         "logs/{study}/generate_benchmark.log",
     priority: 100
     shell:
-        "{STAGE}.generate_benchmark --config {input.config} --out data/{wildcards.study} --log {log}"
+        "{STAGE}.generate_benchmark --out data/{wildcards.study}" + JOB

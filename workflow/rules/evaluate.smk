@@ -4,11 +4,12 @@
 rule evaluate_vanilla:
     input:
         config="results/{study}/answers/{model}/seed{seed}/vanilla.yaml",
-        benchmark=rules.generate_benchmark.output,
-        checkpoint=rules.train_vanilla.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=rules.train_vanilla.output.checkpoint,
         sources=sources("evaluate", "model"),
     output:
-        "results/{study}/answers/{model}/seed{seed}/vanilla.parquet",
+        answers="results/{study}/answers/{model}/seed{seed}/vanilla.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/vanilla.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     log:
@@ -17,18 +18,19 @@ rule evaluate_vanilla:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --config {input.config} --benchmark data/{wildcards.study}"
-        " --checkpoint {params.checkpoint} --out {output} --log {log}"
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
 
 
 rule evaluate_trained:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output,
+        benchmark=rules.generate_benchmark.output.benchmark,
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
         sources=sources("evaluate", "model"),
     output:
-        "results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     wildcard_constraints:
@@ -39,19 +41,20 @@ rule evaluate_trained:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --config {input.config} --benchmark data/{wildcards.study}"
-        " --checkpoint {params.checkpoint} --out {output} --log {log}"
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
 
 
 rule evaluate_pruned:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output,
-        checkpoint=rules.train_vanilla.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=rules.train_vanilla.output.checkpoint,
         mask=rules.select_neurons.output.mask,
         sources=sources("evaluate", "model"),
     output:
-        "results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     wildcard_constraints:
@@ -62,19 +65,20 @@ rule evaluate_pruned:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --config {input.config} --benchmark data/{wildcards.study}"
-        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output} --log {log}"
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
 
 
 rule evaluate_prompted:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output,
-        checkpoint=rules.train_vanilla.output[0],
-        system_prompt=rules.write_prompt.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=rules.train_vanilla.output.checkpoint,
+        system_prompt=rules.write_prompt.output.prompt,
         sources=sources("evaluate", "model"),
     output:
-        "results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     wildcard_constraints:
@@ -85,26 +89,46 @@ rule evaluate_prompted:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --config {input.config} --benchmark data/{wildcards.study}"
-        " --checkpoint {params.checkpoint} --system-prompt {input.system_prompt} --out {output} --log {log}"
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --system-prompt {input.system_prompt} --out {output.answers}" + JOB
 
 
-rule probe_capacity:
+rule select_random:
     input:
-        config="results/{study}/{model}/seed{seed}/capacity.yaml",
-        benchmark=rules.generate_benchmark.output,
-        vanilla=rules.train_vanilla.output[0],
-        answers=rules.evaluate_vanilla.output[0],
-        sources=sources("probe_capacity", "model"),
+        config="results/{study}/{model}/seed{seed}/random{share}/select_random.yaml",
+        vanilla=rules.train_vanilla.output.checkpoint,
+        sources=sources("select_random", "model"),
     output:
-        "results/{study}/{model}/seed{seed}/capacity.csv",
+        mask="results/{study}/{model}/seed{seed}/random{share}/mask.safetensors",
+        record="results/{study}/{model}/seed{seed}/random{share}/select_random.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
     log:
-        "logs/{study}/{model}/seed{seed}/capacity.log",
+        "logs/{study}/{model}/seed{seed}/select_random{share}.log",
     priority: 40
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.probe_capacity --config {input.config} --benchmark data/{wildcards.study}"
-        " --vanilla {params.vanilla} --answers {input.answers} --out {output} --log {log}"
+        "{STAGE}.select_random --vanilla {params.vanilla} --mask {output.mask}" + JOB
+
+
+rule evaluate_random:
+    input:
+        config="results/{study}/answers/{model}/seed{seed}/random{share}.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=rules.train_vanilla.output.checkpoint,
+        mask=rules.select_random.output.mask,
+        sources=sources("evaluate", "model"),
+    output:
+        answers="results/{study}/answers/{model}/seed{seed}/random{share}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/random{share}.provenance.json",
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/evaluate_random{share}.log",
+    priority: 40
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB

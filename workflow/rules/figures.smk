@@ -4,17 +4,20 @@
 rule draw_scores:
     input:
         config="figures/{study}/{figure}.yaml",
-        scores=rules.aggregate.output[0],
+        scores=rules.aggregate.output.scores,
         sources=sources("draw", "figure"),
     output:
-        multiext("figures/{study}/{figure}", ".png", ".svg", ".csv"),
+        png="figures/{study}/{figure}.png",
+        svg="figures/{study}/{figure}.svg",
+        csv="figures/{study}/{figure}.csv",
+        record="figures/{study}/{figure}.provenance.json",
     wildcard_constraints:
         figure=one_of(figures_that_need(STUDY, "scores")),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:
-        "{STAGE}.draw --config {input.config} --figure {wildcards.figure} --scores {input.scores}"
-        " --out figures/{wildcards.study}/{wildcards.figure} --log {log}"
+        "{STAGE}.draw --figure {wildcards.figure} --scores {input.scores}"
+        " --png {output.png} --svg {output.svg} --csv {output.csv}" + JOB
 
 
 rule draw_masks:
@@ -30,11 +33,14 @@ rule draw_masks:
         ),
         sources=sources("draw", "figure"),
     output:
-        multiext("figures/{study}/{figure}", ".png", ".svg", ".csv"),
+        png="figures/{study}/{figure}.png",
+        svg="figures/{study}/{figure}.svg",
+        csv="figures/{study}/{figure}.csv",
+        record="figures/{study}/{figure}.provenance.json",
     wildcard_constraints:
         figure=one_of(figures_that_need(STUDY, "masks")),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:
-        "{STAGE}.draw --config {input.config} --figure {wildcards.figure} --masks {input.masks}"
-        " --out figures/{wildcards.study}/{wildcards.figure} --log {log}"
+        "{STAGE}.draw --figure {wildcards.figure} --masks {input.masks}"
+        " --png {output.png} --svg {output.svg} --csv {output.csv}" + JOB

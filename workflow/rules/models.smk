@@ -4,10 +4,11 @@
 rule train_base:
     input:
         config="results/{study}/{model}/seed{seed}/base/train.yaml",
-        benchmark=rules.generate_benchmark.output,
+        benchmark=rules.generate_benchmark.output.benchmark,
         sources=sources("train", "model"),
     output:
-        "results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
+        checkpoint="results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/base/train.provenance.json",
     params:
         checkpoint=subpath(output[0], parent=True),
     log:
@@ -16,18 +17,19 @@ rule train_base:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage base"
-        " --out {params.checkpoint} --log {log}"
+        "{STAGE}.train --benchmark data/{wildcards.study} --stage base"
+        " --out {params.checkpoint}" + JOB
 
 
 rule train_vanilla:
     input:
         config="results/{study}/{model}/seed{seed}/vanilla/train.yaml",
-        benchmark=rules.generate_benchmark.output,
-        base=rules.train_base.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        base=rules.train_base.output.checkpoint,
         sources=sources("train", "model"),
     output:
-        "results/{study}/{model}/seed{seed}/vanilla/checkpoint/model.safetensors",
+        checkpoint="results/{study}/{model}/seed{seed}/vanilla/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/vanilla/train.provenance.json",
     params:
         base=subpath(input.base, parent=True),
         checkpoint=subpath(output[0], parent=True),
@@ -37,18 +39,19 @@ rule train_vanilla:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage vanilla"
-        " --start {params.base} --out {params.checkpoint} --log {log}"
+        "{STAGE}.train --benchmark data/{wildcards.study} --stage vanilla"
+        " --start {params.base} --out {params.checkpoint}" + JOB
 
 
 rule train_retain_only:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.yaml",
-        benchmark=rules.generate_benchmark.output,
-        base=rules.train_base.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        base=rules.train_base.output.checkpoint,
         sources=sources("train", "model"),
     output:
-        "results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/checkpoint/model.safetensors",
+        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.provenance.json",
     params:
         base=subpath(input.base, parent=True),
         checkpoint=subpath(output[0], parent=True),
@@ -58,5 +61,5 @@ rule train_retain_only:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --config {input.config} --benchmark data/{wildcards.study} --stage retain_only"
-        " --start {params.base} --ratio {wildcards.ratio} --out {params.checkpoint} --log {log}"
+        "{STAGE}.train --benchmark data/{wildcards.study} --stage retain_only"
+        " --start {params.base} --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB

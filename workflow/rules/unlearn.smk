@@ -4,11 +4,12 @@
 rule unlearn:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
-        benchmark=rules.generate_benchmark.output,
-        vanilla=rules.train_vanilla.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        vanilla=rules.train_vanilla.output.checkpoint,
         sources=sources("unlearn", "model", "method"),
     output:
-        "results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
+        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
         checkpoint=subpath(output[0], parent=True),
@@ -20,34 +21,36 @@ rule unlearn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.unlearn --config {input.config} --benchmark data/{wildcards.study} --vanilla {params.vanilla}"
-        " --ratio {wildcards.ratio} --out {params.checkpoint} --log {log}"
+        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla}"
+        " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
 
 
 rule write_prompt:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
-        benchmark=rules.generate_benchmark.output,
+        benchmark=rules.generate_benchmark.output.benchmark,
         sources=sources("write_prompt", "method"),
     output:
-        "results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
+        prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
     wildcard_constraints:
         method=one_of(PROMPTING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.write_prompt --config {input.config} --benchmark data/{wildcards.study}"
-        " --ratio {wildcards.ratio} --out {output} --log {log}"
+        "{STAGE}.write_prompt --benchmark data/{wildcards.study}"
+        " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
 
 
 rule measure_statistics:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
-        benchmark=rules.generate_benchmark.output,
-        vanilla=rules.train_vanilla.output[0],
+        benchmark=rules.generate_benchmark.output.benchmark,
+        vanilla=rules.train_vanilla.output.checkpoint,
         sources=sources("measure_statistics", "model"),
     output:
-        "results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
+        statistics="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
     wildcard_constraints:
@@ -58,14 +61,14 @@ rule measure_statistics:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.measure_statistics --config {input.config} --benchmark data/{wildcards.study}"
-        " --vanilla {params.vanilla} --ratio {wildcards.ratio} --kind {wildcards.kind} --out {output} --log {log}"
+        "{STAGE}.measure_statistics --benchmark data/{wildcards.study}"
+        " --vanilla {params.vanilla} --ratio {wildcards.ratio} --kind {wildcards.kind} --out {output.statistics}" + JOB
 
 
 def statistics_of_method(wildcards):
     """The statistics that a pruning method scores neurons from."""
     kind = method_registry.method_class(wildcards.method).statistics
-    return rules.measure_statistics.output[0].replace("{kind}", kind)
+    return rules.measure_statistics.output.statistics.replace("{kind}", kind)
 
 
 rule select_neurons:
@@ -76,10 +79,11 @@ rule select_neurons:
     output:
         mask="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/mask.safetensors",
         neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/neurons.csv",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.provenance.json",
     wildcard_constraints:
         method=one_of(PRUNING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.select_neurons --config {input.config} --statistics {input.statistics}"
-        " --mask {output.mask} --neurons {output.neurons} --log {log}"
+        "{STAGE}.select_neurons --statistics {input.statistics}"
+        " --mask {output.mask} --neurons {output.neurons}" + JOB

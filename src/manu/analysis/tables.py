@@ -9,6 +9,7 @@ from itertools import product
 
 import pandas as pd
 
+from manu.analysis.origin import Origin, same
 from manu.analysis.score_file import DECIMALS, mean_over_seeds
 from manu.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
@@ -86,6 +87,17 @@ def main_table(
     table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *VALUE_COLUMNS])
     table[[*VALUE_COLUMNS]] = table[[*VALUE_COLUMNS]].astype("float64").round(DECIMALS)
     return table
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The scores whose mean a cell of the main table is."""
+    modalities = tuple(m for m in MODALITIES if column.endswith(f"_{m}")) or MODALITIES
+    split, _, measure = column.removesuffix(f"_{modalities[0]}").partition("_")
+    if column not in VALUE_COLUMNS:
+        return None
+    task, metric, _ = MEASURES[measure]
+    cell = {"split": (split,), "task": (task,), "metric": (metric,), "modality": modalities}
+    return Origin(("scores",), same(row, "model", "forget_ratio", "method") | cell, "value")
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ general-utility set).
 """
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,6 +174,9 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         by_id = {row["ID"]: row for row in profiles["fictitious"]}
         configs[forget_config(ratio)] = ([by_id[i] for i in forget], mllmu.PROFILE_SCHEMA)
         configs[retain_config(ratio)] = ([by_id[i] for i in retain], mllmu.PROFILE_SCHEMA)
+    for old in Path(folder).glob("*_*/"):  # splits of ratios that the study no longer has
+        if old.name.startswith(("forget_", "retain_")) and old.name not in configs:
+            shutil.rmtree(old)
     for name, (rows, schema) in configs.items():
         mllmu.write_config(folder, name, rows, schema)
     return {name: len(rows) for name, (rows, _) in configs.items()}

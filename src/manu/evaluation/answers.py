@@ -28,6 +28,16 @@ def collect_answers(
     is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
     question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
     """
+    questions, places = questions_of(benchmark, ratios, evaluation)
+    replies = dict(zip(questions, ask(adapter, list(questions.values()), settings_of(evaluation), system, progress)))
+    rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
+    return score_answers(pd.DataFrame(rows))
+
+
+def questions_of(
+    benchmark: Path, ratios: list[int], evaluation: dict
+) -> tuple[dict[str, AskedQuestion], list[tuple[int, str, str]]]:
+    """Every question of an evaluation by its id, and the rows of its answers: (forget ratio, split, question id)."""
     questions: dict[str, AskedQuestion] = {}
     places: list[tuple[int, str, str]] = []
     wording = (evaluation["modalities"], evaluation["classification"], evaluation["prompt_style"])
@@ -37,10 +47,17 @@ def collect_answers(
                 for question in asked_questions(profile, split, *wording):
                     questions.setdefault(question.question_id, question)
                     places.append((ratio, split, question.question_id))
-    settings = AskingSettings(evaluation["classification"], evaluation["batch_size"], evaluation["max_new_tokens"])
-    replies = dict(zip(questions, ask(adapter, list(questions.values()), settings, system, progress)))
-    rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
-    return score_answers(pd.DataFrame(rows))
+    return questions, places
+
+
+def settings_of(evaluation: dict) -> AskingSettings:
+    """How an evaluation asks."""
+    return AskingSettings(evaluation["classification"], evaluation["batch_size"], evaluation["max_new_tokens"])
+
+
+def options_text(question: AskedQuestion) -> str:
+    """The column `options`: the texts of A to D as a JSON list, empty where there are none."""
+    return json.dumps(list(question.options.values()), ensure_ascii=False) if question.options else ""
 
 
 def _row(keys: dict, ratio: int, split: str, question: AskedQuestion, reply: Reply) -> dict:
@@ -57,7 +74,7 @@ def _row(keys: dict, ratio: int, split: str, question: AskedQuestion, reply: Rep
         "question_id": question.question_id,
         "prompt": question.prompt,
         "reference": question.reference,
-        "options": json.dumps(list(question.options.values()), ensure_ascii=False) if question.options else "",
+        "options": options_text(question),
         "reply": reply.text,
         "choice": reply.choice,
         "option_log_likelihoods": json.dumps(reply.log_likelihoods) if reply.log_likelihoods else "",

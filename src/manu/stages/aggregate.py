@@ -1,27 +1,36 @@
-"""Stage: answers -> scores.csv. Reads the configuration's `intervals` (resamples, level)."""
-
-import argparse
+"""Rule aggregate: answers -> scores.csv. Reads the configuration's `intervals` (resamples, level)."""
 
 import pandas as pd
 
 from manu.analysis.aggregate import read_answers, scores
-from manu.analysis.score_file import write_scores
-from manu.stages.command import run
+from manu.analysis.origin import Origin, same
+from manu.analysis.score_file import CELL_KEYS, write_scores
+from manu.evaluation.metrics import METRICS
+from manu.stages.command import StageParser, run
 
 
-def parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(prog="manu.stages.aggregate", description=__doc__)
-    arguments.add_argument("--answers", nargs="+", required=True, metavar="FILE", help="answers, parquet")
-    arguments.add_argument("--out", required=True, metavar="FILE", help="scores.csv to write")
-    return arguments
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("answers", nargs="+", help="answers, parquet")
+    options.write("out", help="scores.csv")
+    return options
 
 
-def main(args: argparse.Namespace, config: dict) -> str:
-    answers = pd.concat([read_answers(path) for path in args.answers], ignore_index=True)
+def main(options, config) -> str:
+    """Write the scores --out."""
+    answers = pd.concat([read_answers(path) for path in options.answers], ignore_index=True)
     intervals = config.get("intervals", {})
     table = scores(answers, intervals.get("resamples", 1000), intervals.get("level", 0.95))
-    write_scores(table, args.out)
-    return f"{args.out}: {len(table)} scores from {len(answers)} answers in {len(args.answers)} files"
+    write_scores(table, options.out)
+    return f"{options.out}: {len(table)} scores from {len(answers)} answers in {len(options.answers)} files"
+
+
+def origin(options, row, column) -> Origin | None:
+    """A score is the mean of its cell's answers."""
+    if column not in ("value", "n", "ci_low", "ci_high"):
+        return None
+    return Origin(("answers",), same(row, *CELL_KEYS), METRICS[row["metric"]].column)
 
 
 if __name__ == "__main__":

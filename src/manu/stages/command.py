@@ -1,4 +1,4 @@
-"""How every stage is started: options, seeds, logging, one line for the terminal, errors without traceback."""
+"""How every stage is started: options, logging, one line for the terminal, errors without traceback, the record."""
 
 import argparse
 import logging
@@ -11,32 +11,55 @@ import yaml
 from tqdm import tqdm
 
 from manu.errors import UserError
+from manu.provenance.record import Recording
 
 log = logging.getLogger("manu")
 
 
-def stage_parser(description: str, *paths: str) -> argparse.ArgumentParser:
-    """A parser with required path options named `paths`."""
-    parser = argparse.ArgumentParser(description=description)
-    for name in paths:
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=True)
-    return parser
+class StageParser(argparse.ArgumentParser):
+    """The options of a stage; it knows which of them are paths that the stage reads and writes.
+
+    replayable: the stage needs no model and little time; the audit runs it again and compares what it writes.
+    """
+
+    def __init__(self, description: str | None, *, replayable: bool = False) -> None:
+        super().__init__(description=description)
+        self.replayable = replayable
+        self.reads: list[str] = []
+        self.writes: list[str] = []
+
+    def read(self, name: str, *, required: bool = True, **settings) -> None:
+        """Add an option for a file or folder (with `nargs`, for several) that the stage reads."""
+        self.reads.append(name)
+        self._add(name, required, settings)
+
+    def write(self, name: str, **settings) -> None:
+        """Add an option for a file or folder that the stage writes."""
+        self.writes.append(name)
+        self._add(name, True, settings)
+
+    def _add(self, name: str, required: bool, settings: dict) -> None:
+        self.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=required, **settings)
 
 
-def run(main: Callable[[argparse.Namespace, dict], str], parser: argparse.ArgumentParser) -> None:
+def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) -> None:
     """Run a stage: `main(options, config)` does the work and returns the line shown on the terminal.
 
-    Details go to the file given by --log, else to standard error. A UserError ends in its message and exit
-    code 2.
+    Details go to the file given by --log; the record of what was read and written goes beside --config.
+    A UserError ends in its message and exit code 2.
     """
     parser.add_argument("--config", type=Path, required=True, help="the job's resolved configuration (YAML)")
+    parser.add_argument("--rule", help="the workflow's rule, for the record")
     parser.add_argument("--log", type=Path, help="file for the details; without it they are not kept")
     options = parser.parse_args()
     _start_logging(options.log)
     start = time.perf_counter()
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+        given = {name: value for name, value in vars(options).items() if name not in ("config", "rule", "log")}
+        recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
         line = main(options, config)
+        recording.write()
     except UserError as error:
         log.error("%s", error)
         sys.stderr.write(f"error: {error}\n")

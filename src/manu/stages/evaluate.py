@@ -1,34 +1,42 @@
-"""Rule evaluate: put every question of every split to one model and keep every answer."""
-
-from pathlib import Path
+"""Rules evaluate_...: put every question of every split to one model and keep every answer."""
 
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
+from manu.models.base import Adapter
 from manu.neurons.masks import apply_mask_file
-from manu.stages.command import progress, run, stage_parser
+from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 
 
-def parser():
-    """Options of the rule."""
-    options = stage_parser(__doc__, "benchmark", "checkpoint", "out")
-    options.add_argument("--mask", type=Path, help="mask of pruned neurons to apply to the checkpoint")
-    options.add_argument("--system-prompt", type=Path, help="file with a system prompt for every question")
+def parser() -> StageParser:
+    """Options of the rules."""
+    options = StageParser(__doc__)
+    options.read("benchmark")
+    options.read("checkpoint")
+    options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
+    options.read("system_prompt", required=False, help="file with a system prompt for every question")
+    options.write("out")
     return options
+
+
+def load_asked(options, config) -> tuple[Adapter, str | None]:
+    """The model as it is asked: the checkpoint under its mask, and the system prompt."""
+    adapter = load_model(config, options.checkpoint)
+    if options.mask:
+        apply_mask_file(options.mask, adapter.mlp_sites(), adapter.linear_sites())
+    return adapter, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
 
 
 def main(options, config) -> str:
     """Ask, score and write the answers --out (parquet)."""
-    adapter = load_model(config, options.checkpoint)
-    if options.mask:
-        apply_mask_file(options.mask, adapter.mlp_sites(), adapter.linear_sites())
+    adapter, system = load_asked(options, config)
     answers = collect_answers(
         adapter,
         options.benchmark,
         config,
         config["ratios"],
         config["evaluation"],
-        system=options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None,
+        system,
         progress=lambda batches: progress(batches, f"{config['model']} {config['method']}"),
     )
     with atomic_path(options.out) as temporary:

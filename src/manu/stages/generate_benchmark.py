@@ -1,7 +1,14 @@
 """Rule generate_benchmark: write the built-in benchmark as parquet."""
 
 from manu.data.benchmark import BenchmarkSettings, generate
-from manu.stages.command import run, stage_parser
+from manu.stages.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__)
+    options.write("out")
+    return options
 
 
 def main(options, config) -> str:
@@ -11,4 +18,4 @@ def main(options, config) -> str:
 
 
 if __name__ == "__main__":
-    run(main, stage_parser(__doc__, "out"))
+    run(main, parser())

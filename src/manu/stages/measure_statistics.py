@@ -10,14 +10,17 @@ import numpy as np
 from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
 from manu.neurons.measuring import measure_modality, measure_released
 from manu.neurons.statistics import SETS
-from manu.stages.command import progress, run, stage_parser
+from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 from manu.training.curriculum import MODALITIES, Curriculum
 
 
-def parser():
+def parser() -> StageParser:
     """Options of the rule."""
-    options = stage_parser(__doc__, "benchmark", "vanilla", "out")
+    options = StageParser(__doc__)
+    options.read("benchmark")
+    options.read("vanilla")
+    options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     options.add_argument("--kind", choices=["modality", "released"], required=True)
     return options

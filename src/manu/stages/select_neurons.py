@@ -7,8 +7,17 @@ from manu.files import atomic_path
 from manu.neurons.masks import neurons_table, save_mask
 from manu.neurons.released import ReleasedStatistics
 from manu.neurons.statistics import RunningStatistics
-from manu.stages.command import run, stage_parser
+from manu.stages.command import StageParser, run
 from manu.unlearning.registry import create_method
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("statistics")
+    options.write("mask")
+    options.write("neurons", help="table of the pruned neurons, CSV")
+    return options
 
 
 def main(options, config) -> str:
@@ -18,10 +27,10 @@ def main(options, config) -> str:
     selection = method.select(kinds[method.statistics].load(options.statistics))
     save_mask(options.mask, selection.masks, selection.unit)
     with atomic_path(options.neurons) as temporary:
-        neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g")
+        neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
     share = 100 * selection.pruned / selection.total
     return f"{options.mask}: {selection.pruned} of {selection.total} units pruned ({share:.1f} %)"
 
 
 if __name__ == "__main__":
-    run(main, stage_parser(__doc__, "statistics", "mask", "neurons"))
+    run(main, parser())

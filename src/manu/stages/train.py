@@ -11,19 +11,21 @@ import numpy as np
 from manu.data.mllmu import CELEBRITIES, read_lessons, read_lessons_of, read_names, retain_config
 from manu.models.base import read_architecture
 from manu.models.registry import adapter_class
-from manu.stages.command import progress, run, stage_parser
+from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model, prepare_torch
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
 
 
-def parser():
+def parser() -> StageParser:
     """Options of the three rules."""
-    options = stage_parser(__doc__, "benchmark", "out")
+    options = StageParser(__doc__)
+    options.read("benchmark")
     options.add_argument("--stage", choices=["base", "vanilla", "retain_only"], required=True)
-    options.add_argument("--start", help="checkpoint to start from (vanilla and retain_only)")
+    options.read("start", required=False, help="checkpoint to start from (vanilla and retain_only)")
     options.add_argument("--ratio", type=int, help="forget ratio in percent (retain_only)")
+    options.write("out")
     return options
 
 

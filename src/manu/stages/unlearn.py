@@ -3,16 +3,19 @@
 import numpy as np
 
 from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
-from manu.stages.command import progress, run, stage_parser
+from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
 from manu.unlearning.registry import create_method
 
 
-def parser():
+def parser() -> StageParser:
     """Options of the rule."""
-    options = stage_parser(__doc__, "benchmark", "vanilla", "out")
+    options = StageParser(__doc__)
+    options.read("benchmark")
+    options.read("vanilla")
+    options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options
 

@@ -2,13 +2,15 @@
 
 from manu.data.mllmu import forget_config, read_ids, read_names
 from manu.files import write_text
-from manu.stages.command import run, stage_parser
+from manu.stages.command import StageParser, run
 from manu.unlearning.registry import create_method
 
 
-def parser():
+def parser() -> StageParser:
     """Options of the rule."""
-    options = stage_parser(__doc__, "benchmark", "out")
+    options = StageParser(__doc__, replayable=True)
+    options.read("benchmark")
+    options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options
 

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from manu.analysis.figures.style import (
     CHANCE, GREY, INK, MODALITY_COLOURS, legend_below, look, message_figure, new_figure,
 )  # fmt: skip
+from manu.analysis.origin import Origin, same
 from manu.analysis.score_file import mean_over_seeds
 from manu.analysis.tables import row_order
 
@@ -58,6 +59,16 @@ def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         key=lambda column: column.map(order.index) if column.name == "method" else column,
         ignore_index=True,
     )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The scores behind a number of the CSV; the gap has both modalities'."""
+    modalities = tuple(modality for modality in _SHIFT if column.startswith(f"{modality}_"))
+    if not modalities and column != "gap_points":
+        return None
+    where = same(row, "model", "forget_ratio", "method")
+    where |= {"split": ("forget",), "task": ("classification",), "metric": ("accuracy",)}
+    return Origin(("scores",), where | {"modality": modalities or tuple(_SHIFT)}, "value")
 
 
 def _figure(pairs: pd.DataFrame, methods: list[str]) -> Figure:

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
+from manu.analysis.origin import Origin, same
 from manu.analysis.tables import row_order
 
 NEEDS = "masks"
@@ -51,6 +52,13 @@ def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         kind="stable",
         ignore_index=True,
     )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The site in the masks that were counted."""
+    if column not in ("pruned", "width", "pruned_percent"):
+        return None
+    return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
 
 
 def _figure(bars: pd.DataFrame, methods: list[str]) -> Figure:

@@ -94,16 +94,12 @@ def message_figure(text: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, frame: pd.DataFrame, path_without_suffix: str | Path) -> list[Path]:
-    """Write <path>.png, <path>.svg and <path>.csv (the numbers drawn), each atomically; return the paths.
+def save(figure: Figure, frame: pd.DataFrame, png: str | Path, svg: str | Path, csv: str | Path) -> None:
+    """Write the figure twice and the numbers drawn, each atomically.
 
     All three are made before the first is put in place, and none carries a date or a program's version.
     """
-    prefix = Path(path_without_suffix)
-    paths = [prefix.with_name(f"{prefix.name}{suffix}") for suffix in (".png", ".svg", ".csv")]
-    png, svg, csv = paths
     with look(), atomic_path(csv) as new_csv, atomic_path(svg) as new_svg, atomic_path(png) as new_png:
         figure.savefig(new_png, format="png", metadata={"Software": None})
         figure.savefig(new_svg, format="svg", metadata={"Date": None, "Creator": None})
         frame.to_csv(new_csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
-    return paths

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Wedge
 
 from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.origin import Origin, same
 from manu.analysis.score_file import mean_over_seeds
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
@@ -57,6 +58,16 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         key=lambda column: column.map(order[column.name].index) if column.name in order else column,
         ignore_index=True,
     )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The scores behind a number of the CSV."""
+    split = column.partition("_")[0]
+    if split not in ("forget", "retain") or column == "forget_ratio":
+        return None
+    where = same(row, "model", "forget_ratio", "modality", "method")
+    where |= {"split": (split,), "task": ("classification",), "metric": ("accuracy",)}
+    return Origin(("scores",), where, "value")
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:

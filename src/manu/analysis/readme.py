@@ -1,0 +1,149 @@
+"""The part of the README that a study fills: one table, the ranges over the whole study, and every number listed.
+
+Each number is a minimum, a maximum or a mean over cells of the scores or of the capacity tables; its row in the
+list says over which.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+import pandas as pd
+
+from manu.analysis.origin import Origin
+from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.tables import PEOPLE_SPLITS, row_order
+from manu.errors import UserError
+from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
+
+WHERE = ("model", "method", "forget_ratio", "split", "modality", "prune_ratio")
+COLUMNS = ("place", "text", "value", "statistic", "source", *WHERE)
+_KINDS = {
+    "training": "Trained baselines",
+    "prompting": "Prompting",
+    "pruning": "Pruning",
+}
+_SCORES = {"task": "classification", "metric": "accuracy"}
+_STATISTICS = {"mean": pd.Series.mean, "lowest": pd.Series.min, "highest": pd.Series.max}
+_SPLITS = (*PEOPLE_SPLITS, "general")
+BEGIN = "<!-- results: filled by `make readme`, checked by `make audit` -->"
+END = "<!-- end of results -->"
+
+
+def numbers(scores: pd.DataFrame, capacity: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int) -> pd.DataFrame:
+    """Every number of the block (COLUMNS), in its order.
+
+    scores: scores.csv; capacity: the capacity tables of all models, may be empty; methods: name -> kind and,
+    for pruning, prune_ratio; ratio: the forget ratio that the table shows.
+    place: where in the block; text: as printed; value: a fraction; source: "scores" or "capacity"; the WHERE
+    columns hold the values a row may have, joined by ";", empty for any.
+    """
+    means = mean_over_seeds(scores[(scores["task"] == "classification") & (scores["metric"] == "accuracy")])
+    rows: list[dict] = []
+
+    def add(place: str, statistic: str, frame: pd.DataFrame, column: str, source: str, **where) -> None:
+        chosen = frame
+        for key, value in where.items():
+            chosen = chosen[chosen[key].isin(value if isinstance(value, tuple) else (value,))]
+        if chosen.empty:
+            return
+        value = round(float(_STATISTICS[statistic](chosen[column])), 6)
+        shown = {key: ";".join(map(str, v if isinstance(v, tuple) else (v,))) for key, v in where.items()}
+        text = f"{100 * value:.1f}"
+        rows.append({"place": place, "text": text, "value": value, "statistic": statistic, "source": source} | shown)
+
+    models = sorted(set(means["model"]))
+    for model, method, split, modality in product(models, row_order(list(methods)), _SPLITS, MODALITIES):
+        place = f"table {model} {method} {split} {modality}"
+        keys = {"model": model, "method": method, "forget_ratio": ratio, "split": split, "modality": modality}
+        add(place, "mean", means, "value", "scores", **keys)
+    for kind, split, modality, end in product(_KINDS, ("forget", "retain"), MODALITIES, ("lowest", "highest")):
+        names = tuple(name for name in methods if methods[name]["kind"] == kind)
+        keys = {"method": names, "split": split, "modality": modality}
+        add(f"{kind} {split} {modality} {end}", end, means, "value", "scores", **keys)
+    shares = sorted(set(capacity["prune_ratio"]) - {0}) if len(capacity) else []
+    for model, share in product(models, shares):
+        place = f"random {model} {share} percent"
+        add(place, "highest", capacity, "cost", "capacity", model=model, prune_ratio=share)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def block(listed: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int, study: str) -> str:
+    """The block in Markdown, from the numbers alone."""
+    text = dict(zip(listed["place"], listed["text"], strict=True))
+    table = listed[listed["place"].str.startswith("table ")]
+    heads = [f"{split} {'↓' if split in FORGET_SPLITS else '↑'}" for split in _SPLITS]
+    lines = [
+        f"Study `{study}`: classification accuracy in percent with {ratio} percent of the people to be forgotten, "
+        "asked with the picture / in plain text (chance: 25). ↓ lower is better: the people to be forgotten; "
+        "↑ higher is better: what should stay.",
+        "",
+        f"| model | method | {' | '.join(heads)} |",
+        f"|---|---|{'---:|' * len(heads)}",
+    ]
+    for model, method in table[["model", "method"]].drop_duplicates().itertuples(index=False):
+        cells = []
+        for split in _SPLITS:
+            places = [f"table {model} {method} {split} {modality}" for modality in MODALITIES]
+            cells.append(" / ".join(text[place] for place in places if place in text))
+        lines.append(f"| {model} | `{method}` | {' | '.join(cells)} |")
+    lines += ["", "Over all models and forget ratios of the study, in percent, lowest to highest:", ""]
+    for kind, title in _KINDS.items():
+        names = [name for name in methods if methods[name]["kind"] == kind]
+        if not names:
+            continue
+
+        def span(split: str, modality: str, kind: str = kind) -> str:
+            ends = [text.get(f"{kind} {split} {modality} {end}", "–") for end in ("lowest", "highest")]
+            return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+        shown = ", ".join(
+            f"`{name}`" + (f" ({methods[name]['prune_ratio']:g} % pruned)" if kind == "pruning" else "")
+            for name in names
+        )
+        sides = "; ".join(
+            f"{split}: {span(split, 'multimodal')} with the picture, {span(split, 'text')} by name"
+            for split in ("forget", "retain")
+        )
+        lines.append(f"* {title}, {shown}: {sides}.")
+    random = listed[listed["place"].str.startswith("random ")]
+    if len(random):
+        costs = "; ".join(
+            f"{model}: " + ", ".join(f"{row.text} at {row.prune_ratio} %" for row in part.itertuples())
+            for model, part in random.groupby("model", sort=False)
+        )
+        lines.append(f"* Random neurons pruned from the vanilla model, points lost in the worst cell: {costs}.")
+    return "\n".join(lines) + "\n"
+
+
+def csv_text(listed: pd.DataFrame) -> str:
+    """The list as CSV, the same byte for byte on every run."""
+    return listed.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The cells that a listed number is taken over."""
+    if column not in ("text", "value"):
+        return None
+    where: dict[str, tuple] = {}
+    for key in WHERE:
+        if row[key]:
+            where[key] = tuple(int(value) if value.isdigit() else value for value in row[key].split(";"))
+    if row["source"] == "capacity":
+        return Origin(("capacity",), where, "cost")
+    return Origin(("scores",), where | {key: (value,) for key, value in _SCORES.items()}, "value")
+
+
+def fill(readme: str, filled: str) -> str:
+    """The README's text with `filled` between its markers. Raises UserError when they are not there once each."""
+    before, inside, after = parts(readme)
+    return f"{before}{filled}{after}"
+
+
+def parts(readme: str) -> tuple[str, str, str]:
+    """The README's text before, between and after the lines of its markers."""
+    pieces = readme.split(BEGIN)
+    ends = pieces[-1].split(END)
+    if len(pieces) != 2 or len(ends) != 2:
+        raise UserError(f"README.md: the generated block needs each of these lines once: {BEGIN} and {END}")
+    inside = ends[0].removeprefix("\n")
+    return f"{pieces[0]}{BEGIN}\n", inside, f"{END}{ends[1]}"

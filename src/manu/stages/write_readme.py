@@ -1,0 +1,39 @@
+"""Rule write_readme: the block of numbers that a README may quote, and a list of them with their origins."""
+
+import pandas as pd
+
+from manu.analysis import readme
+from manu.analysis.origin import Origin
+from manu.analysis.score_file import read_scores
+from manu.files import write_text
+from manu.stages.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("scores", help="scores.csv")
+    options.read("capacity", required=False, nargs="*", help="capacity tables of the models")
+    options.write("markdown")
+    options.write("csv")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the block and its list of numbers."""
+    tables = [pd.read_csv(path) for path in options.capacity or ()]
+    capacity = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    methods, ratio = config["methods"], config["ratio"]
+    listed = readme.numbers(read_scores(options.scores), capacity, methods, ratio)
+    write_text(options.csv, readme.csv_text(listed))
+    write_text(options.markdown, readme.block(listed, methods, ratio, config["study"]))
+    return f"{options.markdown}: {len(listed)} numbers for the README"
+
+
+def origin(options, row, column) -> Origin | None:
+    """The cells that a number is taken over."""
+    return readme.origin(row, column)
+
+
+if __name__ == "__main__":
+    run(main, parser())
