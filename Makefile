@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study check test
+.PHONY: help study check audit readme release test
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -16,6 +16,15 @@ study: check ## Run a whole study: data, models, unlearning, answers, tables, fi
 
 check: .venv/.installed ## Check a study's configuration; run nothing
 	@$(BIN)/manu check --study "$(STUDY)"
+
+audit: .venv/.installed ## Check every number of a finished study and every file behind it
+	@$(BIN)/manu audit --all --study "$(STUDY)"
+
+readme: .venv/.installed ## Put a finished study's numbers into README.md and reference/
+	@$(BIN)/manu readme --study "$(STUDY)"
+
+release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself
+	@$(BIN)/manu release --study "$(STUDY)"
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest

@@ -1,40 +1,92 @@
-"""The command `manu`: check a study's configuration, show what a study has produced."""
+"""The command `manu`: check a study's configuration, see what it has produced, audit it, release it."""
 
 import argparse
 import sys
+from pathlib import Path
 
+from manu.audit import command as audit_command
 from manu.config import load_study, study_path
 from manu.errors import UserError
 from manu.summary import summary
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 2 with one line on standard error when the user has something to mend."""
-    parser = argparse.ArgumentParser(prog="manu", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("check", "check a study's configuration; nothing is run"),
-        ("summary", "show the main tables of a finished study and where everything is"),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--study", default="mini", help="name in config/studies/, or a file (default: mini)")
-    given = parser.parse_args(arguments)
+    """Run one command; return 0, 1 when an audit fails, or 2 with one line when the user has something to mend."""
+    given = _parser().parse_args(arguments)
     try:
-        study = load_study(given.study)
-        text = _checked(study, given.study) if given.command == "check" else summary(study)
+        text, code = given.run(given)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(f"{text}\n")
-    return 0
+    return code
 
 
-def _checked(study: dict, given: str) -> str:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="manu", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, run, text: str, **settings) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **settings)
+        command.set_defaults(run=run)
+        return command
+
+    def add_with_study(name: str, run, text: str) -> argparse.ArgumentParser:
+        command = add(name, run, text)
+        command.add_argument("--study", default="mini", help="name in config/studies/, or a file (default: mini)")
+        return command
+
+    add_with_study("check", _check, "check a study's configuration; nothing is run")
+    add_with_study("summary", _summary, "show the main tables of a finished study and where everything is")
+    examples = """examples:
+  manu audit --all
+  manu audit results/mini/tables/main_llava.csv --row "manu 10" --column forget_classification
+  manu audit figures/mini/tradeoff.svg
+  manu audit README.md
+  manu audit results/mini/tables/main_llava.csv --row "manu 10" --column forget_classification --reask 20
+  manu audit --diff mini ../another/results/mini"""
+    audit = add(
+        "audit",
+        audit_command.audit,
+        "follow a number back to its answers, code and data; or check the whole study",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    audit_command.add_arguments(audit)
+    add_with_study("readme", _readme, "put a finished study's numbers into README.md, and its tables into reference/")
+    release = add_with_study("release", _release, "write one archive that can be audited by itself, without checkpoints")
+    release.add_argument("--out", type=Path, help="the archive to write (default: release/manu-<study>.tar.gz)")
+    return parser
+
+
+def _check(given: argparse.Namespace) -> tuple[str, int]:
+    study = load_study(given.study)
     cells = len(study["models"]) * len(study["seeds"]) * len(study["forget_ratios"]) * len(study["methods"])
-    return (
-        f"{study_path(given)} is valid: {', '.join(study['models'])}; {', '.join(study['methods'])}; "
+    text = (
+        f"{study_path(given.study)} is valid: {', '.join(study['models'])}; {', '.join(study['methods'])}; "
         f"forget {', '.join(map(str, study['forget_ratios']))} percent; {cells} unlearned models"
     )
+    return text, 0
+
+
+def _summary(given: argparse.Namespace) -> tuple[str, int]:
+    return summary(load_study(given.study)), 0
+
+
+def _readme(given: argparse.Namespace) -> tuple[str, int]:
+    from manu.audit.reference import publish
+
+    return publish(load_study(given.study)), 0
+
+
+def _release(given: argparse.Namespace) -> tuple[str, int]:
+    from manu.audit.bundle import write_bundle
+
+    name = load_study(given.study)["name"]
+    out = given.out or Path(f"release/manu-{name}.tar.gz")
+    count, left_out = write_bundle(name, out)
+    size = out.stat().st_size / 2**20
+    return f"{out}: {count} files, {size:.1f} MiB; left out: {len(left_out)} files of checkpoints", 0
 
 
 if __name__ == "__main__":

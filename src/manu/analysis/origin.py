@@ -19,6 +19,14 @@ class Origin:
     column: str
 
 
+WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio")  # keys that are no text
+
+
 def same(row: Mapping[str, str], *keys: str) -> dict[str, tuple]:
-    """`where` with the row's own value of each key; whole numbers as such."""
-    return {key: (int(row[key]) if row[key].isdigit() else row[key],) for key in keys}
+    """`where` with the row's own value of each key."""
+    return {key: (typed(key, row[key]),) for key in keys}
+
+
+def typed(key: str, text: str) -> str | int:
+    """The value of a key that stands as `text` in a table."""
+    return int(text) if key in WHOLE_NUMBERS else text

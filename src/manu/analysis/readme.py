@@ -9,7 +9,7 @@ from itertools import product
 
 import pandas as pd
 
-from manu.analysis.origin import Origin
+from manu.analysis.origin import Origin, typed
 from manu.analysis.score_file import mean_over_seeds
 from manu.analysis.tables import PEOPLE_SPLITS, row_order
 from manu.errors import UserError
@@ -127,7 +127,7 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     where: dict[str, tuple] = {}
     for key in WHERE:
         if row[key]:
-            where[key] = tuple(int(value) if value.isdigit() else value for value in row[key].split(";"))
+            where[key] = tuple(typed(key, value) for value in row[key].split(";"))
     if row["source"] == "capacity":
         return Origin(("capacity",), where, "cost")
     return Origin(("scores",), where | {key: (value,) for key, value in _SCORES.items()}, "value")

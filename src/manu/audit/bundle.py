@@ -1,0 +1,77 @@
+"""The release bundle: one archive with everything that an audit needs, and no checkpoints."""
+
+import gzip
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+from manu.audit.chain import BUNDLE, LEFT_OUT, TOPS, Chain, files
+from manu.errors import UserError
+from manu.files import atomic_path
+
+# Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
+PARTS = (
+    "Makefile", "Snakefile", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.lock",
+    "environment.yml", "config", "workflow", "profiles", "src", "docs",
+)  # fmt: skip
+_NEVER = ("__pycache__", ".egg-info", ".pyc")
+
+
+def write_bundle(study: str, out: Path) -> tuple[int, list[str]]:
+    """Write the study's bundle (tar.gz) atomically to `out`; return the files in it and those left out.
+
+    The same study gives the same bytes: sorted names, no times, no owners.
+    Raises UserError when a file that a record names is missing.
+    """
+    chain = Chain(study)
+    if not chain.jobs:
+        raise UserError(f"study '{study}' has no records here; run: make study STUDY={study}")
+    named = {file: checksum for record in chain.jobs.values() for file, checksum in files(record["outputs"]).items()}
+    left_out = {file: checksum for file, checksum in sorted(named.items()) if LEFT_OUT in file}
+    missing = [file for file in named if file not in left_out and not Path(file).is_file()]
+    if missing:
+        raise UserError(f"{missing[0]} is missing; run: make study STUDY={study}")
+    paths = {path for part in PARTS for path in _tracked(part)}
+    for top in TOPS:
+        found = (path for path in (Path(top) / study).rglob("*") if path.is_file())
+        paths |= {path for path in found if path.as_posix() not in left_out and not _hidden(path)}
+        paths |= set(_tracked(f"{top}/README.md")) | set(_tracked(f"{top}/reference"))
+    listed = json.dumps({"study": study, "left_out": left_out}, indent=1).encode("utf-8")
+    top = f"manu-{study}"
+    with atomic_path(out) as temporary, open(temporary, "wb") as raw:
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
+            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                _add(archive, f"{top}/{BUNDLE}", listed)
+                for path in sorted(paths):
+                    if path.is_symlink():
+                        link = tarfile.TarInfo(f"{top}/{path.as_posix()}")
+                        link.type, link.linkname = tarfile.SYMTYPE, str(path.readlink())
+                        archive.addfile(link)
+                    else:
+                        _add(archive, f"{top}/{path.as_posix()}", path.read_bytes())
+    return len(paths) + 1, list(left_out)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _tracked(part: str) -> list[Path]:
+    """The files of a part that are in git; outside of a repository, all that are there."""
+    path = Path(part)
+    if path.is_symlink() or path.is_file():
+        return [path]
+    if not path.is_dir():
+        return []
+    listed = subprocess.run(["git", "ls-files", "-z", "--", part], capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        return [Path(name) for name in listed.stdout.split("\0") if name]
+    return [path for path in path.rglob("*") if path.is_file() and not _hidden(path)]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part.endswith(_NEVER) for part in path.parts)

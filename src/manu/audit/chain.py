@@ -1,0 +1,194 @@
+"""The chain of a study's jobs, from their records alone, and whether every file on it is what the records say.
+
+Nothing else is consulted: neither Snakemake's own metadata nor any time of change. Paths are relative to `root`,
+the folder of the repository or of an unpacked bundle.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from manu.audit.findings import Report
+from manu.errors import UserError
+from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
+from manu.provenance.record import read_record
+
+TOPS = ("data", "results", "figures")
+BUNDLE = "bundle.json"  # stands in an unpacked bundle and lists the files that were left out of it
+LEFT_OUT = "/checkpoint/"  # only files below such a folder may be left out
+
+
+class Chain:
+    """The records of one study under `root`, and the files that they name."""
+
+    def __init__(self, study: str, root: Path = Path()) -> None:
+        self.study, self.root = study, root
+        self.jobs: dict[str, dict] = {}
+        self.unreadable: dict[str, str] = {}
+        for top in TOPS:
+            for path in sorted((root / top / study).rglob(f"*{RECORD_SUFFIX}")):
+                name = path.relative_to(root).as_posix()
+                try:
+                    self.jobs[name] = read_record(path)
+                except UserError as error:
+                    self.unreadable[name] = str(error).removeprefix(f"{path}: ")
+        self._hashes: dict[str, str | None] = {}
+
+    @cached_property
+    def producers(self) -> dict[str, str]:
+        """Output file -> record of the job that wrote it."""
+        return {file: name for name, record in self.jobs.items() for file in files(record["outputs"])}
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """Files that a bundle does without -> their checksums; empty in a repository."""
+        path = self.root / BUNDLE
+        listed = json.loads(path.read_text(encoding="utf-8"))["left_out"] if path.is_file() else {}
+        return {file: checksum for file, checksum in listed.items() if LEFT_OUT in file}
+
+    def checksum(self, file: str) -> str | None:
+        """sha256 of a file as it is now; None when it is not there."""
+        if file not in self._hashes:
+            path = self.root / file
+            self._hashes[file] = sha256_of_file(path) if path.is_file() else None
+        return self._hashes[file]
+
+    def is_left_out(self, file: str) -> bool:
+        """Whether a bundle does without this file."""
+        return self.checksum(file) is None and file in self.left_out
+
+    def maker(self, file: str) -> tuple[str, dict]:
+        """Record (its path and content) of the job that wrote `file`. Raises UserError when no record names it."""
+        if file not in self.producers:
+            broken = next((f"; {name} cannot be used: {why}" for name, why in self.unreadable.items()), "")
+            raise UserError(f"{file}: no record of study '{self.study}' names it as an output{broken}")
+        name = self.producers[file]
+        return name, self.jobs[name]
+
+    def sources_of(self, name: str) -> list[str]:
+        """Records of the jobs whose outputs a job read, each once, in the order of its inputs."""
+        found = (self.producers.get(file) for file in files(self.jobs[name]["inputs"]))
+        return list(dict.fromkeys(job for job in found if job))
+
+    def ordered(self) -> list[str]:
+        """All records, every job after those whose outputs it read."""
+        done: dict[str, None] = {}
+
+        def visit(name: str, above: tuple[str, ...] = ()) -> None:
+            if name not in done and name not in above:
+                for source in self.sources_of(name):
+                    visit(source, (*above, name))
+                done[name] = None
+
+        for name in self.jobs:
+            visit(name)
+        return list(done)
+
+
+def files(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """File -> checksum of a record's inputs or outputs, whatever the option they belong to."""
+    return {file: checksum for group in groups.values() for file, checksum in group.items()}
+
+
+def script(record: Mapping) -> str:
+    """The file of the stage that a job ran."""
+    return f"src/{record['stage'].replace('.', '/')}.py"
+
+
+def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
+    """Every job that the study's configuration asks for has a record, and all that the record names is unchanged.
+
+    study: from `load_study`. Counts "jobs" and "files". Returns the records that the study asks for.
+    """
+    from manu.resolved import resolved_files
+
+    expected = dict(resolved_files(study))
+    records = {config.removesuffix(".yaml") + RECORD_SUFFIX: config for config in expected}
+    edited: dict[str, list[str]] = {}
+    for name, config in records.items():
+        if name in chain.jobs:
+            _check_configuration(chain, name, config, expected[config], report)
+            for problem, where in job_problems(chain, name):
+                if where.startswith("src/"):
+                    edited.setdefault(f"{where}: {problem}", []).append(name)
+                else:
+                    report.fail(where, problem)
+            report.counts["jobs"] += 1
+        elif name not in chain.unreadable:
+            report.fail(name, f"is missing: no record of the job of {config}; make study STUDY={chain.study} makes it")
+    for name, why in chain.unreadable.items():
+        report.fail(name, why)
+    for place, jobs in edited.items():
+        where, _, problem = place.partition(": ")
+        others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        report.fail(where, f"{problem} that left {jobs[0]}{others}")
+    _check_strays(chain, expected, records, report)
+    return set(records)
+
+
+def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
+    """(what, where) of everything that does not fit a record: sources, configuration file, inputs and outputs."""
+    record = chain.jobs[name]
+    for file, checksum in record["sources"].items():
+        if chain.checksum(file) != checksum:
+            yield f"{_changed(chain, file)} since the job", file
+    if script(record) not in record["sources"]:
+        yield f"its sources do not hold {script(record)}, the script of its stage", name
+    configuration = record["configuration"]
+    if chain.checksum(configuration["path"]) != configuration["sha256"]:
+        yield f"{_changed(chain, configuration['path'])} since the job that it configures", configuration["path"]
+    for file, checksum in files(record["outputs"]).items():
+        if chain.producers[file] != name:
+            yield f"two records name it as their output: {name} and {chain.producers[file]}", file
+        if chain.checksum(file) != checksum and not chain.is_left_out(file):
+            yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} wrote it", file
+        if chain.is_left_out(file) and chain.left_out[file] != checksum:
+            yield f"{file} has another checksum here than in the list of files left out of the bundle", name
+    for file, checksum in files(record["inputs"]).items():
+        if file not in chain.producers:
+            yield f"it read {file}, and no record says where that comes from", name
+        elif files(chain.jobs[chain.producers[file]]["outputs"])[file] != checksum:
+            yield f"it read another {file} than {chain.producers[file]} wrote: run the workflow again", name
+
+
+def _changed(chain: Chain, file: str) -> str:
+    return "is missing" if chain.checksum(file) is None else "was changed"
+
+
+def _check_configuration(chain: Chain, name: str, config: str, expected: dict, report: Report) -> None:
+    record = chain.jobs[name]
+    if record["configuration"]["path"] != config:
+        report.fail(name, f"names {record['configuration']['path']} as its configuration, not {config}")
+    content = record["configuration"]["content"]
+    for key, ran, asked in differing(content, expected):
+        report.fail(name, f"the job ran with {key} {ran}; the study asks for {asked}")
+    if record["seed"] != content.get("seed"):
+        report.fail(name, f"has seed {record['seed']}; its configuration says {content.get('seed')}")
+
+
+def differing(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
+    """(key, value in one, value in the other) wherever two configurations differ."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for name in dict.fromkeys([*one, *other]):
+            inner = f"{key}.{name}" if key else str(name)
+            yield from differing(one.get(name, "nothing"), other.get(name, "nothing"), inner)
+    elif one != other:
+        yield key, str(one), str(other)
+
+
+def _check_strays(chain: Chain, expected: Mapping, records: Mapping, report: Report) -> None:
+    """Files that no record accounts for; records of jobs that the study no longer has are a remark."""
+    left = [name for name in chain.jobs if name not in records]
+    if left:
+        report.notes.append(f"{len(left)} jobs are not of the study as it is configured now, such as {left[0]}")
+    known = {*expected, *records, *chain.producers, *chain.unreadable}
+    known |= {record["configuration"]["path"] for record in chain.jobs.values()}
+    for top in TOPS:
+        for path in sorted((chain.root / top / chain.study).rglob("*")):
+            name = path.relative_to(chain.root)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                report.counts["files"] += 1
+                if name.as_posix() not in known and not name.name.endswith(RECORD_SUFFIX):
+                    report.fail(name.as_posix(), "no record says who made it; delete it, or run the workflow again")

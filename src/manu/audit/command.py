@@ -1,0 +1,203 @@
+"""The command `manu audit`: what it takes, and what it says."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from manu.audit.chain import TOPS, Chain
+from manu.audit.findings import Report
+from manu.config import load_study
+from manu.errors import UserError
+
+README = "README.md"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the options of `manu audit`."""
+    command.add_argument("file", nargs="?", help="a table, a figure, any other output, or README.md")
+    command.add_argument("--row", help="rows of the table by their words, such as 'manu 10' or 'method=manu'")
+    command.add_argument("--column", help="one column; with --row, the whole story of each number")
+    command.add_argument("--all", action="store_true", help="audit the whole study")
+    command.add_argument("--diff", nargs=2, metavar=("A", "B"), help="compare two finished studies")
+    command.add_argument("--reask", type=int, metavar="N", help="load the models again and ask N answers of each anew")
+    command.add_argument("--study", default="mini", help="for --all, and for README.md (default: mini)")
+    command.add_argument("--json", action="store_true", help="the answer as JSON")
+
+
+def audit(given: argparse.Namespace) -> tuple[str, int]:
+    """Text to print, and the exit code: 0 when all is as it should be, 1 when something is not. Raises UserError."""
+    if sum([given.file is not None, given.all, given.diff is not None]) != 1:
+        raise UserError("audit one thing: a file, --all, or --diff A B; manu audit --help shows examples")
+    if (given.row or given.column) and given.file is None:
+        raise UserError("--row and --column pick numbers of a file: manu audit FILE --row ... --column ...")
+    if given.reask is not None and (given.reask < 1 or given.diff):
+        raise UserError("--reask N asks N questions anew, at least 1, with a file or with --all")
+    result, text, code = _all(given) if given.all else _diff(given) if given.diff else _file(given)
+    return (json.dumps(result, indent=1, ensure_ascii=False, default=str) if given.json else text), code
+
+
+def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
+    from manu.audit.whole import audit_study
+
+    study = load_study(given.study)
+    report = audit_study(study, _bar("audit"))
+    asked = []
+    if given.reask:
+        chain = Chain(study["name"])
+        answers = [record["options"]["out"] for record in chain.jobs.values() if record["stage"].endswith(".evaluate")]
+        asked = _reask(chain, {file: None for file in answers}, given.reask, report)
+    result = {
+        "study": study["name"],
+        "fingerprint": report.fingerprint,
+        "counts": dict(report.counts),
+        "notes": report.notes,
+        "failures": [vars(finding) for finding in report.findings],
+        "asked_again": asked,
+    }
+    counts = report.counts
+    lines = [f"Study '{study['name']}'"]
+    lines += [
+        f"  {counts['jobs']} jobs, each with its record; {counts['files']} files held to their checksums",
+        f"  {counts['answers']} answers held against the benchmark and scored again",
+        f"  {counts['outputs computed again']} outputs computed again: {counts['cells']} cells compared",
+        f"  {counts['numbers']} numbers in tables, figures and the README's block traced to their answers or masks",
+    ]
+    lines += [f"  note: {note}" for note in report.notes] + _asked_lines(asked)
+    lines.append(f"  fingerprint of all outputs: {report.fingerprint}")
+    lines += ["", *_failed_lines(report)]
+    return result, "\n".join(lines), int(bool(report.findings))
+
+
+def _diff(given: argparse.Namespace) -> tuple[dict, str, int]:
+    from manu.audit import difference
+
+    one, other = (difference.open_study(name) for name in given.diff)
+    result = difference.compare_studies(one, other)
+    same = not (result["differ"] or result["only_in_one"] or result["only_in_other"])
+    return result, difference.text(result, *given.diff), int(not same)
+
+
+def _file(given: argparse.Namespace) -> tuple[dict, str, int]:
+    from manu.audit.trace import Tracer, text_list, text_tree
+
+    file = Path(given.file).as_posix()
+    if file == README:
+        file = f"results/{given.study}/readme.csv"
+    parts = Path(file).parts
+    if len(parts) < 3 or parts[0] not in TOPS:
+        raise UserError(f"{given.file} is no output of a study: those lie in {', '.join(f'{t}/<study>/' for t in TOPS)}")
+    if not Path(file).is_file():
+        raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
+    tracer = Tracer(Chain(parts[1]))
+    report = Report()
+    _, record = tracer.chain.maker(file)
+    if not hasattr(_stage(record), "origin"):
+        if given.row or given.column:
+            raise UserError(f"{file} is no table of results: --row and --column do not apply")
+        return _job_only(tracer, file, given, report)
+    table = tracer.table_of(file)
+    numbers = tracer.numbers(table, given.row, given.column)
+    for number in numbers:
+        if not number["same"]:
+            report.fail(f"{table}, column {number['column']}", f"{number['value']}; again: {number['recomputed']}")
+    jobs = tracer.jobs(numbers)
+    described = [tracer.job(name) for name in jobs]
+    for job in described:
+        for problem in job["problems"]:
+            where, _, what = problem.partition(": ")
+            report.fail(where, what)
+    asked = []
+    if given.reask:
+        asked = _reask(tracer.chain, _questions(numbers, tracer), given.reask, report)
+    result = {"numbers": numbers, "jobs": described, "asked_again": asked,
+              "failures": [vars(finding) for finding in report.findings]}  # fmt: skip
+    if given.row and given.column:
+        text = "\n\n".join(text_tree(tracer, number) for number in numbers)
+    else:
+        text = f"{file}: {len(numbers)} numbers\n{text_list(numbers)}"
+    text = "\n".join([text, *_asked_lines(asked), "", *_failed_lines(report)])
+    return result, text, int(bool(report.findings))
+
+
+def _job_only(tracer, file: str, given: argparse.Namespace, report: Report) -> tuple[dict, str, int]:
+    from manu.audit.trace import text_jobs
+
+    names = tracer.closure(file)
+    jobs = [tracer.job(name) for name in names]
+    for job in jobs:
+        for problem in job["problems"]:
+            where, _, what = problem.partition(": ")
+            report.fail(where, what)
+    asked = _reask(tracer.chain, {file: None}, given.reask, report) if given.reask else []
+    result = {"jobs": jobs, "asked_again": asked, "failures": [vars(finding) for finding in report.findings]}
+    text = "\n".join([file, text_jobs(tracer, file, names), *_asked_lines(asked), "", *_failed_lines(report)])
+    return result, text, int(bool(report.findings))
+
+
+def _stage(record: dict):
+    from manu.audit.exhibits import stage_module
+
+    return stage_module(record)
+
+
+def _questions(numbers: list[dict], tracer) -> dict[str, list[str] | None]:
+    """Answer file -> the questions in it that the numbers average."""
+    import pandas as pd
+
+    found: dict[str, list[str] | None] = {}
+
+    def visit(part: dict) -> None:
+        if "rows" in part and part["file"].endswith(".parquet"):
+            frame = pd.read_parquet(part["file"], columns=[*part["where"], "question_id"])
+            for column, values in part["where"].items():
+                frame = frame[frame[column].isin(values)]
+            found.setdefault(part["file"], []).extend(frame["question_id"])
+        for each in part.get("from") or ():
+            visit(each)
+
+    for number in numbers:
+        visit(number)
+    if not found:
+        raise UserError("--reask: no answers stand behind these numbers")
+    return found
+
+
+def _reask(chain: Chain, questions: dict[str, Any], count: int, report: Report) -> list[dict]:
+    from manu.audit.reask import reask
+
+    asked = []
+    for file, names in _bar("ask again")(questions.items(), len(questions)):
+        result = reask(chain, file, count, names)
+        for each in result["differ"]:
+            report.fail(f"{file}, question {each['question_id']}", f"stored {each['stored']}; asked again {each['now']}")
+        asked.append(result)
+    return asked
+
+
+def _asked_lines(asked: list[dict]) -> list[str]:
+    if not asked:
+        return []
+    total, differ = sum(each["asked"] for each in asked), sum(len(each["differ"]) for each in asked)
+    largest = max(each["largest"] for each in asked)
+    return [
+        f"  {total} questions of {len(asked)} answer files asked again: {total - differ} replies the same, {differ} not; "
+        f"log-likelihoods differ by at most {largest:.1e}"
+    ]
+
+
+def _failed_lines(report: Report) -> list[str]:
+    if not report.findings:
+        return ["audit passed"]
+    return [f"✗ {finding}" for finding in report.findings] + [f"audit failed: {len(report.findings)} findings"]
+
+
+def _bar(what: str) -> Callable:
+    """A progress bar on a terminal, nothing elsewhere."""
+    return lambda work, total: tqdm(
+        work, desc=what, total=total, disable=None if sys.stderr.isatty() else True, leave=False, dynamic_ncols=True
+    )

@@ -1,0 +1,171 @@
+"""Two finished studies side by side: which scores differ, and the first job on their chains where they part."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from manu.analysis.score_file import CELL_KEYS, read_scores
+from manu.audit.chain import Chain, differing, files
+from manu.errors import UserError
+
+_IGNORED = ("study",)  # a study's name is in its configurations and answers, and makes no difference to a number
+RUN_KEYS = ("model", "seed", "forget_ratio", "method")
+
+
+def open_study(given: str) -> Chain:
+    """The study that a name, or a path <root>/results/<study> of another repository or bundle, stands for."""
+    path = Path(given)
+    if path.parent.name == "results":
+        root, name = path.parent.parent, path.name
+    elif "/" not in given:
+        root, name = Path(), given
+    else:
+        raise UserError(f"'{given}' is neither a study's name nor a path <folder>/results/<study>")
+    if not (root / "results" / name / "scores.csv").is_file():
+        raise UserError(f"'{given}': there is no finished study: {root / 'results' / name / 'scores.csv'} is missing")
+    return Chain(name, root)
+
+
+def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
+    """What differs between two studies.
+
+    Returns `scores`: number compared; `only_in_one`, `only_in_other`: scores that have no counterpart;
+    `differ`: list of {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a
+    differing score, the first job where the chains part and why; `fingerprints` are left to the caller.
+    """
+    keys = [key for key in CELL_KEYS if key != "study"] + ["metric"]
+    tables = [
+        read_scores(chain.root / "results" / chain.study / "scores.csv").set_index(keys)["value"]
+        for chain in (one, other)
+    ]
+    joined = pd.concat(tables, axis=1, keys=["one", "other"])
+    alone = [int(joined[side].notna().sum() - joined.notna().all(axis=1).sum()) for side in ("one", "other")]
+    both = joined.dropna()
+    differ = both[both["one"] != both["other"]]
+    parting: list[dict[str, Any]] = []
+    for run, group in differ.groupby(list(RUN_KEYS), sort=False):
+        found = _parting(one, other, dict(zip(RUN_KEYS, run, strict=True)))
+        change = (group["one"] - group["other"]).abs().max()
+        parting.append(
+            {**dict(zip(RUN_KEYS, run, strict=True)), "scores": len(group), "largest": float(change), **found}
+        )
+    rows = [{**dict(zip(keys, index, strict=True)), **values} for index, values in differ.to_dict("index").items()]
+    return {
+        "scores": len(both),
+        "only_in_one": alone[0],
+        "only_in_other": alone[1],
+        "differ": rows,
+        "parting": parting,
+    }
+
+
+def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
+    """The first job, from the data on, whose outputs differ between the chains of one run's answers."""
+    first, second = (_answers_job(chain, run) for chain in (one, other))
+    if first is None or second is None:
+        return {"job": None, "causes": ["one of the studies has no record of the answers"]}
+    counterpart = {_neutral(name, other): name for name in _closure(other, second)}
+    order = [name for name in one.ordered() if name in _closure(one, first)]
+    for name in order:
+        twin = counterpart.get(_neutral(name, one))
+        if twin is None:
+            return {"job": name, "causes": ["the other study has no such job"]}
+        if not _same_outputs(one, name, other, twin):
+            return {"job": name, "rule": one.jobs[name]["rule"], "causes": list(causes(one.jobs[name], other.jobs[twin]))}
+    return {"job": None, "causes": list(_aggregation(one, other)) or ["the answers are the same; the scores are not"]}
+
+
+def _aggregation(one: Chain, other: Chain) -> Iterator[str]:
+    jobs = [chain.jobs.get(f"results/{chain.study}/aggregate.provenance.json") for chain in (one, other)]
+    if all(jobs):
+        yield from causes(*jobs)
+
+
+def causes(one: Mapping, other: Mapping) -> Iterator[str]:
+    """What differs between two records of the same job, most likely cause first."""
+    configurations = [
+        {key: value for key, value in record["configuration"]["content"].items() if key not in _IGNORED}
+        for record in (one, other)
+    ]
+    for key, left, right in differing(*configurations):
+        yield f"{'seed' if key == 'seed' else f'configuration {key}'}: {left} against {right}"
+    for what in ("sources", "packages"):
+        for name in sorted({*one[what], *other[what]}):
+            left, right = (record[what].get(name) for record in (one, other))
+            if left != right:
+                shown = "code" if what == "sources" else "package"
+                yield f"{shown} {name}: {_brief(left)} against {_brief(right)}"
+    for key, left in one["device"].items():
+        if left != other["device"][key]:
+            yield f"device {key}: {left} against {other['device'][key]}"
+
+
+def _brief(text: str | None) -> str:
+    return "none" if text is None else text[:12]
+
+
+def _answers_job(chain: Chain, run: Mapping) -> str | None:
+    folder = f"results/{chain.study}/answers/{run['model']}/seed{run['seed']}"
+    inside = "" if run["method"] == "vanilla" else f"forget{run['forget_ratio']:02d}/"
+    name = f"{folder}/{inside}{run['method']}.provenance.json"
+    return name if name in chain.jobs else None
+
+
+def _closure(chain: Chain, name: str) -> dict[str, None]:
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        job = waiting.pop()
+        if job not in found:
+            found[job] = None
+            waiting += chain.sources_of(job)
+    return found
+
+
+def _neutral(path: str, chain: Chain) -> str:
+    """A path without the study's name."""
+    top, _, rest = path.partition("/")
+    return f"{top}/{rest.removeprefix(f'{chain.study}/')}"
+
+
+def _same_outputs(one: Chain, name: str, other: Chain, twin: str) -> bool:
+    left = {_neutral(file, one): checksum for file, checksum in files(one.jobs[name]["outputs"]).items()}
+    right = {_neutral(file, other): checksum for file, checksum in files(other.jobs[twin]["outputs"]).items()}
+    if left == right:
+        return True
+    if one.study == other.study or not all(file.endswith(".parquet") and "/answers/" in file for file in left):
+        return False
+    frames = [
+        pd.read_parquet(chain.root / file).drop(columns="study")
+        for chain, job in ((one, name), (other, twin))
+        for file in files(chain.jobs[job]["outputs"])
+    ]
+    return frames[0].equals(frames[1])
+
+
+def text(result: Mapping, one: str, other: str) -> str:
+    """The comparison for the terminal."""
+    lines = [f"{one} against {other}: {result['scores']} scores in both, {len(result['differ'])} differ"]
+    for key, name in (("only_in_one", one), ("only_in_other", other)):
+        if result[key]:
+            lines.append(f"{result[key]} scores are only in {name}")
+    by_place: dict[tuple, list[Mapping]] = {}
+    for part in result["parting"]:
+        by_place.setdefault((part["job"], tuple(part["causes"])), []).append(part)
+    for (job, why), parts in by_place.items():
+        lines += ["", f"They part at {job or 'the aggregation'}:"]
+        lines += [f"  {cause}" for cause in why[:12]] or ["  nothing recorded differs: the job does not repeat itself"]
+        if len(why) > 12:
+            lines.append(f"  {len(why) - 12} more differences")
+        scores, largest = sum(part["scores"] for part in parts), max(part["largest"] for part in parts)
+        lines.append(f"  behind {scores} differing scores (by up to {largest:.6f}) of {len(parts)} runs:")
+        lines += [f"    {_run(part)}: {part['scores']} scores" for part in parts[:6]]
+        if len(parts) > 6:
+            lines.append(f"    {len(parts) - 6} more runs")
+    return "\n".join(lines)
+
+
+def _run(part: Mapping) -> str:
+    return f"{part['model']}, seed {part['seed']}, forget {part['forget_ratio']} %, {part['method']}"

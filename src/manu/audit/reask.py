@@ -1,0 +1,54 @@
+"""The deep audit: load a model again, ask it some of its questions anew, and compare the replies."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from manu.audit.chain import LEFT_OUT, Chain, files
+from manu.audit.exhibits import stage_module
+from manu.errors import UserError
+from manu.evaluation.answers import questions_of, settings_of
+from manu.evaluation.asking import ask
+
+
+def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None = None) -> dict[str, Any]:
+    """Ask `count` questions of an answer file anew, drawn with a fixed seed from `questions` or from all of them.
+
+    Returns file, asked, and differ: for each reply or choice that is not the stored one its question and both.
+    largest: the largest change of an option's log-likelihood, in nats: asked in other company, a question is
+    padded otherwise, and the last bits may differ. Raises UserError when the model is not there.
+    """
+    _, record = chain.maker(file)
+    for needed in files(record["inputs"]):
+        if not Path(needed).is_file():
+            why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"
+            raise UserError(f"{file} cannot be asked again: {needed} is missing; {why} a repository with the study")
+    stored = pd.read_parquet(file).drop_duplicates("question_id").set_index("question_id")
+    names = list(dict.fromkeys(questions if questions is not None else stored.index))
+    rng = np.random.default_rng(0)
+    chosen = [names[i] for i in sorted(rng.permutation(len(names))[:count])]
+    config = record["configuration"]["content"]
+    adapter, system = stage_module(record).load_asked(_options(record), config)
+    known, _ = questions_of(Path(record["options"]["benchmark"]), config["ratios"], config["evaluation"])
+    replies = ask(adapter, [known[name] for name in chosen], settings_of(config["evaluation"]), system)
+    differ, largest = [], 0.0
+    for name, reply in zip(chosen, replies, strict=True):
+        old = stored.loc[name]
+        if (reply.text, reply.choice) != (old["reply"], old["choice"]):
+            now = {"reply": reply.text, "choice": reply.choice}
+            differ.append({"question_id": name, "stored": {key: old[key] for key in now}, "now": now})
+        if reply.log_likelihoods and old["option_log_likelihoods"]:
+            before = np.array(json.loads(old["option_log_likelihoods"]))
+            largest = max(largest, float(np.abs(before - reply.log_likelihoods).max()))
+    return {"file": file, "asked": len(chosen), "differ": differ, "largest": largest}
+
+
+def _options(record: Mapping) -> argparse.Namespace:
+    options = record["options"]
+    paths = {name: Path(options[name]) if options[name] else None for name in ("checkpoint", "mask", "system_prompt")}
+    return argparse.Namespace(**paths)

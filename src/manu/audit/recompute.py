@@ -1,0 +1,198 @@
+"""Every number again: answers scored anew and held against the benchmark, and every cheap stage run a second time."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from manu.analysis import readme
+from manu.audit.chain import files
+from manu.audit.exhibits import (
+    Rows, compare_csv, compare_text, numbers_of, read_cells, read_rows, row_name, stage_module,
+)  # fmt: skip
+from manu.audit.findings import Report
+from manu.errors import UserError
+from manu.evaluation.answers import options_text, questions_of
+from manu.evaluation.asking import letter_choice
+from manu.evaluation.metrics import METRICS
+from manu.evaluation.scoring import score_answers
+from manu.provenance.hashes import hashes_of
+
+EVALUATE = "manu.stages.evaluate"
+WRITE_README = "manu.stages.write_readme"
+_TEXT = (".md", ".txt")
+_PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
+_SHOWN = 5
+
+
+def check_answers(record: Mapping, report: Report) -> None:
+    """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
+    metric is scored anew from reply and reference. Counts "answers".
+    """
+    config, options = record["configuration"]["content"], record["options"]
+    file = options["out"]
+    try:
+        answers = pd.read_parquet(file)
+        asked = json.dumps([config["ratios"], config["evaluation"]])
+        expected = _expected(options["benchmark"], asked, tuple(hashes_of([options["benchmark"]]).values()))
+    except (UserError, OSError, ValueError) as error:
+        report.fail(file, f"cannot be checked: {error}")
+        return
+    report.counts["answers"] += len(answers)
+    missing = [column for column in (*expected.columns, "reply", "choice") if column not in answers.columns]
+    if missing:
+        report.fail(file, f"lacks the columns: {', '.join(missing)}")
+        return
+    if len(answers) != len(expected):
+        report.fail(file, f"holds {len(answers)} answers; the benchmark asks {len(expected)} questions")
+        return
+    for key in ("study", "model", "method", "seed"):
+        _compare(file, answers, key, pd.Series([config[key]] * len(answers)), f"the configuration's {key}", report)
+    for column in expected.columns:
+        _compare(file, answers, column, expected[column], "the benchmark", report)
+    _compare(file, answers, "choice", _choices(answers, config["evaluation"]["classification"]), "its reply", report)
+    try:
+        scored = score_answers(answers)
+    except UserError as error:
+        report.fail(file, str(error))
+        return
+    for column in dict.fromkeys(metric.column for metric in METRICS.values()):
+        _compare(file, answers, column, scored[column], "its reply scored again", report)
+
+
+@cache
+def _expected(benchmark: str, asked: str, checksums: tuple[str, ...]) -> pd.DataFrame:
+    """The columns of an answer that come from the benchmark.
+
+    asked: JSON of (forget ratios, evaluation); checksums: of the benchmark's files, so that an edit is seen.
+    """
+    questions, places = questions_of(Path(benchmark), *json.loads(asked))
+    rows = []
+    for ratio, split, name in places:
+        question = questions[name]
+        keys = (ratio, split, question.modality, question.task, question.profile_id, name)
+        rows.append((*keys, question.prompt, question.reference, options_text(question)))
+    columns = ("forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options")
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
+    """The option that follows from the likelihoods, or from the reply's letter; "" where nothing is to be chosen."""
+    rows = zip(answers["task"], answers["options"], answers["option_log_likelihoods"], answers["reply"], strict=True)
+    chosen = []
+    for task, options, likelihoods, reply in rows:
+        if task != "classification":
+            chosen.append("")
+        elif protocol == "letter":
+            chosen.append(letter_choice(reply, dict(zip("ABCD", json.loads(options)))))
+        else:
+            chosen.append(json.loads(options)[int(np.argmax(json.loads(likelihoods)))])
+    return pd.Series(chosen)
+
+
+def _compare(file: str, answers: pd.DataFrame, column: str, right: pd.Series, what: str, report: Report) -> None:
+    have, right = answers[column].to_numpy(), right.to_numpy()
+    differs = (have != right) & ~(pd.isna(have) & pd.isna(right))
+    for index in np.flatnonzero(differs)[:_SHOWN]:
+        row = answers.iloc[index]
+        where = f"{file}, row {index}, {row['split']} question {row['question_id']}, column {column}"
+        report.fail(where, f"{have[index]!r}; from {what}: {right[index]!r}")
+    if differs.sum() > _SHOWN:
+        report.fail(file, f"{int(differs.sum()) - _SHOWN} more answers differ in the column {column}")
+
+
+def is_replayable(record: Mapping) -> bool:
+    """Whether the job's stage is cheap enough to be run again by an audit."""
+    return stage_module(record).parser().replayable
+
+
+def replay(record: Mapping, folder: Path) -> dict[str, Path]:
+    """Run a job's stage again with its inputs as they are now; its outputs go below `folder`.
+
+    Returns output file -> file written now. Raises UserError when the stage cannot run.
+    """
+    module = stage_module(record)
+    parser = module.parser()
+    options = dict(record["options"])
+    again: dict[str, Path] = {}
+    for name in parser.reads:
+        given = options.get(name)
+        options[name] = [Path(item) for item in given] if isinstance(given, list) else Path(given) if given else None
+    for name in parser.writes:
+        again[options[name]] = folder / options[name]
+        options[name] = folder / options[name]
+    module.main(argparse.Namespace(**options), record["configuration"]["content"])
+    return again
+
+
+def check_replayed(record: Mapping, report: Report) -> None:
+    """Run the stage again and compare what it writes with what is there, cell by cell."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            again = replay(record, Path(folder))
+        except UserError as error:
+            report.fail(next(iter(files(record["outputs"]))), f"cannot be computed again: {error}")
+            return
+        for file, new in again.items():
+            compare_output(file, new, report)
+        if record["stage"] == WRITE_README:
+            check_readme(again[record["options"]["markdown"]], record["configuration"]["content"]["study"], report)
+        report.counts["outputs computed again"] += len(again)
+
+
+def compare_output(file: str, again: Path, report: Report) -> None:
+    """One output against the same one computed again."""
+    stored, suffix = Path(file), Path(file).suffix
+    if not stored.is_file():
+        report.fail(file, "is missing")
+    elif suffix == ".csv":
+        compare_csv(file, stored, again, report)
+    elif suffix in _TEXT:
+        compare_text(file, stored.read_text(encoding="utf-8", errors="replace"), again.read_text("utf-8"), report)
+    elif suffix not in _PICTURES and stored.read_bytes() != again.read_bytes():
+        report.fail(file, "differs from what its stage writes now from the same inputs")
+
+
+def check_readme(again: Path, study: str, report: Report) -> None:
+    """The README's generated block, if it is about this study, against the block computed again."""
+    path = Path("README.md")
+    if not path.is_file():
+        report.notes.append("there is no README.md here: its numbers were not checked")
+        return
+    try:
+        before, block, _ = readme.parts(path.read_text(encoding="utf-8"))
+    except UserError as error:
+        report.fail("README.md", str(error).removeprefix("README.md: "))
+        return
+    if not block.startswith(f"Study `{study}`:"):
+        report.notes.append(f"the numbers in README.md are not of study '{study}': not checked here")
+        return
+    compare_text("README.md", block, again.read_text(encoding="utf-8"), report, before.count("\n") + 1)
+
+
+def check_origins(record: Mapping, report: Report) -> None:
+    """Every number in a job's tables comes from rows that are there. Counts "numbers"."""
+    if not hasattr(stage_module(record), "origin"):
+        return
+    read: dict[tuple[str, ...], Rows] = {}
+    for file in files(record["outputs"]):
+        if not file.endswith(".csv") or not Path(file).is_file():
+            continue
+        try:
+            cells = list(numbers_of(record, read_cells(Path(file))))
+        except (UserError, KeyError, ValueError):
+            continue  # the comparison cell by cell says what is wrong
+        for row, column, origin in cells:
+            report.counts["numbers"] += 1
+            if origin is None:
+                report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
+                continue
+            if origin.options not in read:
+                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"][o]])
+            if not len(read[origin.options].match(origin.where)):
+                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")

@@ -1,0 +1,69 @@
+"""The reference snapshot in git: a finished study's tables and figures, and the README's block filled from it."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from manu.analysis import readme
+from manu.audit.chain import Chain
+from manu.audit.whole import audit_study, fingerprint
+from manu.errors import UserError
+from manu.files import atomic_path, write_text
+
+README = Path("README.md")
+SNAPSHOT = ("scores.csv", "readme.md", "readme.csv", "tables")
+
+
+def publish(study: Mapping) -> str:
+    """Copy a finished study's tables and figures to reference/, and fill the README's block.
+
+    study: from `load_study`. The study has to pass its audit first, the README apart. Raises UserError.
+    """
+    name = study["name"]
+    failures = [finding for finding in audit_study(study).findings if not finding.where.startswith(README.name)]
+    if failures:
+        raise UserError(f"study '{name}' does not pass its audit: {failures[0]}; run: make audit STUDY={name}")
+    results, target = Path("results") / name, Path("results/reference") / name
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+        for part in SNAPSHOT:
+            _copy(results / part, temporary / part)
+        write_text(temporary / "run.json", json.dumps(run_of(Chain(name)), indent=1, ensure_ascii=False) + "\n")
+    _copy_to(Path("figures") / name, Path("figures/reference") / name)
+    block = (results / "readme.md").read_text(encoding="utf-8")
+    write_text(README, readme.fill(README.read_text(encoding="utf-8"), block))
+    return f"{README} and {target}/ hold the numbers of study '{name}'"
+
+
+def run_of(chain: Chain) -> dict:
+    """What a study ran on and what it cost: devices, packages, commits, jobs, and seconds of all jobs added up."""
+    records = list(chain.jobs.values())
+    devices = {json.dumps(record["device"], sort_keys=True) for record in records if record["device"]["threads"]}
+    rules: dict[str, dict] = {}
+    for record in records:
+        rule = rules.setdefault(str(record["rule"]), {"jobs": 0, "wall_seconds": 0.0, "peak_memory_bytes": 0})
+        rule["jobs"] += 1
+        rule["wall_seconds"] = round(rule["wall_seconds"] + record["cost"]["wall_seconds"], 1)
+        rule["peak_memory_bytes"] = max(rule["peak_memory_bytes"], record["cost"]["peak_memory_bytes"])
+    return {
+        "fingerprint": fingerprint(chain),
+        "commits": sorted({str(record["repository"]["commit"]) for record in records}),
+        "clean": all(record["repository"]["clean"] for record in records),
+        "devices": [json.loads(device) for device in sorted(devices)],
+        "packages": dict(sorted({item for record in records for item in record["packages"].items()})),
+        "rules": dict(sorted(rules.items())),
+    }
+
+
+def _copy_to(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        _copy(source, temporary)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A file or folder without configurations and records."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.yaml", "*.provenance.json", ".*"))
+    else:
+        shutil.copy2(source, target)

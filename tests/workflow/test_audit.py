@@ -1,0 +1,537 @@
+"""The audit on the finished smoke study: all is found in order, and any single change is found and named."""
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from manu import cli
+from manu.analysis import readme
+from manu.audit import whole
+from manu.audit.bundle import write_bundle
+from manu.audit.chain import Chain, files
+from manu.audit.reference import publish
+from manu.audit.whole import audit_study
+from manu.config import load_study
+from manu.neurons.masks import load_mask, save_mask
+from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
+from manu.provenance.record import read_record, record_text
+from manu.provenance.sources import source_files
+
+TABLE = "results/smoke/tables/main_llava.csv"
+MARKDOWN = "results/smoke/tables/main_llava.md"
+CAPACITY = "results/smoke/tables/capacity_llava.csv"
+SCORES = "results/smoke/scores.csv"
+FIGURE = "figures/smoke/tradeoff"
+ANSWERS = "results/smoke/answers/llava/seed0/forget10/npo.parquet"
+CELL = "results/smoke/llava/seed0/forget10"
+MASK = f"{CELL}/manu/mask.safetensors"
+VANILLA = "results/smoke/llava/seed0/vanilla/checkpoint"
+DATA = "data/smoke"
+PART = "train-00000-of-00001.parquet"
+
+
+@pytest.fixture(scope="module")
+def home(study):
+    """The finished study's folder, with its README filled from the study."""
+    folder = study[0].folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(whole, "_in_parallel", lambda records: map(whole.check_job, records))
+        publish(load_study("smoke"))
+    return folder
+
+
+@pytest.fixture
+def here(home, monkeypatch):
+    """Work in the study's folder. A job whose files are all as they were is not computed again."""
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(whole, "_in_parallel", lambda records: map(remembered, records))
+    return home
+
+
+REMEMBERED: dict[str, whole.Report] = {}
+
+
+def remembered(record):
+    """`check_job`, remembered by everything that it reads: the record and the files that it names."""
+    named = [*files(record["inputs"]), *files(record["outputs"]), "README.md"]
+    key = json.dumps([record, [sha256_of_file(file) if Path(file).is_file() else None for file in named]])
+    if key not in REMEMBERED:
+        REMEMBERED[key] = whole.check_job(record)
+    return REMEMBERED[key]
+
+
+def failures() -> list[str]:
+    return [str(finding) for finding in audit_study(load_study("smoke")).findings]
+
+
+# --- edits: each changes one thing in the working folder; `restored` puts back the files that it names
+
+
+def replace(file: str, old: str, new: str, last: bool = False) -> None:
+    text = Path(file).read_text()
+    assert old in text
+    head, _, tail = text.rpartition(old) if last else text.partition(old)
+    Path(file).write_text(head + new + tail)
+
+
+def digit(file: str) -> None:
+    """Change the last digit of a CSV's second line's last number."""
+    lines = Path(file).read_text().split("\n")
+    place = max(i for i, c in enumerate(lines[1]) if c.isdigit())
+    lines[1] = lines[1][:place] + str((int(lines[1][place]) + 1) % 10) + lines[1][place + 1 :]
+    Path(file).write_text("\n".join(lines))
+
+
+def byte(file: str, place: int = -5) -> None:
+    content = bytearray(Path(file).read_bytes())
+    content[place] ^= 1
+    Path(file).write_bytes(bytes(content))
+
+
+def parquet(file: str, change) -> None:
+    frame = pd.read_parquet(file)
+    change(frame).to_parquet(file, index=False)
+
+
+def cell(column: str, value, row: int = 0):
+    """Set one cell of a frame."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        assert frame.at[row, column] != value
+        frame.at[row, column] = value
+        return frame
+
+    return change
+
+
+def arrow(file: str, change) -> None:
+    """Change the first row of a parquet file with nested columns."""
+    table = pq.read_table(file)
+    rows = table.to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+
+
+def swap_portraits(rows: list[dict]) -> None:
+    rows[0]["image"], rows[1]["image"] = rows[1]["image"], rows[0]["image"]
+
+
+def other_truth(rows: list[dict]) -> None:
+    question = rows[0]["Classification_Task"]["Image_Textual_Questions"][0]
+    question["Correct_Answer"] = next(letter for letter in "ABCD" if letter != question["Correct_Answer"])
+
+
+def flip_neuron() -> None:
+    masks, unit = load_mask(MASK)
+    site = next(iter(masks))
+    masks[site][0] = ~masks[site][0]
+    save_mask(MASK, masks, unit)
+
+
+def record_of(file: str) -> str:
+    return Chain("smoke").producers[file]
+
+
+def edit_record(name: str, change, seal: bool = True) -> None:
+    record = json.loads(Path(name).read_text())
+    change(record)
+    text = record_text(record) if seal else json.dumps(record, indent=1) + "\n"
+    Path(name).write_text(text)
+
+
+def covered(file: str, change) -> None:
+    """Change a file, and write its new checksum into its record, which gets a new seal."""
+    name = record_of(file)
+    change()
+    checksum = sha256_of_file(file)
+
+    def rewrite(record: dict) -> None:
+        for group in record["outputs"].values():
+            if file in group:
+                group[file] = checksum
+
+    edit_record(name, rewrite)
+
+
+NPO, TABULATE, SELECT = (
+    "results/smoke/answers/llava/seed0/forget10/npo", "results/smoke/tables/main_llava", f"{CELL}/manu/select_neurons",
+)  # fmt: skip
+RECORD = {name: f"{name}{RECORD_SUFFIX}" for name in (NPO, TABULATE, SELECT)}
+
+# what is changed: (files to restore, the change, what a failure has to begin with, and has to say)
+TAMPERS = {
+    "a digit in a table": ([TABLE], lambda: digit(TABLE), f"{TABLE}, line 2 (", "column general_classification"),
+    "a digit in a Markdown table": (
+        [MARKDOWN], lambda: replace(MARKDOWN, "0.0 |", "9.0 |", last=True), f"{MARKDOWN}, line ", "computed again: ",
+    ),
+    "a digit in the capacity table": ([CAPACITY], lambda: digit(CAPACITY), f"{CAPACITY}, line 2 (", "column cost"),
+    "a score's value": (
+        [SCORES], lambda: parquet_free_csv(SCORES, "value", 0.123456), f"{SCORES}, line 2 (", "column value: 0.123456",
+    ),
+    "an interval's end": (
+        [SCORES], lambda: parquet_free_csv(SCORES, "ci_low", 0.0123), f"{SCORES}, line 2 (", "column ci_low: 0.0123",
+    ),
+    "a score deleted": ([SCORES], lambda: drop_line(SCORES, 3), SCORES, "rows; computed again"),
+    "two scores swapped": ([SCORES], lambda: swap_lines(SCORES, 1, 2), f"{SCORES}, line 2 (", "computed again"),
+    "a digit of a figure's data": ([f"{FIGURE}.csv"], lambda: digit(f"{FIGURE}.csv"), f"{FIGURE}.csv, line 2 (", "column "),
+    "a byte of a figure (SVG)": ([f"{FIGURE}.svg"], lambda: byte(f"{FIGURE}.svg"), f"{FIGURE}.svg", "was changed since draw_scores"),
+    "a byte of a figure (PNG)": ([f"{FIGURE}.png"], lambda: byte(f"{FIGURE}.png"), f"{FIGURE}.png", "was changed since draw_scores"),
+    "a number in the README": (
+        ["README.md"], lambda: replace("README.md", " / ", "9 / ", last=True), "README.md, line ", "computed again: ",
+    ),
+    "a number in the README's list": (
+        ["results/smoke/readme.csv"], lambda: digit_in("results/smoke/readme.csv", "value"), "results/smoke/readme.csv, line 2 (", "column value",
+    ),
+    "the README's markers": (["README.md"], lambda: replace("README.md", readme.END, ""), "README.md", "needs each of these lines"),
+    "an answer's reply": (
+        [ANSWERS], lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25)), ANSWERS, "was changed since evaluate_trained",
+    ),
+    "an answer flipped to right": (
+        [ANSWERS], lambda: parquet(ANSWERS, flip_correct), f"{ANSWERS}, row 0, ", "column correct",
+    ),
+    "an answer's choice": (
+        [ANSWERS], lambda: parquet(ANSWERS, cell("choice", "nothing")), f"{ANSWERS}, row 0, ", "column choice: 'nothing'",
+    ),
+    "an answer's question": (
+        [ANSWERS], lambda: parquet(ANSWERS, cell("prompt", "Who?")), f"{ANSWERS}, row 0, ", "column prompt: 'Who?'; from the benchmark",
+    ),
+    "an answer's truth": (
+        [ANSWERS], lambda: parquet(ANSWERS, cell("reference", "anything")), f"{ANSWERS}, row 0, ", "column reference",
+    ),
+    "answers reordered": (
+        [ANSWERS], lambda: parquet(ANSWERS, lambda f: f.iloc[::-1]), f"{ANSWERS}, row 0, ", "column ",
+    ),
+    "an answer deleted": ([ANSWERS], lambda: parquet(ANSWERS, lambda f: f.iloc[1:]), ANSWERS, "the benchmark asks"),
+    "answers of another method": (
+        [ANSWERS], lambda: shutil.copy(ANSWERS.replace("npo", "ga"), ANSWERS), f"{ANSWERS}, row 0, ", "column method: 'ga'",
+    ),
+    "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate_trained"),
+    "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
+    "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
+    "a digit in neurons.csv": (
+        [f"{CELL}/manu/neurons.csv"], lambda: digit_in(f"{CELL}/manu/neurons.csv", "score"), f"{CELL}/manu/neurons.csv, line 2", "column score",
+    ),
+    "a byte in the statistics": (
+        [f"{CELL}/statistics/modality.safetensors"], lambda: byte(f"{CELL}/statistics/modality.safetensors"), f"{CELL}/statistics/modality.safetensors", "was changed since measure_statistics",
+    ),
+    "a byte in a checkpoint": (
+        [f"{VANILLA}/model.safetensors"], lambda: byte(f"{VANILLA}/model.safetensors"), f"{VANILLA}/model.safetensors", "was changed since train_vanilla",
+    ),
+    "a checkpoint's tokenizer": (
+        [f"{VANILLA}/tokenizer.json"], lambda: replace(f"{VANILLA}/tokenizer.json", "a", "b"), f"{VANILLA}/tokenizer.json", "was changed since train_vanilla",
+    ),
+    "a word of the system prompt": (
+        [f"{CELL}/prompting/system_prompt.txt"], lambda: replace(f"{CELL}/prompting/system_prompt.txt", "the", "a"), f"{CELL}/prompting/system_prompt.txt, line 1", "computed again",
+    ),
+    "a replaced portrait": (
+        [f"{DATA}/ft_Data/{PART}"], lambda: arrow(f"{DATA}/ft_Data/{PART}", swap_portraits), f"{DATA}/ft_Data/{PART}", "was changed since generate_benchmark",
+    ),
+    "another right answer in the benchmark": (
+        [f"{DATA}/forget_10/{PART}"], lambda: arrow(f"{DATA}/forget_10/{PART}", other_truth), f"{DATA}/forget_10/{PART}", "was changed since generate_benchmark",
+    ),
+    "an edited source file": (
+        ["src/manu/neurons/importance.py"], lambda: replace("src/manu/neurons/importance.py", "", "# \n"), "src/manu/neurons/importance.py", "was changed since the job",
+    ),
+    "an edited stage": (
+        ["src/manu/stages/tabulate.py"], lambda: replace("src/manu/stages/tabulate.py", "", "# \n"), "src/manu/stages/tabulate.py", "was changed since the job",
+    ),
+    "a deleted source file": (
+        ["src/manu/unlearning/npo.py"], lambda: os.unlink("src/manu/unlearning/npo.py"), "src/manu/unlearning/npo.py", "is missing since the job",
+    ),
+    "a setting in the study": (
+        ["config/studies/smoke.yaml"], lambda: replace("config/studies/smoke.yaml", "npo: {learning_rate: 1.0e-4", "npo: {learning_rate: 1.0e-3"), f"{CELL}/npo/unlearn{RECORD_SUFFIX}", "ran with settings.learning_rate 0.0001; the study asks for 0.001",
+    ),
+    "a seed in the study": (
+        ["config/studies/smoke.yaml"], lambda: replace("config/studies/smoke.yaml", "forget_ratios", "seeds: [1]\nforget_ratios"), f"results/smoke/llava/seed1/base/train{RECORD_SUFFIX}", "is missing",
+    ),
+    "a job's configuration": (
+        [f"{NPO}.yaml"], lambda: replace(f"{NPO}.yaml", "seed: 0", "seed: 1"), f"{NPO}.yaml", "was changed since the job that it configures",
+    ),
+    "a deleted record": ([RECORD[NPO]], lambda: os.unlink(RECORD[NPO]), RECORD[NPO], "is missing: no record of the job"),
+    "a truncated record": ([RECORD[NPO]], lambda: Path(RECORD[NPO]).write_text("{"), RECORD[NPO], "is not JSON text"),
+    "a record without an entry": (
+        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r.pop("device")), RECORD[NPO], "'device' is a required property",
+    ),
+    "a record's time": (
+        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["cost"].update(wall_seconds=1.0), seal=False), RECORD[NPO], "was edited after it was written",
+    ),
+    "a record's package version": (
+        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["packages"].update(torch="1.0"), seal=False), RECORD[NPO], "was edited after it was written",
+    ),
+    "a swapped seed, sealed again": (
+        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r.update(seed=7)), RECORD[NPO], "has seed 7; its configuration says 0",
+    ),
+    "a record's configuration, sealed again": (
+        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["configuration"]["content"]["evaluation"].update(batch_size=1)), RECORD[NPO], "ran with evaluation.batch_size 1; the study asks for 256",
+    ),
+    "an input's checksum, sealed again": (
+        [RECORD[TABULATE]], lambda: edit_record(RECORD[TABULATE], lambda r: r["inputs"]["scores"].update({SCORES: "0" * 64})), RECORD[TABULATE], f"it read another {SCORES} than results/smoke/aggregate{RECORD_SUFFIX} wrote",
+    ),
+    "an output taken out of a record": (
+        [RECORD[SELECT]], lambda: edit_record(RECORD[SELECT], lambda r: r["outputs"].pop("neurons")), f"{CELL}/manu/neurons.csv", "no record says who made it",
+    ),
+    "another job's record": (
+        [RECORD[NPO]], lambda: shutil.copy(RECORD[NPO].replace("npo", "ga"), RECORD[NPO]), RECORD[NPO], "as its configuration, not",
+    ),
+    "a table that nobody made": ([], lambda: Path("results/smoke/tables/extra.csv").write_text("a,b\n1,2\n"), "results/smoke/tables/extra.csv", "no record says who made it"),
+    "a table and its checksum": (
+        [TABLE, RECORD[TABULATE]], lambda: covered(TABLE, lambda: digit(TABLE)), f"{TABLE}, line 2 (", "column general_classification",
+    ),
+    "a figure's data and its checksum": (
+        [f"{FIGURE}.csv", f"{FIGURE}{RECORD_SUFFIX}"], lambda: covered(f"{FIGURE}.csv", lambda: digit(f"{FIGURE}.csv")), f"{FIGURE}.csv, line 2 (", "column ",
+    ),
+    "an answer and its checksum": (
+        [ANSWERS, RECORD[NPO]], lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))), f"results/smoke/aggregate{RECORD_SUFFIX}", f"it read another {ANSWERS}",
+    ),
+    "a likelihood and its checksum": (
+        [ANSWERS, RECORD[NPO]], lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))), f"results/smoke/aggregate{RECORD_SUFFIX}", f"it read another {ANSWERS}",
+    ),
+    "a mask and its checksum": (
+        [MASK, RECORD[SELECT]], lambda: covered(MASK, flip_neuron), MASK, "differs from what its stage writes now",
+    ),
+}  # fmt: skip
+
+
+def parquet_free_csv(file: str, column: str, value: float) -> None:
+    frame = pd.read_csv(file, dtype=str)
+    frame.at[0, column] = str(value)
+    frame.to_csv(file, index=False, lineterminator="\n")
+
+
+def digit_in(file: str, column: str) -> None:
+    value = pd.read_csv(file, dtype=str, keep_default_na=False).at[0, column]
+    parquet_free_csv(file, column, float(value) + 0.001)
+
+
+def drop_line(file: str, number: int) -> None:
+    lines = Path(file).read_text().split("\n")
+    Path(file).write_text("\n".join(lines[:number] + lines[number + 1 :]))
+
+
+def swap_lines(file: str, one: int, other: int) -> None:
+    lines = Path(file).read_text().split("\n")
+    lines[one], lines[other] = lines[other], lines[one]
+    Path(file).write_text("\n".join(lines))
+
+
+def flip_correct(frame: pd.DataFrame) -> pd.DataFrame:
+    frame.at[0, "correct"] = 1.0 - frame.at[0, "correct"]
+    return frame
+
+
+@pytest.fixture
+def restored(here, tmp_path):
+    """Puts files back after a test, and takes away what it added."""
+    kept: dict[Path, Path] = {}
+    before = {path for top in ("data", "results", "figures") for path in Path(top).rglob("*")}
+
+    def keep(names: list[str]) -> None:
+        for name in names:
+            kept[here / name] = Path(shutil.copy2(name, tmp_path / str(len(kept))))
+
+    yield keep
+    for path, copied in kept.items():
+        shutil.copy2(copied, path)
+    for path in {path for top in ("data", "results", "figures") for path in Path(top).rglob("*")} - before:
+        path.unlink()
+
+
+def test_a_finished_study_passes(here):
+    report = audit_study(load_study("smoke"))
+    assert [str(finding) for finding in report.findings] == [] and report.notes == []
+    counts = report.counts
+    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 56
+    assert counts["answers"] == sum(len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet"))
+    # every score has a value, n and two ends; the tables' and figures' numbers and the README's come on top
+    rows = {path: pd.read_csv(path) for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]}
+    assert counts["numbers"] > 4 * len(pd.read_csv(SCORES)) + sum(len(frame) for frame in rows.values())
+    assert counts["cells"] > counts["numbers"]
+
+
+def test_there_are_enough_ways_to_tamper():
+    assert len(TAMPERS) >= 30
+
+
+@pytest.mark.parametrize("name", TAMPERS)
+def test_a_single_change_is_found_and_named(name, here, restored):
+    names, change, where, what = TAMPERS[name]
+    restored(names)
+    change()
+    found = failures()
+    assert any(failure.startswith(where) and what in failure for failure in found), found
+
+
+def test_nothing_is_left_of_the_changes(here):
+    assert failures() == []
+
+
+def test_neither_the_place_nor_the_workflows_metadata_matters(here, tmp_path, monkeypatch):
+    shutil.copytree(here, tmp_path / "moved", symlinks=True, ignore=shutil.ignore_patterns(".snakemake", "logs"))
+    monkeypatch.chdir(tmp_path / "moved")
+    assert failures() == []
+
+
+def test_records_hold_what_ran(here):
+    """The files that a job imported are among those that the workflow takes as its inputs: an edit reruns it."""
+    for name, record in Chain("smoke").jobs.items():
+        content = record["configuration"]["content"]
+        extra = [f"src/manu/models/{content['model']}.py"] if "model" in content else []
+        if "method" in content and Path(f"src/manu/unlearning/{content['method']}.py").is_file():
+            extra.append(f"src/manu/unlearning/{content['method']}.py")
+        if "figure" in record["options"]:
+            extra.append(f"src/manu/analysis/figures/{record['options']['figure']}.py")
+        package = Path("src/manu").resolve()
+        listed = source_files(record["stage"].removeprefix("manu.stages."), *extra, package=package)
+        assert set(record["sources"]) <= set(listed), name
+        assert record["rule"] and record["device"]["processor"] and record["packages"]["numpy"]
+        assert record["cost"]["peak_memory_bytes"] > 2**20
+        assert read_record(name) == record
+
+
+def test_the_story_of_one_number(here, capsys):
+    code = cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"])
+    told = capsys.readouterr().out
+    assert code == 0 and told.endswith("audit passed\n")
+    for part in (
+        "tabulate → ", "aggregate → ", "evaluate_pruned → ", "select_neurons → ", "measure_statistics → ",
+        "train_vanilla → ", "train_base → ", "generate_benchmark → ", "10 rows, mean of correct",
+        "src/manu/stages/select_neurons.py", "results/smoke/answers/llava/seed0/forget10/manu.parquet",
+        "· Full_Set/fictitious-", "7 more", "Ran on ", "Commit ",
+    ):  # fmt: skip
+        assert part in told, part
+    assert "npo" not in told.split("Made by")[1].split("results/smoke/aggregate.yaml")[1]
+
+
+def test_the_same_as_json(here, capsys):
+    assert cli.main(["audit", TABLE, "--row", "method=manu", "--column", "forget_classification", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    (number,) = answer["numbers"]
+    table = pd.read_csv(TABLE).set_index("method")
+    assert float(number["value"]) == table.at["manu", "forget_classification"] and number["same"]
+    parts = [score["from"][0] for score in number["from"]]
+    assert [part["rows"] for part in parts] == [10, 10]
+    assert sum(part["mean"] for part in parts) / 2 == pytest.approx(float(number["value"]))
+    rules = [job["rule"] for job in answer["jobs"]]
+    assert rules[0] == "tabulate" and rules[-1] == "generate_benchmark" and len(rules) == 8
+
+
+@pytest.mark.parametrize("file", [f"{FIGURE}.svg", f"{FIGURE}.png", "figures/smoke/pruned_per_layer.svg", MARKDOWN])
+def test_every_number_of_a_figure_is_listed(file, here, capsys):
+    assert cli.main(["audit", file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line for line in lines if line.startswith("✓")]
+    assert lines[0] == f"{file}: {len(listed)} numbers" and listed
+    assert all(" rows in results/smoke/" in line for line in listed)
+
+
+def test_the_numbers_of_the_readme_are_listed(here, capsys):
+    assert cli.main(["audit", "README.md", "--study", "smoke"]) == 0
+    assert "random llava 40 percent" in capsys.readouterr().out
+
+
+def test_an_output_without_numbers_shows_its_chain(here, capsys):
+    assert cli.main(["audit", MASK]) == 0
+    told = capsys.readouterr().out
+    assert "select_neurons → " in told and "train_base → " in told and "aggregate" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "audit one thing: a file, --all, or --diff A B"),
+        ([TABLE, "--all"], "audit one thing"),
+        (["--all", "--row", "manu"], "--row and --column pick numbers of a file"),
+        (["pyproject.toml"], "is no output of a study"),
+        (["results/smoke/tables/main_bert.csv"], "does not exist; make study STUDY=smoke"),
+        ([TABLE, "--row", "manuu"], "no row holds 'manuu'; its rows:"),
+        ([TABLE, "--row", "manu", "--column", "forgetting"], "no number in a column 'forgetting'; its columns: forget_class"),
+        ([MASK, "--row", "manu"], "--row and --column do not apply"),
+        ([TABLE, "--reask", "0"], "at least 1"),
+        (["--diff", "smoke", "nothing"], "'nothing': there is no finished study"),
+        (["--all", "--study", "nothing"], "unknown study 'nothing'"),
+    ],
+)
+def test_what_cannot_be_audited_is_said_in_one_message(arguments, said, here, capsys):
+    assert cli.main(["audit", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and said in told and "Traceback" not in told
+
+
+def test_the_exit_code_tells(here, restored, capsys):
+    restored([TABLE])
+    assert cli.main(["audit", "--all", "--study", "smoke"]) == 0
+    assert "numbers in tables, figures and the README's block traced" in capsys.readouterr().out
+    digit(TABLE)
+    assert cli.main(["audit", "--all", "--study", "smoke"]) == 1
+    assert f"✗ {TABLE}, line 2" in capsys.readouterr().out
+    assert cli.main(["audit", TABLE, "--row", "vanilla", "--column", "general_classification"]) == 1
+    assert "✗" in capsys.readouterr().out
+
+
+def test_questions_asked_again_get_the_same_replies(here, capsys):
+    number = [TABLE, "--row", "manu", "--column", "forget_classification"]
+    assert cli.main(["audit", *number, "--reask", "6", "--json"]) == 0
+    (asked,) = json.loads(capsys.readouterr().out)["asked_again"]
+    assert asked["asked"] == 6 and asked["differ"] == [] and asked["largest"] < 1e-3
+
+
+def test_a_reply_that_the_model_never_gave_is_found_by_asking_again(here, restored, capsys):
+    restored([ANSWERS, RECORD[NPO]])
+    covered(ANSWERS, lambda: parquet(ANSWERS, lambda f: f.assign(reply="I do not know.")))
+    assert cli.main(["audit", ANSWERS, "--reask", "3"]) == 1
+    assert "asked again" in capsys.readouterr().out
+
+
+def test_two_studies_part_where_they_part(here, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(here, other, symlinks=True, ignore=shutil.ignore_patterns(".snakemake", "logs", "checkpoint"))
+    assert cli.main(["audit", "--diff", "smoke", str(other / "results/smoke")]) == 0
+    assert "differ" in capsys.readouterr().out
+    # another learning rate for NPO, as if the study had been run with it
+    unlearn, scores = other / f"{CELL}/npo/unlearn{RECORD_SUFFIX}", other / SCORES
+
+    def faster(record: dict) -> None:
+        record["configuration"]["content"]["settings"]["learning_rate"] = 0.01
+        record["outputs"]["out"] = dict.fromkeys(record["outputs"]["out"], "1" * 64)
+
+    edit_record(str(unlearn), faster)
+    frame = pd.read_csv(scores, dtype=str)
+    chosen = (frame["method"] == "npo") & (frame["model"] == "llava")
+    frame.loc[chosen, "value"] = "0.987654"
+    frame.to_csv(scores, index=False)
+    assert cli.main(["audit", "--diff", "smoke", str(other / "results/smoke"), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["differ"]) == chosen.sum()
+    (part,) = result["parting"]
+    assert (part["model"], part["method"], part["job"]) == ("llava", "npo", f"{CELL}/npo/unlearn{RECORD_SUFFIX}")
+    assert part["causes"] == ["configuration settings.learning_rate: 0.0001 against 0.01"]
+
+
+def test_a_bundle_is_audited_by_itself(here, tmp_path, monkeypatch, capsys):
+    archive = tmp_path / "smoke.tar.gz"
+    count, left_out = write_bundle("smoke", archive)
+    assert left_out and all("/checkpoint/" in file for file in left_out)
+    write_bundle("smoke", tmp_path / "again.tar.gz")
+    assert archive.read_bytes() == (tmp_path / "again.tar.gz").read_bytes()
+    with tarfile.open(archive) as packed:
+        assert len(packed.getnames()) == count
+        packed.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path / "manu-smoke")
+    assert not list(Path().rglob("model.safetensors"))
+    report = audit_study(load_study("smoke"))
+    assert [str(finding) for finding in report.findings] == []
+    assert cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"]) == 0
+    assert cli.main(["audit", ANSWERS, "--reask", "2"]) == 2
+    assert "a release bundle holds no checkpoints" in capsys.readouterr().err
+    digit(TABLE)
+    assert any(failure.startswith(f"{TABLE}, line 2") for failure in failures())
+    Path(MASK).unlink()  # only checkpoints may be left out
+    assert any(failure.startswith(MASK) and "is missing" in failure for failure in failures())
