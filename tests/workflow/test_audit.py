@@ -61,7 +61,8 @@ REMEMBERED: dict[str, whole.Report] = {}
 
 def remembered(record):
     """`check_job`, remembered by everything that it reads: the record and the files that it names."""
-    named = [*files(record["inputs"]), *files(record["outputs"]), "README.md"]
+    named = [*files(record["inputs"]), *files(record["outputs"])]
+    named += ["README.md"] if record["rule"] == "write_readme" else []
     key = json.dumps([record, [sha256_of_file(file) if Path(file).is_file() else None for file in named]])
     if key not in REMEMBERED:
         REMEMBERED[key] = whole.check_job(record)
@@ -78,8 +79,8 @@ def failures() -> list[str]:
 def replace(file: str, old: str, new: str, last: bool = False) -> None:
     text = Path(file).read_text()
     assert old in text
-    head, _, tail = text.rpartition(old) if last else text.partition(old)
-    Path(file).write_text(head + new + tail)
+    place = text.rindex(old) if last else text.index(old)
+    Path(file).write_text(text[:place] + new + text[place + len(old) :])
 
 
 def digit(file: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from manu.audit.chain import Chain, files, job_problems, script
 from manu.audit.exhibits import KEY_COLUMNS, Rows, numbers_of, origin_of, read_cells, read_rows, row_name
-from manu.audit.recompute import is_replayable, replay
+from manu.audit.recompute import replay
 from manu.errors import UserError
 
 PICTURES = (".png", ".svg", ".md")
@@ -40,7 +40,7 @@ class Tracer:
 
         A word of `row` is a value, or column=value. Raises UserError that lists what there is.
         """
-        name, record = self.chain.maker(file)
+        _, record = self.chain.maker(file)
         cells = read_cells(Path(file))
         chosen = [cell for cell in cells if _fits(cell, (row or "").replace(",", " ").split())]
         if not chosen:
@@ -50,7 +50,7 @@ class Tracer:
         if not found:
             numeric = [name for name in cells[0] if name not in KEY_COLUMNS]
             raise UserError(f"{file}: no number in a column '{column}'; its columns: {', '.join(numeric)}")
-        again = self._computed_again(name, record, file)
+        again = self._computed_again(record, file)
         listed = []
         for cell, where, origin in found:
             index = cells.index(cell)
@@ -59,10 +59,13 @@ class Tracer:
             listed.append(number | {"same": cell[where] == value, "from": self._parts(record, origin)})
         return listed
 
-    def _computed_again(self, name: str, record: Mapping, file: str) -> list[dict[str, str]]:
+    def _computed_again(self, record: Mapping, file: str) -> list[dict[str, str]]:
         if file not in self._again:
             with tempfile.TemporaryDirectory() as folder:
-                self._again[file] = read_cells(replay(record, Path(folder))[file]) if is_replayable(record) else []
+                try:
+                    self._again[file] = read_cells(replay(record, Path(folder))[file])
+                except (OSError, ValueError, KeyError) as error:
+                    raise UserError(f"{file} cannot be computed again from its inputs: {error}") from error
         return self._again[file]
 
     def _parts(self, record: Mapping, origin) -> list[dict[str, Any]]:

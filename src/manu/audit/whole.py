@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 
-from manu.audit.chain import Chain, check_chain
+from manu.audit.chain import Chain, check_chain, files
 from manu.audit.findings import Report
 from manu.audit.recompute import EVALUATE, check_answers, check_origins, check_replayed, is_replayable
 from manu.provenance.hashes import sha256_of_json
@@ -35,21 +35,20 @@ def fingerprint(chain: Chain) -> str:
     The same inputs, code and machine give the same one. Printed elsewhere, in a paper say, it also shows what no
     audit from inside can: that the whole chain was rewritten.
     """
-    written = {}
-    for record in chain.jobs.values():
-        for group in record["outputs"].values():
-            written |= group
-    return sha256_of_json(written)
+    written = (files(record["outputs"]) for record in chain.jobs.values())
+    return sha256_of_json({file: checksum for group in written for file, checksum in group.items()})
 
 
 def check_job(record: Mapping) -> Report:
-    """All checks of one job that recompute something."""
+    """All checks of one job that recompute something. Whatever a broken file makes them raise is a failure too."""
     report = Report()
-    if record["stage"] == EVALUATE:
-        check_answers(record, report)
-    else:
-        check_replayed(record, report)
-        check_origins(record, report)
+    checks = [check_answers] if record["stage"] == EVALUATE else [check_replayed, check_origins]
+    for check in checks:
+        try:
+            check(record, report)
+        except Exception as error:  # the file may be broken in any way; which job it stops is what counts
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            report.fail(next(iter(files(record["outputs"]))), f"cannot be checked: {what}")
     return report
 
 
