@@ -16,6 +16,12 @@ SIZES = {
 
 
 @pytest.fixture(scope="session")
+def small_benchmark():
+    """The sizes of that benchmark."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def benchmark_folder(tmp_path_factory):
     """A built-in benchmark of 20 people with a 10 percent forget set."""
     folder = tmp_path_factory.mktemp("benchmark")

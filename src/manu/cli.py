@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit_command.add_arguments(audit)
     add_with_study("readme", _readme, "put a finished study's numbers into README.md, and its tables into reference/")
-    release = add_with_study("release", _release, "write one archive that can be audited by itself, without checkpoints")
+    release = add_with_study("release", _release, "write one archive without checkpoints that can be audited by itself")
     release.add_argument("--out", type=Path, help="the archive to write (default: release/manu-<study>.tar.gz)")
     return parser
 

@@ -26,6 +26,7 @@ def summary(study: dict) -> str:
         "answers": f"results/{name}/answers/",
         "models": f"results/{name}/<model>/seed<seed>/",
         "logs": f"logs/{name}/",
+        "audit": f"make audit STUDY={name}",
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())
     return f"{text_summary(read_scores(scores), list(study['methods']))}\n\n{where}"

@@ -6,7 +6,6 @@ from dataclasses import astuple
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import SMALL
 
 from manu.data import mllmu
 from manu.data.benchmark import config_names, generate
@@ -76,8 +75,8 @@ def test_test_set_shows_pictures_that_are_in_no_training_data(benchmark_folder):
     assert not {p.image for p in full(benchmark_folder, "Test_Set")} & trained
 
 
-def test_same_seed_same_bytes(tmp_path, benchmark_folder):
-    generate(tmp_path, SMALL, [10])
+def test_same_seed_same_bytes(tmp_path, benchmark_folder, small_benchmark):
+    generate(tmp_path, small_benchmark, [10])
     for config in config_names([10]):
         again, first = (mllmu.config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
         assert again == first, config
@@ -115,3 +114,11 @@ def test_splits_are_nested_complements():
     assert sorted(smaller[0] + smaller[1]) == sorted(ids)
     with pytest.raises(UserError, match="empty forget or retain set"):
         split_people(["a", "b"], 5, seed=0)
+
+
+def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark):
+    (tmp_path / "forget_25").mkdir()
+    (tmp_path / "forget_25/old.parquet").write_text("old")
+    (tmp_path / "my_notes").mkdir()
+    generate(tmp_path, small_benchmark, [10])
+    assert {path.name for path in tmp_path.iterdir()} == {*config_names([10]), "my_notes"}

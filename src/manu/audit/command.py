@@ -2,17 +2,15 @@
 
 import argparse
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from manu.audit.chain import TOPS, Chain
+from manu.audit.chain import TOPS, Chain, job_problems
+from manu.audit.exhibits import row_name
 from manu.audit.findings import Report
 from manu.config import load_study
 from manu.errors import UserError
+from manu.stages.command import progress
 
 README = "README.md"
 
@@ -45,7 +43,7 @@ def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
     from manu.audit.whole import audit_study
 
     study = load_study(given.study)
-    report = audit_study(study, _bar("audit"))
+    report = audit_study(study, lambda work, total: progress(work, "audit", total))
     asked = []
     if given.reask:
         chain = Chain(study["name"])
@@ -83,98 +81,69 @@ def _diff(given: argparse.Namespace) -> tuple[dict, str, int]:
 
 
 def _file(given: argparse.Namespace) -> tuple[dict, str, int]:
-    from manu.audit.trace import Tracer, text_list, text_tree
+    from manu.audit import trace
+    from manu.audit.recompute import check_readme
 
-    file = Path(given.file).as_posix()
-    if file == README:
-        file = f"results/{given.study}/readme.csv"
+    file = f"results/{given.study}/readme.csv" if given.file == README else Path(given.file).as_posix()
     parts = Path(file).parts
     if len(parts) < 3 or parts[0] not in TOPS:
-        raise UserError(f"{given.file} is no output of a study: those lie in {', '.join(f'{t}/<study>/' for t in TOPS)}")
+        places = ", ".join(f"{top}/<study>/" for top in TOPS)
+        raise UserError(f"{given.file} is no output of a study: those lie in {places}")
     if not Path(file).is_file():
         raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
-    tracer = Tracer(Chain(parts[1]))
-    report = Report()
-    _, record = tracer.chain.maker(file)
-    if not hasattr(_stage(record), "origin"):
-        if given.row or given.column:
-            raise UserError(f"{file} is no table of results: --row and --column do not apply")
-        return _job_only(tracer, file, given, report)
-    table = tracer.table_of(file)
-    numbers = tracer.numbers(table, given.row, given.column)
-    for number in numbers:
-        if not number["same"]:
-            report.fail(f"{table}, column {number['column']}", f"{number['value']}; again: {number['recomputed']}")
-    jobs = tracer.jobs(numbers)
-    described = [tracer.job(name) for name in jobs]
-    for job in described:
-        for problem in job["problems"]:
-            where, _, what = problem.partition(": ")
+    one_story = bool(given.row and given.column)
+    tracer, report = trace.Tracer(Chain(parts[1]), deep=one_story), Report()
+    numbers: list[dict] = []
+    if tracer.holds_numbers(file):
+        table = tracer.table_of(file)
+        numbers = tracer.numbers(table, given.row, given.column)
+        _check_numbers(table, numbers, report)
+        jobs = tracer.jobs(numbers)
+        lines = [f"{file}: {len(numbers)} numbers\n{trace.text_list(numbers)}"]
+        if one_story:
+            lines = ["\n\n".join(trace.text_tree(tracer, number) for number in numbers)]
+    elif given.row or given.column:
+        raise UserError(f"{file} is no table of results: --row and --column do not apply")
+    else:
+        jobs = tracer.jobs([{"file": file}])
+        lines = [file, trace.text_jobs(tracer, file, jobs)]
+    if given.file == README:
+        check_readme(Path(f"results/{given.study}/readme.md"), given.study, report)
+    for name in jobs:
+        for what, where in job_problems(tracer.chain, name):
             report.fail(where, what)
     asked = []
     if given.reask:
-        asked = _reask(tracer.chain, _questions(numbers, tracer), given.reask, report)
-    result = {"numbers": numbers, "jobs": described, "asked_again": asked,
-              "failures": [vars(finding) for finding in report.findings]}  # fmt: skip
-    if given.row and given.column:
-        text = "\n\n".join(text_tree(tracer, number) for number in numbers)
-    else:
-        text = f"{file}: {len(numbers)} numbers\n{text_list(numbers)}"
-    text = "\n".join([text, *_asked_lines(asked), "", *_failed_lines(report)])
-    return result, text, int(bool(report.findings))
+        questions = trace.questions_behind(numbers) if numbers else {file: None}
+        asked = _reask(tracer.chain, questions, given.reask, report)
+    lines += [*_asked_lines(asked), *(f"note: {note}" for note in report.notes), "", *_failed_lines(report)]
+    result = {
+        "numbers": numbers,
+        "jobs": [tracer.job(name) for name in jobs],
+        "asked_again": asked,
+        "failures": [vars(finding) for finding in report.findings],
+    }
+    return result, "\n".join(lines), int(bool(report.findings))
 
 
-def _job_only(tracer, file: str, given: argparse.Namespace, report: Report) -> tuple[dict, str, int]:
-    from manu.audit.trace import text_jobs
-
-    names = tracer.closure(file)
-    jobs = [tracer.job(name) for name in names]
-    for job in jobs:
-        for problem in job["problems"]:
-            where, _, what = problem.partition(": ")
-            report.fail(where, what)
-    asked = _reask(tracer.chain, {file: None}, given.reask, report) if given.reask else []
-    result = {"jobs": jobs, "asked_again": asked, "failures": [vars(finding) for finding in report.findings]}
-    text = "\n".join([file, text_jobs(tracer, file, names), *_asked_lines(asked), "", *_failed_lines(report)])
-    return result, text, int(bool(report.findings))
-
-
-def _stage(record: dict):
-    from manu.audit.exhibits import stage_module
-
-    return stage_module(record)
-
-
-def _questions(numbers: list[dict], tracer) -> dict[str, list[str] | None]:
-    """Answer file -> the questions in it that the numbers average."""
-    import pandas as pd
-
-    found: dict[str, list[str] | None] = {}
-
-    def visit(part: dict) -> None:
-        if "rows" in part and part["file"].endswith(".parquet"):
-            frame = pd.read_parquet(part["file"], columns=[*part["where"], "question_id"])
-            for column, values in part["where"].items():
-                frame = frame[frame[column].isin(values)]
-            found.setdefault(part["file"], []).extend(frame["question_id"])
-        for each in part.get("from") or ():
-            visit(each)
-
+def _check_numbers(table: str, numbers: list[dict], report: Report) -> None:
     for number in numbers:
-        visit(number)
-    if not found:
-        raise UserError("--reask: no answers stand behind these numbers")
-    return found
+        if not number["same"]:
+            what = f"{number['value']}; computed again: {number['recomputed']}"
+            if number["value"] == number["recomputed"]:
+                what = "the answers or scores behind it do not give it"
+            report.fail(f"{table} ({row_name(number['row'])}), column {number['column']}", what)
 
 
 def _reask(chain: Chain, questions: dict[str, Any], count: int, report: Report) -> list[dict]:
     from manu.audit.reask import reask
 
     asked = []
-    for file, names in _bar("ask again")(questions.items(), len(questions)):
+    for file, names in progress(questions.items(), "ask again", len(questions)):
         result = reask(chain, file, count, names)
         for each in result["differ"]:
-            report.fail(f"{file}, question {each['question_id']}", f"stored {each['stored']}; asked again {each['now']}")
+            what = f"stored {each['stored']}; asked again {each['now']}"
+            report.fail(f"{file}, question {each['question_id']}", what)
         asked.append(result)
     return asked
 
@@ -185,8 +154,8 @@ def _asked_lines(asked: list[dict]) -> list[str]:
     total, differ = sum(each["asked"] for each in asked), sum(len(each["differ"]) for each in asked)
     largest = max(each["largest"] for each in asked)
     return [
-        f"  {total} questions of {len(asked)} answer files asked again: {total - differ} replies the same, {differ} not; "
-        f"log-likelihoods differ by at most {largest:.1e}"
+        f"  {total} questions of {len(asked)} answer files asked again: {total - differ} replies the same, "
+        f"{differ} not; log-likelihoods differ by at most {largest:.1e}"
     ]
 
 
@@ -194,10 +163,3 @@ def _failed_lines(report: Report) -> list[str]:
     if not report.findings:
         return ["audit passed"]
     return [f"✗ {finding}" for finding in report.findings] + [f"audit failed: {len(report.findings)} findings"]
-
-
-def _bar(what: str) -> Callable:
-    """A progress bar on a terminal, nothing elsewhere."""
-    return lambda work, total: tqdm(
-        work, desc=what, total=total, disable=None if sys.stderr.isatty() else True, leave=False, dynamic_ncols=True
-    )

@@ -73,7 +73,7 @@ def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
         if twin is None:
             return {"job": name, "causes": ["the other study has no such job"]}
         if not _same_outputs(one, name, other, twin):
-            return {"job": name, "rule": one.jobs[name]["rule"], "causes": list(causes(one.jobs[name], other.jobs[twin]))}
+            return {"job": name, "causes": list(causes(one.jobs[name], other.jobs[twin]))}
     return {"job": None, "causes": list(_aggregation(one, other)) or ["the answers are the same; the scores are not"]}
 
 

@@ -46,6 +46,8 @@ def is_number(text: str | None) -> bool:
 
 def row_name(row: Mapping[str, str]) -> str:
     """A row in words: the keys that tell it from others of its file."""
+    if "place" in row:
+        return row["place"]
     return ", ".join(f"{key} {row[key]}" for key in row if key in KEY_COLUMNS - _UNTOLD and row[key] not in ("", "nan"))
 
 
@@ -64,13 +66,17 @@ class Rows:
 
     def match(self, where: Mapping[str, tuple]) -> pd.DataFrame:
         """Rows whose value in every column of `where` is among those given, in the files' order."""
+        return self.frame.iloc[self.places(where)]
+
+    def places(self, where: Mapping[str, tuple]) -> list[int]:
+        """The positions of those rows."""
         columns = tuple(sorted(where))
         if columns not in self._groups:
             self._groups[columns] = self.frame.groupby(list(columns), sort=False).indices
         groups = self._groups[columns]
         keys = product(*(where[column] for column in columns))
         found = [groups[key] for key in (key if len(columns) > 1 else key[0] for key in keys) if key in groups]
-        return self.frame.iloc[sorted(index for indices in found for index in indices)]
+        return sorted(index for indices in found for index in indices)
 
 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:

@@ -69,8 +69,8 @@ def _expected(benchmark: str, asked: str, checksums: tuple[str, ...]) -> pd.Data
         question = questions[name]
         keys = (ratio, split, question.modality, question.task, question.profile_id, name)
         rows.append((*keys, question.prompt, question.reference, options_text(question)))
-    columns = ("forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options")
-    return pd.DataFrame(rows, columns=list(columns))
+    keys = ["forget_ratio", "split", "modality", "task", "profile_id", "question_id"]
+    return pd.DataFrame(rows, columns=[*keys, "prompt", "reference", "options"])
 
 
 def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
@@ -146,8 +146,8 @@ def compare_output(file: str, again: Path, report: Report) -> None:
         report.fail(file, "differs from what its stage writes now from the same inputs")
 
 
-def check_readme(again: Path, study: str, report: Report) -> None:
-    """The README's generated block, if it is about this study, against the block computed again."""
+def check_readme(right: Path, study: str, report: Report) -> None:
+    """The README's generated block, if it is about this study, against the one in the file `right`."""
     path = Path("README.md")
     if not path.is_file():
         report.notes.append("there is no README.md here: its numbers were not checked")
@@ -160,7 +160,7 @@ def check_readme(again: Path, study: str, report: Report) -> None:
     if not block.startswith(f"Study `{study}`:"):
         report.notes.append(f"the numbers in README.md are not of study '{study}': not checked here")
         return
-    compare_text("README.md", block, again.read_text(encoding="utf-8"), report, before.count("\n") + 1)
+    compare_text("README.md", block, right.read_text(encoding="utf-8"), report, before.count("\n") + 1)
 
 
 def check_origins(record: Mapping, report: Report) -> None:
@@ -178,5 +178,5 @@ def check_origins(record: Mapping, report: Report) -> None:
                 continue
             if origin.options not in read:
                 read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"][o]])
-            if not len(read[origin.options].match(origin.where)):
+            if not read[origin.options].places(origin.where):
                 report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")

@@ -8,22 +8,31 @@ from typing import Any
 
 import pandas as pd
 
+from manu.analysis.score_file import DECIMALS
 from manu.audit.chain import Chain, files, job_problems, script
-from manu.audit.exhibits import KEY_COLUMNS, Rows, numbers_of, origin_of, read_cells, read_rows, row_name
+from manu.audit.exhibits import KEY_COLUMNS, Rows, numbers_of, origin_of, read_cells, read_rows, row_name, stage_module
 from manu.audit.recompute import replay
 from manu.errors import UserError
+from manu.evaluation.scoring import score_answers
 
 PICTURES = (".png", ".svg", ".md")
 EXAMPLES = 3  # answers shown of those that a number averages
 
 
 class Tracer:
-    """Traces the numbers of one study's tables and figures below the working folder."""
+    """Traces the numbers of one study's tables and figures below the working folder.
 
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
+    deep: score the answers behind each number again, and hold each score to the mean of its answers.
+    """
+
+    def __init__(self, chain: Chain, deep: bool = False) -> None:
+        self.chain, self.deep = chain, deep
         self._rows: dict[tuple[str, ...], Rows] = {}
         self._again: dict[str, list[dict[str, str]]] = {}
+
+    def holds_numbers(self, file: str) -> bool:
+        """Whether the stage that wrote `file` can say where its numbers come from."""
+        return hasattr(stage_module(self.chain.maker(file)[1]), "origin")
 
     def table_of(self, file: str) -> str:
         """The CSV with the numbers of `file`: itself, or the one that its job wrote beside a picture or a text."""
@@ -56,7 +65,9 @@ class Tracer:
             index = cells.index(cell)
             value = again[index].get(where) if again and index < len(again) else None
             number = {"file": file, "row": dict(cell), "column": where, "value": cell[where], "recomputed": value}
-            listed.append(number | {"same": cell[where] == value, "from": self._parts(record, origin)})
+            parts = self._parts(record, origin)
+            same = cell[where] == value and all(part["same"] for part in parts)
+            listed.append(number | {"same": same, "from": parts})
         return listed
 
     def _computed_again(self, record: Mapping, file: str) -> list[dict[str, str]]:
@@ -88,15 +99,21 @@ class Tracer:
     def _score(self, file: str, row: dict, column: str) -> dict[str, Any]:
         _, record = self.chain.maker(file)
         text = {key: str(value) for key, value in row.items() if key != "file"}
-        part = {"file": file, "row": {key: text[key] for key in text if key in KEY_COLUMNS and text[key] != "nan"}}
-        return part | {"column": column, "value": row[column], "n": row.get("n"),
-                       "from": self._parts(record, origin_of(record, text, column))}  # fmt: skip
+        keys = {key: text[key] for key in text if key in KEY_COLUMNS and text[key] != "nan"}
+        parts = self._parts(record, origin_of(record, text, column))
+        same = all(part["same"] for part in parts)
+        if column == "value" and all("mean" in part for part in parts):
+            mean = sum(part["mean"] * part["rows"] for part in parts) / sum(part["rows"] for part in parts)
+            same = same and round(mean, DECIMALS) == row[column]
+        return {"file": file, "row": keys, "column": column, "value": row[column], "n": row.get("n"),
+                "same": same, "from": parts}  # fmt: skip
 
     def _answers(self, file: str, rows: pd.DataFrame, where: dict, column: str) -> dict[str, Any]:
         shown = [c for c in ("profile_id", "question_id", "prompt", "reference", "reply", "choice") if c in rows]
         examples = rows.head(EXAMPLES)[[*shown, column]].to_dict("records")
         part = {"file": file, "where": where, "column": column, "rows": len(rows), "examples": examples}
-        return part | {"mean": float(rows[column].mean())}
+        same = not (self.deep and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
+        return part | {"mean": float(rows[column].mean()), "same": same}
 
     def jobs(self, numbers: Sequence[Mapping]) -> list[str]:
         """Records of the jobs on the numbers' chains, results first: those that made the files the numbers were
@@ -117,10 +134,6 @@ class Tracer:
             wanted.setdefault(self.chain.maker(file)[0])
         return [name for name in reversed(self.chain.ordered()) if name in wanted]
 
-    def closure(self, file: str) -> list[str]:
-        """Records of the job that wrote `file` and of everything that it was made from, results first."""
-        return self.jobs([{"file": file}])
-
     def job(self, name: str) -> dict[str, Any]:
         """A job in short, with what is wrong about its record, if anything."""
         record = self.chain.jobs[name]
@@ -139,20 +152,24 @@ class Tracer:
 
 
 def _fits(row: Mapping[str, str], words: Iterable[str]) -> bool:
-    """Whether a row holds every word, in a key column or in the one that the word names."""
+    """Whether a row holds every word, as a word of a key column or as the value of the column that it names."""
+    known = {each for name in row if name in KEY_COLUMNS for each in (row[name], *row[name].split())}
     for word in words:
         key, _, value = word.rpartition("=")
-        if key and row.get(key) != value:
-            return False
-        if not key and value not in (row[name] for name in row if name in KEY_COLUMNS):
+        if (row.get(key) != value) if key else (value not in known):
             return False
     return True
 
 
-def _ends(part: Mapping) -> list[str]:
-    """The files at the ends of a number's trace: answers or masks."""
+def _leaves(part: Mapping) -> list[Mapping]:
+    """The ends of a number's trace: rows of answers or masks."""
     inner = part.get("from")
-    return [file for each in inner for file in _ends(each)] if inner else [part["file"]]
+    return [leaf for each in inner for leaf in _leaves(each)] if inner else [part]
+
+
+def _ends(part: Mapping) -> list[str]:
+    """Their files."""
+    return [leaf["file"] for leaf in _leaves(part)]
 
 
 def _between(part: Mapping) -> list[str]:
@@ -160,13 +177,28 @@ def _between(part: Mapping) -> list[str]:
     return [part["file"]] + [file for each in part.get("from") or () for file in _between(each)]
 
 
+def questions_behind(numbers: Sequence[Mapping]) -> dict[str, list[str]]:
+    """Answer file -> the ids of the questions in it that the numbers come from. Raises UserError if there are none."""
+    found: dict[str, list[str]] = {}
+    for number in numbers:
+        for part in _leaves(number):
+            if part["file"].endswith(".parquet"):
+                frame = pd.read_parquet(part["file"], columns=[*part["where"], "question_id"])
+                for column, values in part["where"].items():
+                    frame = frame[frame[column].isin(values)]
+                found.setdefault(part["file"], []).extend(frame["question_id"])
+    if not found:
+        raise UserError("--reask: no answers stand behind these numbers")
+    return found
+
+
 def text_list(numbers: Sequence[Mapping]) -> str:
     """Numbers one line each: row, column, value, whether computed again the same, and where their answers are."""
     lines = []
     for number in numbers:
         ends = list(dict.fromkeys(_ends(number)))
-        rows = sum(_rows(part) for part in number["from"])
-        more = f" and {len(ends) - 1} more files" if len(ends) > 1 else ""
+        rows = sum(leaf["rows"] for leaf in _leaves(number))
+        more = f" and {len(ends) - 1} more" if len(ends) > 1 else ""
         lines.append(
             f"{_mark(number)} {row_name(number['row'])} · {number['column']} = {number['value']}{_again(number)}"
             f"  ← {rows} rows in {ends[0]}{more}"
@@ -177,7 +209,7 @@ def text_list(numbers: Sequence[Mapping]) -> str:
 def text_tree(tracer: Tracer, number: Mapping) -> str:
     """One number with everything behind it, as a tree."""
     lines = [f"{number['file']}", f"  {row_name(number['row'])} · {number['column']}"]
-    lines.append(f"  = {number['value']}  {_mark(number)}{_again(number) or ' computed again: the same'}")
+    lines.append(f"  = {number['value']}  {_mark(number)} computed again: {number['recomputed']}")
     lines.append("")
     lines.append("Computed from")
     lines += _part_lines(number["from"], "  ")
@@ -197,10 +229,8 @@ def text_jobs(tracer: Tracer, file: str, jobs: Sequence[str]) -> str:
 def _machine_lines(tracer: Tracer, jobs: Sequence[str]) -> list[str]:
     """What the jobs ran on, each once: device, commit, and their time together."""
     records = [tracer.chain.jobs[name] for name in jobs]
-    devices = {
-        ", ".join(str(value) for value in (device["gpu"] or device["processor"], device["instructions"], device["system"]))
-        for device in (record["device"] for record in records if record["device"]["threads"])
-    }
+    used = [record["device"] for record in records if record["device"]["threads"]]
+    devices = {f"{d['gpu'] or d['processor']}, {d['instructions']}, {d['system']}" for d in used}
     commits = {f"{r['repository']['commit']}{'' if r['repository']['clean'] else ' with changes'}" for r in records}
     seconds = sum(record["cost"]["wall_seconds"] for record in records)
     return [
@@ -218,24 +248,21 @@ def _again(number: Mapping) -> str:
     return "" if number["same"] else f" (computed again: {number['recomputed']})"
 
 
-def _rows(part: Mapping) -> int:
-    return part["rows"] if "rows" in part else sum(_rows(each) for each in part["from"])
-
-
 def _part_lines(parts: Sequence[Mapping], indent: str) -> list[str]:
     lines = []
     for part in parts[:8]:
         if "rows" in part:
             where = ", ".join(f"{key} {' or '.join(map(str, value))}" for key, value in part["where"].items())
             mean = f", mean of {part['column']} {part['mean']:.6f}"
-            lines.append(f"{indent}└ {part['file']}: {part['rows']} rows{mean}")
+            lines.append(f"{indent}└ {part['file']}: {part['rows']} rows{mean}  {_mark(part)}")
             lines.append(f"{indent}    where {where}")
             lines += [f"{indent}    · {_example(example, part['column'])}" for example in part["examples"]]
             if part["rows"] > len(part["examples"]):
                 lines.append(f"{indent}    · {part['rows'] - len(part['examples'])} more")
         else:
             n = "" if part["n"] is None else f" (n {part['n']})"
-            lines.append(f"{indent}└ {part['file']}: {row_name(part['row'])} · {part['column']} {part['value']}{n}")
+            value = f"{part['column']} {part['value']}{n}  {_mark(part)}"
+            lines.append(f"{indent}└ {part['file']}: {row_name(part['row'])} · {value}")
             lines += _part_lines(part["from"], indent + "    ")
     if len(parts) > 8:
         lines.append(f"{indent}└ {len(parts) - 8} more (--json lists all)")
@@ -256,13 +283,14 @@ def _job_lines(tracer: Tracer, name: str, wanted: set[str], indent: str, above: 
     cost, outputs = job["cost"], job["outputs"]
     first = max(outputs, key=lambda file: file.endswith(("model.safetensors", ".csv")))
     more = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""
+    mark = "✗" if job["problems"] else "✓"
     if name in above:
         return [f"{indent}└ {job['rule']} → {first} (above)"]
     above.add(name)
     inner = indent + "    "
     keys = {key: value for key, value in job["configuration"].items() if key != "path"}
     lines = [
-        f"{indent}└ {job['rule']} → {first}  sha256 {outputs[first][:12]}{more}  {'✗' if job['problems'] else '✓'}",
+        f"{indent}└ {job['rule']} → {first}  sha256 {outputs[first][:12]}{more}  {mark}",
         f"{inner}{job['script']}, {cost['wall_seconds']:.1f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GB",
         f"{inner}{job['configuration']['path']}: {_short(json.dumps(keys, ensure_ascii=False))}",
     ]

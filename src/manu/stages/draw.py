@@ -34,7 +34,8 @@ def main(options, config) -> str:
     data = _data(options, module.NEEDS)
     unknown = sorted(set(data["method"]) - set(row_order(methods)))
     if unknown:
-        raise UserError(f"figure {options.figure}: unknown method '{unknown[0]}'; the study lists: {', '.join(methods)}")
+        known = ", ".join(methods)
+        raise UserError(f"figure {options.figure}: unknown method '{unknown[0]}'; the study lists: {known}")
     figure, drawn = module.draw(data, methods)
     save(figure, drawn, options.png, options.svg, options.csv)
     return f"{options.png}: {module.TITLE.lower()}, {len(drawn)} rows of data"

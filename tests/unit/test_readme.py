@@ -1,0 +1,68 @@
+"""The README's numbers are those of the snapshot in git, and the block is filled between its markers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from manu.analysis import readme
+from manu.analysis.score_file import read_scores
+from manu.config import load_study
+from manu.errors import UserError
+from manu.resolved import resolve
+
+ROOT = Path(__file__).parents[2]
+SNAPSHOT = ROOT / "results/reference/mini"
+
+
+@pytest.fixture
+def block(monkeypatch) -> str:
+    """The block computed from the snapshot's scores and capacity tables, as the workflow computes it."""
+    monkeypatch.chdir(ROOT)
+    config = resolve(load_study("mini"), "write_readme")
+    capacity = pd.concat([pd.read_csv(path) for path in sorted(SNAPSHOT.glob("tables/capacity_*.csv"))])
+    listed = readme.numbers(read_scores(SNAPSHOT / "scores.csv"), capacity, config["methods"], config["ratio"])
+    assert readme.csv_text(listed) == (SNAPSHOT / "readme.csv").read_text(encoding="utf-8")
+    return readme.block(listed, config["methods"], config["ratio"], "mini")
+
+
+def test_the_readme_has_not_drifted(block):
+    _, inside, _ = readme.parts((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert inside == block == (SNAPSHOT / "readme.md").read_text(encoding="utf-8")
+    assert block.count("| `") == 18
+
+
+def test_numbers_by_hand():
+    keys = {"study": "s", "model": "m", "seed": 0, "task": "classification", "metric": "accuracy", "metric_version": "1"}
+    cells = [("ga", 5, "forget", "text", 0.5), ("ga", 10, "forget", "text", 0.25), ("ga", 10, "retain", "text", 0.9995)]
+    rows = [
+        keys | dict(zip(("method", "forget_ratio", "split", "modality", "value"), cell, strict=True))
+        | {"n": 4, "ci_low": 0.0, "ci_high": 1.0, "higher_is_better": False}
+        for cell in cells
+    ]  # fmt: skip
+    methods = {"ga": {"kind": "training"}}
+    capacity = pd.DataFrame([("m", 40, 0.031), ("m", 40, 0.2), ("m", 0, 0.0)], columns=["model", "prune_ratio", "cost"])
+    listed = readme.numbers(pd.DataFrame(rows), capacity, methods, 10)
+    assert dict(zip(listed["place"], listed["text"], strict=True)) == {
+        "table m ga forget text": "25.0",
+        "table m ga retain text": "100.0",  # 99.95 rounds up
+        "training forget text lowest": "25.0",
+        "training forget text highest": "50.0",
+        "training retain text lowest": "100.0",
+        "training retain text highest": "100.0",
+        "random m 40 percent": "20.0",
+    }
+    text = readme.block(listed, methods, 10, "s")
+    assert text.startswith("Study `s`: ")
+    assert "| m | `ga` | 25.0 |  | 100.0 |  |  |" in text
+    assert "forget: – with the picture, 25.0 to 50.0 by name; retain: – with the picture, 100.0 by name." in text
+    assert text.endswith("points lost in the worst cell: m: 20.0 at 40 %.\n")
+
+
+def test_the_block_goes_between_the_markers():
+    page = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+    assert readme.fill(page, "new\n") == f"before\n{readme.BEGIN}\nnew\n{readme.END}\nafter\n"
+    assert readme.parts(page)[1] == "old\n"
+    for broken in (page.replace(readme.BEGIN, ""), page.replace(readme.END, ""), page + page):
+        with pytest.raises(UserError, match="needs each of these lines once"):
+            readme.fill(broken, "new\n")
