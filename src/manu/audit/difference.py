@@ -1,4 +1,4 @@
-"""Two finished studies side by side: which scores differ, and the first job on their chains where they part."""
+"""Two finished studies side by side: which numbers differ, and the first job on their chains where they part."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ import pandas as pd
 from manu.analysis.score_file import CELL_KEYS, read_scores
 from manu.audit.chain import Chain, differing, files
 from manu.errors import UserError
+from manu.provenance.hashes import RECORD_SUFFIX
 
 _IGNORED = ("study",)  # a study's name is in its configurations and answers, and makes no difference to a number
 RUN_KEYS = ("model", "seed", "forget_ratio", "method")
@@ -31,34 +32,42 @@ def open_study(given: str) -> Chain:
 def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
     """What differs between two studies.
 
-    Returns `scores`: number compared; `only_in_one`, `only_in_other`: scores that have no counterpart;
-    `differ`: list of {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a
-    differing score, the first job where the chains part and why; `fingerprints` are left to the caller.
+    Returns `numbers`: how many are in both; `only_in_one`, `only_in_other`: how many are not; `differ`: a list of
+    {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a number that differs,
+    the first job where the chains part and why. Numbers are the scores and the accuracies of the capacity tables,
+    from which all other tables and figures follow.
     """
-    keys = [key for key in CELL_KEYS if key != "study"] + ["metric"]
-    tables = [
-        read_scores(chain.root / "results" / chain.study / "scores.csv").set_index(keys)["value"]
-        for chain in (one, other)
-    ]
-    joined = pd.concat(tables, axis=1, keys=["one", "other"])
-    alone = [int(joined[side].notna().sum() - joined.notna().all(axis=1).sum()) for side in ("one", "other")]
+    joined = pd.concat([_numbers(one), _numbers(other)], axis=1, keys=["one", "other"])
     both = joined.dropna()
     differ = both[both["one"] != both["other"]]
     parting: list[dict[str, Any]] = []
-    for run, group in differ.groupby(list(RUN_KEYS), sort=False):
-        found = _parting(one, other, dict(zip(RUN_KEYS, run, strict=True)))
-        change = (group["one"] - group["other"]).abs().max()
-        parting.append(
-            {**dict(zip(RUN_KEYS, run, strict=True)), "scores": len(group), "largest": float(change), **found}
-        )
-    rows = [{**dict(zip(keys, index, strict=True)), **values} for index, values in differ.to_dict("index").items()]
+    for values, group in differ.groupby(list(RUN_KEYS), sort=False):
+        run = dict(zip(RUN_KEYS, values, strict=True))
+        change = float((group["one"] - group["other"]).abs().max())
+        parting.append({**run, "numbers": len(group), "largest": change, **_parting(one, other, run)})
+    rows = [
+        {**dict(zip(joined.index.names, index, strict=True)), **values}
+        for index, values in differ.to_dict("index").items()
+    ]
     return {
-        "scores": len(both),
-        "only_in_one": alone[0],
-        "only_in_other": alone[1],
+        "numbers": len(both),
+        "only_in_one": int(joined["other"].isna().sum()),
+        "only_in_other": int(joined["one"].isna().sum()),
         "differ": rows,
         "parting": parting,
     }
+
+
+def _numbers(chain: Chain) -> pd.Series:
+    """A study's scores and capacity accuracies by their keys, the study's name apart."""
+    keys = [key for key in CELL_KEYS if key != "study"] + ["metric"]
+    folder = chain.root / "results" / chain.study
+    tables = [read_scores(folder / "scores.csv").set_index(keys)["value"]]
+    for path in sorted(folder.glob("tables/capacity_*.csv")):
+        table = pd.read_csv(path)
+        random = table[table["prune_ratio"] > 0].assign(metric="accuracy")
+        tables.append(random.set_index(keys)["accuracy"])
+    return pd.concat(tables)
 
 
 def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
@@ -74,11 +83,11 @@ def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
             return {"job": name, "causes": ["the other study has no such job"]}
         if not _same_outputs(one, name, other, twin):
             return {"job": name, "causes": list(causes(one.jobs[name], other.jobs[twin]))}
-    return {"job": None, "causes": list(_aggregation(one, other)) or ["the answers are the same; the scores are not"]}
+    return {"job": None, "causes": list(_aggregation(one, other)) or ["the answers are the same, the numbers are not"]}
 
 
 def _aggregation(one: Chain, other: Chain) -> Iterator[str]:
-    jobs = [chain.jobs.get(f"results/{chain.study}/aggregate.provenance.json") for chain in (one, other)]
+    jobs = [chain.jobs.get(f"results/{chain.study}/aggregate{RECORD_SUFFIX}") for chain in (one, other)]
     if all(jobs):
         yield from causes(*jobs)
 
@@ -107,10 +116,13 @@ def _brief(text: str | None) -> str:
 
 
 def _answers_job(chain: Chain, run: Mapping) -> str | None:
+    """The record of a run's answers: beside the forget ratio's others, or with those asked once for all ratios."""
     folder = f"results/{chain.study}/answers/{run['model']}/seed{run['seed']}"
-    inside = "" if run["method"] == "vanilla" else f"forget{run['forget_ratio']:02d}/"
-    name = f"{folder}/{inside}{run['method']}.provenance.json"
-    return name if name in chain.jobs else None
+    for inside in (f"forget{run['forget_ratio']:02d}/", ""):
+        name = f"{folder}/{inside}{run['method']}{RECORD_SUFFIX}"
+        if name in chain.jobs:
+            return name
+    return None
 
 
 def _closure(chain: Chain, name: str) -> dict[str, None]:
@@ -147,10 +159,10 @@ def _same_outputs(one: Chain, name: str, other: Chain, twin: str) -> bool:
 
 def text(result: Mapping, one: str, other: str) -> str:
     """The comparison for the terminal."""
-    lines = [f"{one} against {other}: {result['scores']} scores in both, {len(result['differ'])} differ"]
+    lines = [f"{one} against {other}: {result['numbers']} numbers in both, {len(result['differ'])} differ"]
     for key, name in (("only_in_one", one), ("only_in_other", other)):
         if result[key]:
-            lines.append(f"{result[key]} scores are only in {name}")
+            lines.append(f"{result[key]} numbers are only in {name}")
     by_place: dict[tuple, list[Mapping]] = {}
     for part in result["parting"]:
         by_place.setdefault((part["job"], tuple(part["causes"])), []).append(part)
@@ -159,9 +171,9 @@ def text(result: Mapping, one: str, other: str) -> str:
         lines += [f"  {cause}" for cause in why[:12]] or ["  nothing recorded differs: the job does not repeat itself"]
         if len(why) > 12:
             lines.append(f"  {len(why) - 12} more differences")
-        scores, largest = sum(part["scores"] for part in parts), max(part["largest"] for part in parts)
-        lines.append(f"  behind {scores} differing scores (by up to {largest:.6f}) of {len(parts)} runs:")
-        lines += [f"    {_run(part)}: {part['scores']} scores" for part in parts[:6]]
+        numbers, largest = sum(part["numbers"] for part in parts), max(part["largest"] for part in parts)
+        lines.append(f"  behind {numbers} numbers, up to {largest:.6f} apart, of {len(parts)} runs:")
+        lines += [f"    {_run(part)}: {part['numbers']} numbers" for part in parts[:6]]
         if len(parts) > 6:
             lines.append(f"    {len(parts) - 6} more runs")
     return "\n".join(lines)
