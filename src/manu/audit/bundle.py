@@ -69,7 +69,7 @@ def _tracked(part: str) -> list[Path]:
         return []
     listed = subprocess.run(["git", "ls-files", "-z", "--", part], capture_output=True, text=True, check=False)
     if listed.returncode == 0 and listed.stdout:
-        return [Path(name) for name in listed.stdout.split("\0") if name]
+        return [path for path in map(Path, listed.stdout.split("\0")) if path.is_file()]  # some may be deleted
     return [path for path in path.rglob("*") if path.is_file() and not _hidden(path)]
 
 
