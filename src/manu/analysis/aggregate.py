@@ -1,5 +1,6 @@
 """From single answers to the tidy table of scores: one mean, n and interval per cell and metric."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,16 +18,16 @@ METRIC_COLUMNS = tuple(dict.fromkeys(metric.column for metric in METRICS.values(
 NEEDED_COLUMNS = (*QUESTION_KEYS, *METRIC_COLUMNS)
 
 
-def read_answers(path: str | Path) -> pd.DataFrame:
-    """The columns of one answer file that the scores need. Raises UserError naming the file."""
+def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
+    """Columns of one answer file, those that the scores need. Raises UserError naming the file."""
     try:
         present = pyarrow.parquet.read_schema(path).names
     except FileNotFoundError as error:
         raise UserError(f"no answers at {path}; the stage that asks the questions writes them") from error
     except pyarrow.lib.ArrowInvalid as error:
         raise UserError(f"{path} is not a parquet file of answers") from error
-    _check_columns(present, str(path))
-    return pd.read_parquet(path, columns=list(NEEDED_COLUMNS))
+    _check_columns(present, str(path), columns)
+    return pd.read_parquet(path, columns=list(columns))
 
 
 def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
@@ -57,10 +58,10 @@ def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) ->
     return sort_scores(table)
 
 
-def _check_columns(present: list[str], where: str) -> None:
-    missing = [column for column in NEEDED_COLUMNS if column not in present]
+def _check_columns(present: Sequence[str], where: str, columns: Sequence[str] = NEEDED_COLUMNS) -> None:
+    missing = [column for column in columns if column not in present]
     if missing:
-        raise UserError(f"{where}: missing columns: {', '.join(missing)}; needed: {', '.join(NEEDED_COLUMNS)}")
+        raise UserError(f"{where}: missing columns: {', '.join(missing)}; needed: {', '.join(columns)}")
 
 
 def _check_rows(answers: pd.DataFrame) -> None:

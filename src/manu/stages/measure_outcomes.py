@@ -1,0 +1,38 @@
+"""Rule measure_outcomes: answers -> how well each run unlearned, against vanilla and retain_only.
+
+Reads the configuration's `intervals` (resamples, level).
+"""
+
+import pandas as pd
+
+from manu.analysis import outcomes
+from manu.analysis.aggregate import read_answers
+from manu.analysis.origin import Origin
+from manu.files import write_text
+from manu.stages.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("answers", nargs="+", help="answers, parquet")
+    options.write("out", help="outcomes.csv")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the outcomes --out."""
+    parts = [read_answers(path, outcomes.ANSWER_COLUMNS) for path in options.answers]
+    intervals = config["intervals"]
+    table = outcomes.outcomes(pd.concat(parts, ignore_index=True), intervals["resamples"], intervals["level"])
+    write_text(options.out, outcomes.csv_text(table))
+    return f"{options.out}: {len(table)} outcomes of {table['method'].nunique()} methods"
+
+
+def origin(options, row, column) -> Origin | None:
+    """Answers of the method and of the models that it is measured against."""
+    return outcomes.origin(row, column)
+
+
+if __name__ == "__main__":
+    run(main, parser())

@@ -1,0 +1,54 @@
+"""Paired tests: p-values by hand for few people, and false alarms as rare as they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manu.analysis.paired import COLUMNS, paired_p, paired_tests
+
+KEYS = ["study", "model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "question_id", "correct"]
+
+
+def answers(marks: dict[str, list[float]]) -> pd.DataFrame:
+    """One question per person on forget by name."""
+    rows = [
+        ("s", "m", 5, 0, method, "forget", "text", "classification", f"p{person:02d}", f"q{person}", mark)
+        for method, given in marks.items() for person, mark in enumerate(given)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=KEYS)
+
+
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [
+        ([1, 1, 1], 2 / 8),  # of the 8 ways to set the signs two are as far from 0
+        ([1, 1, 1, 1, 1], 2 / 32),
+        ([1, -1], 1.0),
+        ([2, -1], 1.0),  # |mean| is 0.5, and of the sums 3, 1, -1, -3 all are at least 1 in size
+        ([0, 0, 0], 1.0),
+        ([1], 1.0),
+    ],
+)
+def test_p_values_by_hand(differences, p):
+    assert paired_p(np.array(differences, dtype=float), seed=0) == pytest.approx(p)
+
+
+def test_the_table():
+    marks = {"a": [1.0] * 10, "b": [0.0] * 10, "c": [1.0] * 9 + [0.0]}
+    table = paired_tests(answers(marks), ["a", "b", "c"])
+    assert list(table.columns) == list(COLUMNS)
+    assert table[["method", "other_method", "difference", "people"]].values.tolist() == [
+        ["a", "b", 1.0, 10], ["a", "c", 0.1, 10], ["b", "c", -0.9, 10],
+    ]  # fmt: skip
+    # exact: 2/1024, 1 (one person of ten), 2/512; adjusted: p times 3 over its rank, never falling with the rank
+    assert table["p_value"].tolist() == pytest.approx([2 / 1024, 1.0, 2 / 512], abs=1e-6)
+    assert table["p_adjusted"].tolist() == pytest.approx([3 * 2 / 1024, 1.0, 3 / 2 * 2 / 512], abs=1e-6)
+    assert table["significant"].tolist() == [True, False, True]
+    again = paired_tests(answers(marks).sample(frac=1.0, random_state=3), ["a", "b", "c"])
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_two_equal_methods_are_seldom_told_apart():
+    rng = np.random.default_rng(0)
+    alarms = sum(paired_p(rng.choice([-1.0, 0.0, 1.0], 30), seed) < 0.05 for seed in range(200))
+    assert alarms <= 20  # 10 are expected
