@@ -13,7 +13,10 @@ TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
 
 
 def test_every_file_defines_one_frozen_method():
-    assert known_methods() == ["ga", "gradient_difference", "kl", "manu", "manu_released", "npo", "prompting"]
+    assert known_methods() == [
+        "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_released", "npo", "prompting",
+        "random_neurons",
+    ]  # fmt: skip
     for name in known_methods():
         cls = method_class(name)
         assert dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen
@@ -49,7 +52,8 @@ def test_settings_arrive():
         (
             "manuu",
             {},
-            "unknown method 'manuu'; known: ga, gradient_difference, kl, manu, manu_released, npo, prompting",
+            "unknown method 'manuu'; known: ga, gradient_difference, kl, largest_activation, "
+                "manu, manu_released, npo, prompting, random_neurons",
         ),
         ("base", {}, "unknown method 'base'"),
         ("npo", TRAINING | {"betta": 1}, "method 'npo': unknown setting 'betta'; known: batch_size, beta, epochs"),

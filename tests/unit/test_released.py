@@ -9,7 +9,8 @@ from tiny_model import TinyModel, make_batch
 from manu.errors import UserError
 from manu.neurons.activations import record_activations
 from manu.neurons.measuring import measure_released
-from manu.neurons.released import METRICS, ReleasedAccumulator, ReleasedStatistics, last_layers, released_score
+from manu.neurons.released import METRICS, ReleasedAccumulator, ReleasedStatistics, released_score
+from manu.neurons.selection import last_layers
 from manu.neurons.tensor_file import load_tensors, save_tensors
 from manu.unlearning.manu_released import ManuReleased
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manu.neurons.statistics import MODALITIES, RunningStatistics, Sums
+from manu.neurons.statistics import MODALITIES, SETS, RunningStatistics, Sums
 
 EPS = 1e-8
 
@@ -60,6 +60,17 @@ def importance(
         values = torch.stack([FUNCTIONS[name](multimodal, text, eps) for name in functions]).sum(0)
         result[site] = _finite(values, f"importance on the {data_set} set", site)
     return result
+
+
+def each_importance(
+    statistics: RunningStatistics, pooling: str = "mean", eps: float = EPS
+) -> dict[str, dict[str, Tensor]]:
+    """Every importance alone, by its column in the table of pruned neurons ("i_abs_forget"), then by site."""
+    return {
+        f"i_{function}_{data_set}": importance(statistics, data_set, (function,), pooling, eps)
+        for function in FUNCTIONS
+        for data_set in SETS
+    }
 
 
 def score(forget: Mapping[str, Tensor], retain: Mapping[str, Tensor], eps: float = EPS) -> dict[str, Tensor]:

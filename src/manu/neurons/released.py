@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from manu.errors import UserError
-from manu.neurons.selection import layer_of, part_of
 from manu.neurons.statistics import SETS
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 
@@ -33,13 +32,6 @@ def group_of(site: str) -> str:
     The released loop registers every layer under the same names, so all layers are pooled.
     """
     return site.rsplit(".", 1)[0]
-
-
-def last_layers(sites: Mapping[str, int], part: str, layers: int) -> list[str]:
-    """Names of the sites in the last `layers` layers of a part, in their order."""
-    names = [site for site in sites if part_of(site) == part]
-    kept = sorted({layer_of(site) for site in names})[-layers:]
-    return [site for site in names if layer_of(site) in kept]
 
 
 @dataclass(frozen=True)

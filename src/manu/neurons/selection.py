@@ -1,7 +1,7 @@
 """From scores to the neurons that go: the top alpha percent, reproducibly."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -23,6 +23,13 @@ def part_of(site: str) -> str:
 def layer_of(site: str) -> int:
     """The layer that a site name ends with."""
     return int(site.split(".")[-1])
+
+
+def last_layers(sites: Iterable[str], part: str, layers: int) -> list[str]:
+    """Names of the sites in the last `layers` layers of a part, in their order."""
+    names = [site for site in sites if part_of(site) == part]
+    kept = sorted({layer_of(site) for site in names})[-layers:]
+    return [site for site in names if layer_of(site) in kept]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass
 from typing import ClassVar
 
-from manu.neurons.importance import EPS, FUNCTIONS, importance, score
-from manu.neurons.selection import MLP_INPUT, RANKINGS, Selection, part_of, select_top
+from manu.neurons.importance import EPS, FUNCTIONS, each_importance, importance, score
+from manu.neurons.selection import MLP_INPUT, RANKINGS, Selection, last_layers, select_top
 from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics
 from manu.unlearning.base import PruningMethod, require, require_known
 
@@ -18,7 +18,8 @@ class Manu(PruningMethod):
     """Liu et al. 2025, section 3: S_n = I(D_f, n) / (I(D_r, n) + eps), top prune_ratio percent.
 
     functions: which importances are summed to I; pooling: how the tokens of a sample become
-    one z(d); parts: whose neurons are candidates; ranking: which of them compete.
+    one z(d); parts: whose neurons are candidates; last_layers: of how many layers, counted from the end
+    of each part, 0 = all; ranking: which of them compete.
     """
 
     statistics: ClassVar[str] = "modality"
@@ -26,6 +27,7 @@ class Manu(PruningMethod):
     functions: tuple[str, ...] = tuple(FUNCTIONS)
     pooling: str = "mean"
     parts: tuple[str, ...] = PARTS
+    last_layers: int = 0
     ranking: str = "global"
     eps: float = EPS
 
@@ -34,6 +36,7 @@ class Manu(PruningMethod):
         require_known("functions", self.functions, tuple(FUNCTIONS))
         require_known("pooling", (self.pooling,), POOLINGS)
         require_known("parts", self.parts, PARTS)
+        require(self.last_layers >= 0, "last_layers", self.last_layers, "0 (all) or more")
         require_known("ranking", (self.ranking,), RANKINGS)
         require(self.eps > 0, "eps", self.eps, "above 0")
 
@@ -46,16 +49,14 @@ class Manu(PruningMethod):
                 logger.warning(tilted, data_set, multimodal, text)
         forget, retain = (importance(statistics, data_set, self.functions, self.pooling, self.eps) for data_set in SETS)
         scores = score(forget, retain, self.eps)
+        layers = self.last_layers or len(scores)
+        candidates = {site for part in self.parts for site in last_layers(scores, part, layers)}
         return select_top(
-            {site: scores[site] for site in scores if part_of(site) in self.parts},
+            {site: scores[site] for site in scores if site in candidates},
             self.prune_ratio,
             self.ranking,
             unit=MLP_INPUT,
-            importances={
-                f"i_{function}_{data_set}": importance(statistics, data_set, (function,), self.pooling, self.eps)
-                for function in FUNCTIONS
-                for data_set in SETS
-            },
+            importances=each_importance(statistics, self.pooling, self.eps),
         )
 
 

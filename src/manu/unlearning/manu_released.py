@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from manu.neurons.released import METRICS, ReleasedStatistics, group_of, last_layers, released_score
-from manu.neurons.selection import LINEAR_OUTPUT, Selection, part_of, select_top
+from manu.neurons.released import METRICS, ReleasedStatistics, group_of, released_score
+from manu.neurons.selection import LINEAR_OUTPUT, Selection, last_layers, part_of, select_top
 from manu.neurons.statistics import SETS
 from manu.unlearning.base import PruningMethod, require
 

@@ -1,0 +1,27 @@
+"""Control: neurons drawn at random, at the same ratio. What it forgets, it forgets by damage."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from manu.neurons.importance import each_importance
+from manu.neurons.selection import Selection, random_selection
+from manu.neurons.statistics import RunningStatistics
+from manu.unlearning.base import PruningMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomNeurons(PruningMethod):
+    """`prune_ratio` percent of all MLP neurons, each with the same chance. seed: of the draw."""
+
+    statistics: ClassVar[str] = "modality"
+
+    seed: int = 0
+
+    def select(self, statistics: RunningStatistics) -> Selection:
+        """The neurons to prune; of the statistics only the sites' widths are used."""
+        selection = random_selection(statistics.widths, self.prune_ratio, self.seed)
+        selection.importances.update(each_importance(statistics))
+        return selection
+
+
+METHOD = RandomNeurons
