@@ -1,0 +1,236 @@
+"""Claims as tests: a measure of one method in one run, as draws over people, held to a threshold.
+
+A measure is `f(run, method, context) -> draws [resamples + 1], first the value itself`, or a text that says why there
+is none: then the cell is inconclusive. config/claims.yaml names measures and thresholds; a verdict follows from them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from manu.analysis.origin import Origin, typed
+from manu.analysis.outcomes import RUN, Run, balanced, utility
+from manu.analysis.resampling import ends
+from manu.analysis.score_file import DECIMALS
+from manu.errors import UserError
+from manu.evaluation.vocabulary import MODALITIES
+
+CELL_COLUMNS = (
+    "claim", "model", "method", "forget_ratio", "seed", "measure", "threshold", "value", "ci_low", "ci_high",
+    "verdict", "reason",
+)  # fmt: skip
+COLUMNS = (
+    "claim", "says", "source", "model", "method", "measure", "threshold", "value", "ci_low", "ci_high", "cells",
+    "verdict", "reason",
+)  # fmt: skip
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
+EQUAL = 0.1  # forgetting successes that differ by no more count as equal
+SINGLE = ("only_abs", "only_freq", "only_var", "only_rms")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a measure may need beside the run: the baselines, and the prune ratio of each variant of the ablation."""
+
+    baselines: Sequence[str]
+    prune_ratios: Mapping[str, float]
+    union: str | None  # the variant with all importance functions at the ablation's own prune ratio
+
+
+Measure = Callable[[Run, str, Context], np.ndarray | str]
+
+
+def least_forgetting_success(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """The lesser of the two modalities' forgetting_success."""
+    parts = [run.success(method, modality) for modality in MODALITIES]
+    if any(part is None for part in parts):
+        return "not asked in both modalities"
+    return np.minimum(*parts)
+
+
+def balance_over_best_baseline(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """balanced_forgetting minus that of the baseline with the most."""
+    others = [run_balance(run, name) for name in context.baselines]
+    mine = run_balance(run, method)
+    if mine is None or not others or any(other is None for other in others):
+        return "no baseline was asked in both modalities"
+    return mine - np.max(others, axis=0)
+
+
+def utility_over_equal_baselines(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """model_utility minus that of the best baseline whose forgetting_success is equal within EQUAL."""
+    mine = _both(run, method)
+    equal = [name for name in context.baselines if abs(_both(run, name)[0] - mine[0]) <= EQUAL]
+    if not equal:
+        return f"no baseline forgets as much as {method} within {EQUAL:g}"
+    return utility(run, method) - np.max([utility(run, name) for name in equal], axis=0)
+
+
+def growth_with_prune_ratio(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """forgetting_success (both modalities) at the ablation's largest prune ratio minus that at its smallest."""
+    names = sorted((n for n in context.prune_ratios if n.startswith("ratio")), key=context.prune_ratios.get)
+    names = [name for name in names if name in run.methods]
+    if method != "manu" or len(names) < 2:
+        return "the ablation varies the prune ratio of manu at one forget ratio only"
+    return _both(run, names[-1]) - _both(run, names[0])
+
+
+def union_over_best_function(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """Selectivity (accuracy on retain minus on forget) of the union minus that of the best single function."""
+    singles = [name for name in SINGLE if name in run.methods]
+    if method != "manu" or context.union not in run.methods or not singles:
+        return "the ablation varies the functions of manu at one forget ratio only"
+    return _selectivity(run, context.union) - np.max([_selectivity(run, name) for name in singles], axis=0)
+
+
+def mean_gain_over_baselines(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """Mean over the baselines of (success - baseline's) / baseline's, forgetting_success over both modalities."""
+    mine = _both(run, method)
+    others = [_both(run, name) for name in context.baselines]
+    if not others or min(other[0] for other in others) <= 0:
+        return "a baseline forgets nothing: a gain over it has no size"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.mean([np.where(other > 0, (mine - other) / other, np.nan) for other in others], axis=0)
+
+
+def utility_kept(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """model_utility as a share of vanilla's."""
+    return utility(run, method) / utility(run, "vanilla")
+
+
+MEASURES: Mapping[str, Measure] = {
+    measure.__name__: measure
+    for measure in (
+        least_forgetting_success, balance_over_best_baseline, utility_over_equal_baselines, growth_with_prune_ratio,
+        union_over_best_function, mean_gain_over_baselines, utility_kept,
+    )
+}  # fmt: skip
+
+
+def run_balance(run: Run, method: str) -> np.ndarray | None:
+    """balanced_forgetting of a method in a run."""
+    parts = [run.success(method, modality) for modality in MODALITIES]
+    return None if any(part is None for part in parts) else balanced(*parts)
+
+
+def _both(run: Run, method: str) -> np.ndarray:
+    return np.mean([run.success(method, modality) for modality in MODALITIES], axis=0)
+
+
+def _selectivity(run: Run, method: str) -> np.ndarray:
+    kept, known = (np.mean([run.mean(method, s, m) for m in MODALITIES], axis=0) for s in ("retain", "forget"))
+    return kept - known
+
+
+def verdict_of(low: float, high: float, threshold: float) -> str:
+    """Reproduced if the whole interval is above the threshold, not if none of it reaches it."""
+    if low > threshold:
+        return REPRODUCED
+    return NOT_REPRODUCED if high < threshold else INCONCLUSIVE
+
+
+def verdict_over(verdicts: Sequence[str]) -> str:
+    """Reproduced if all are, not reproduced if any is not."""
+    if NOT_REPRODUCED in verdicts:
+        return NOT_REPRODUCED
+    return REPRODUCED if verdicts and set(verdicts) == {REPRODUCED} else INCONCLUSIVE
+
+
+def claim_cells(
+    answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int, level: float
+) -> pd.DataFrame:
+    """Every claim put to every subject and control in every run (CELL_COLUMNS).
+
+    answers: of all methods and of the ablation's variants; claims: config/claims.yaml.
+    """
+    rows = []
+    for keys, group in answers.groupby(list(RUN), sort=True):
+        run, named = Run(group, resamples), dict(zip(RUN, keys, strict=True))
+        for claim in claims["claims"]:
+            controls = claims["controls"] if claim.get("forgetting") else []
+            for method in [name for name in (*claims["subjects"], *controls) if name in run.methods]:
+                draws = MEASURES[claim["measure"]](run, method, context)
+                row = {"claim": claim["id"], "method": method, "measure": claim["measure"],
+                       "threshold": float(claim["threshold"])}  # fmt: skip
+                row |= {key: named[key] for key in ("model", "forget_ratio", "seed")}
+                if isinstance(draws, str):
+                    row |= {"verdict": INCONCLUSIVE, "reason": draws}
+                else:
+                    value, low, high = ends(draws, level)
+                    verdict = verdict_of(low, high, claim["threshold"])
+                    row |= {"value": value, "ci_low": low, "ci_high": high, "verdict": verdict}
+                    row |= {"reason": _reason(verdict, low, high)}
+                rows.append(row)
+    table = pd.DataFrame(rows, columns=list(CELL_COLUMNS))
+    return table.round({name: DECIMALS for name in ("value", "ci_low", "ci_high")})
+
+
+def _reason(verdict: str, low: float, high: float) -> str:
+    if np.isnan(low):
+        return "the value is not defined: vanilla knows no more of the forget people than retain_only"
+    return {
+        REPRODUCED: "the interval lies above the threshold",
+        NOT_REPRODUCED: "the interval lies below the threshold",
+        INCONCLUSIVE: "the threshold lies inside the interval",
+    }[verdict]
+
+
+def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
+    """One row per claim, architecture and method (COLUMNS), then one per method for all architectures together.
+
+    value: mean over the cells that have one; ci_low, ci_high: from the lowest end to the highest of theirs.
+    """
+    said = {claim["id"]: claim for claim in claims["claims"]}
+    rows = []
+    for (claim, model, method), group in cells.groupby(["claim", "model", "method"], sort=False):
+        there = group.dropna(subset=["value"])
+        # a cell for which the study has no measure does not speak against one that has
+        verdict = verdict_over(list(there["verdict"])) if len(there) else INCONCLUSIVE
+        counts = group["verdict"].value_counts()
+        named = [verdict for verdict in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE) if verdict in counts]
+        reason = "; ".join(f"{counts[verdict]} of {len(group)} {verdict}" for verdict in named)
+        if not len(there):
+            reason = group["reason"].iloc[0]
+        rows.append({
+            "claim": claim, "says": said[claim]["says"], "source": said[claim]["source"], "model": model,
+            "method": method, "measure": said[claim]["measure"], "threshold": float(said[claim]["threshold"]),
+            "value": there["value"].mean(), "ci_low": there["ci_low"].min(), "ci_high": there["ci_high"].max(),
+            "cells": len(group), "verdict": verdict, "reason": reason,
+        })  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    alls = []
+    for (claim, method), group in table.groupby(["claim", "method"], sort=False):
+        row = group.iloc[0].to_dict() | {"model": "all architectures", "cells": int(group["cells"].sum())}
+        row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
+        alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
+    whole = pd.DataFrame([*rows, *alls], columns=list(COLUMNS))
+    return whole.round({name: DECIMALS for name in ("value", "ci_low", "ci_high")})
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV, the same byte for byte on every run; an empty cell is what is not defined."""
+    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+
+
+def read_claims(document: object, path: str) -> Mapping:
+    """The claims file, checked. Raises UserError naming what is wrong."""
+    if not isinstance(document, Mapping) or not {"claims", "subjects", "controls"} <= set(document):
+        raise UserError(f"{path}: needs the keys claims, subjects and controls")
+    for number, claim in enumerate(document["claims"]):
+        missing = [key for key in ("id", "says", "source", "measure", "threshold") if key not in claim]
+        if missing:
+            raise UserError(f"{path}: claim {number + 1} lacks '{missing[0]}'")
+        if claim["measure"] not in MEASURES:
+            unknown = f"unknown measure '{claim['measure']}' of '{claim['id']}'"
+            raise UserError(f"{path}: {unknown}; known: {', '.join(MEASURES)}")
+    return document
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The answers of the runs that a claim is tested on; it may use every method of a run."""
+    if column not in ("value", "ci_low", "ci_high"):
+        return None
+    where = {key: (typed(key, row[key]),) for key in ("model", "forget_ratio", "seed") if row.get(key)}
+    return Origin(("answers", "variants"), where, "correct")

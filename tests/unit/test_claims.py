@@ -1,0 +1,121 @@
+"""Claims: measures by hand, verdicts by rule, an oracle that passes and a vanilla model that fails."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from manu.analysis.claims import (
+    INCONCLUSIVE, MEASURES, NOT_REPRODUCED, REPRODUCED, Context, claim_cells, claim_table, read_claims, verdict_of,
+    verdict_over,
+)  # fmt: skip
+from manu.analysis.outcomes import ANSWER_COLUMNS, Run
+from manu.errors import UserError
+from manu.evaluation.vocabulary import MODALITIES
+
+CLAIMS = Path(__file__).parents[2] / "config/claims.yaml"
+# accuracy on forget with the picture, by name, and on retain
+METHODS = {
+    "vanilla": (1.0, 1.0, 1.0), "retain_only": (0.2, 0.2, 1.0), "ga": (0.2, 0.8, 0.8), "npo": (0.4, 1.0, 0.9),
+    "manu": (0.4, 0.4, 0.9), "manu_released": (1.0, 1.0, 1.0),
+    "ratio10": (1.0, 1.0, 1.0), "ratio30": (0.6, 0.6, 1.0), "only_abs": (0.6, 1.0, 0.8), "only_var": (1.0, 1.0, 1.0),
+}  # fmt: skip
+CONTEXT = Context(("ga", "npo"), {"ratio10": 10.0, "ratio30": 30.0, "only_abs": 30.0, "only_var": 30.0}, "ratio30")
+
+
+def answers(model: str = "m") -> pd.DataFrame:
+    rows = []
+    for method, accuracies in METHODS.items():
+        cells = [("forget", "multimodal", accuracies[0]), ("forget", "text", accuracies[1])]
+        cells += [("retain", modality, accuracies[2]) for modality in MODALITIES]
+        for split, modality, accuracy in cells:
+            for person in range(10):
+                for number in range(5):  # everyone the same: intervals without width
+                    question = f"{split}{person}/{modality}/{number}"
+                    rows.append(("s", model, 10, 0, method, split, modality, "classification", f"{split}{person}",
+                                 question, "x", "", "", float(number < round(5 * accuracy)), np.nan))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return Run(answers(), 20)
+
+
+@pytest.mark.parametrize(
+    ("measure", "method", "value"),
+    [
+        ("least_forgetting_success", "manu", 0.75),
+        ("least_forgetting_success", "ga", 0.25),
+        ("balance_over_best_baseline", "manu", 0.75 - 2 * 1.0 * 0.25 / 1.25),
+        ("utility_over_equal_baselines", "manu", "no baseline forgets as much as manu within 0.1"),
+        ("growth_with_prune_ratio", "manu", 0.5),
+        ("growth_with_prune_ratio", "manu_released", "at one forget ratio only"),
+        ("union_over_best_function", "manu", (1.0 - 0.6) - (0.8 - 0.8)),
+        ("mean_gain_over_baselines", "manu", np.mean([(0.75 - 0.625) / 0.625, (0.75 - 0.375) / 0.375])),
+        ("utility_kept", "manu", 0.8),  # 0.9 of 5 questions rounds to 4
+    ],
+)
+def test_measures_by_hand(run, measure, method, value):
+    got = MEASURES[measure](run, method, CONTEXT)
+    if isinstance(value, str):
+        assert value in got
+    else:
+        assert np.allclose(got, value)
+
+
+def test_utility_is_compared_at_equal_forgetting():
+    frame = answers()
+    frame.loc[frame["method"] == "npo", "correct"] = frame.loc[frame["method"] == "manu", "correct"].to_numpy()
+    lost = (frame["method"] == "npo") & (frame["split"] == "retain") & (frame["profile_id"] == "retain0")
+    frame.loc[lost, "correct"] = 0.0
+    got = MEASURES["utility_over_equal_baselines"](Run(frame, 20), "manu", CONTEXT)
+    assert got[0] == pytest.approx(0.8 / 10)
+
+
+def test_verdicts():
+    assert verdict_of(0.6, 0.9, 0.5) == REPRODUCED
+    assert verdict_of(0.1, 0.4, 0.5) == NOT_REPRODUCED
+    assert verdict_of(0.4, 0.6, 0.5) == verdict_of(0.5, 0.5, 0.5) == INCONCLUSIVE
+    assert verdict_of(float("nan"), float("nan"), 0.5) == INCONCLUSIVE
+    assert verdict_over([REPRODUCED, REPRODUCED]) == REPRODUCED
+    assert verdict_over([REPRODUCED, INCONCLUSIVE]) == INCONCLUSIVE
+    assert verdict_over([REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED]) == NOT_REPRODUCED
+    assert verdict_over([]) == INCONCLUSIVE
+
+
+def test_the_tables():
+    claims = read_claims(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")), "claims")
+    cells = claim_cells(pd.concat([answers("m"), answers("n")]), claims, CONTEXT, 20, 0.95)
+    table = claim_table(cells, claims)
+    assert table["verdict"].isin([REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE]).all()
+    assert (table["reason"] != "").all() and (cells["reason"] != "").all()
+    verdicts = table.set_index(["claim", "model", "method"])["verdict"]
+    # the controls: an oracle passes every test of forgetting, vanilla fails every one
+    forgetting = [claim["id"] for claim in claims["claims"] if claim.get("forgetting")]
+    assert forgetting
+    for claim in forgetting:
+        assert verdicts[claim, "all architectures", "retain_only"] == REPRODUCED
+        assert verdicts[claim, "all architectures", "vanilla"] == NOT_REPRODUCED
+    assert verdicts["forgets_in_both_modalities", "m", "manu"] == REPRODUCED
+    assert verdicts["forgets_in_both_modalities", "n", "manu_released"] == NOT_REPRODUCED
+    assert verdicts["utility_at_equal_forgetting", "m", "manu"] == INCONCLUSIVE
+    assert verdicts["performance_kept", "all architectures", "manu"] == NOT_REPRODUCED
+    assert verdicts["performance_kept", "all architectures", "manu_released"] == REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.pop("subjects"), "needs the keys"),
+        (lambda d: d["claims"][0].pop("threshold"), "claim 1 lacks 'threshold'"),
+        (lambda d: d["claims"][0].update(measure="x"), "unknown measure 'x' of 'forgets_in_both_modalities'; known:"),
+    ],
+)
+def test_a_broken_claims_file_is_refused(change, said):
+    document = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    change(document)
+    with pytest.raises(UserError, match=said):
+        read_claims(document, "claims.yaml")

@@ -1,0 +1,104 @@
+"""The paper beside ours: every published number has a status and a reason, and the arithmetic is right."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from manu.analysis.comparison import (
+    DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
+)  # fmt: skip
+from manu.errors import UserError
+
+REPORTED = Path(__file__).parents[2] / "data/reported/reported.csv"
+PAPER = Scale(True, "", 0.01)
+
+
+def scores() -> pd.DataFrame:
+    rows = [
+        ("llava", "manu", 5, 0, "forget", modality, task, metric, value, 50, value - 0.1, value + 0.1)
+        for modality, value in (("multimodal", 0.40), ("text", 0.60))
+        for task, metric in (("classification", "accuracy"), ("generation", "rougeL"))
+    ]
+    keys = ["model", "method", "forget_ratio", "seed", "split", "modality", "task", "metric", "value", "n", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=keys)
+
+
+def outcomes() -> pd.DataFrame:
+    rows = [("llava", "manu", 5, 0, "forget", "both", "forget_quality", 0.7, 200, 0.6, 0.8)]
+    keys = ["model", "method", "forget_ratio", "seed", "split", "modality", "metric", "value", "n", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=keys)
+
+
+def published(**changes: str) -> dict:
+    row = dict.fromkeys(REPORTED_COLUMNS, "x") | {
+        "model": "LLaVA-1.5-7B", "benchmark": "MLLMU-Bench", "forget_ratio": "5%", "method": "MANU", "split": "forget",
+        "modality": "unspecified", "task": "classification", "metric": "accuracy_pct", "value": "50.5",
+    }  # fmt: skip
+    return row | changes
+
+
+def compare(scale: Scale = PAPER, **changes: str) -> dict:
+    return comparison(pd.DataFrame([published(**changes)]), scores(), outcomes(), scale).iloc[0].to_dict()
+
+
+def test_a_mean_over_modalities_in_the_published_unit():
+    row = compare()
+    assert (row["our_value"], row["difference"], row["our_n"]) == ("50.000000", "-0.500000", "100")
+    assert (row["our_ci_low"], row["our_ci_high"]) == ("40.000000", "60.000000")
+    assert row["status"] == MATCHED and row["our_modality"] == "multimodal and text"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "value"),
+    [
+        ({"modality": "text", "value": "60.9"}, MATCHED, "60.000000"),
+        ({"modality": "text", "value": "69"}, WITHIN, "60.000000"),
+        ({"modality": "text", "value": "71"}, DIFFERS, "60.000000"),
+        ({"task": "generation", "metric": "rouge_l", "value": "0.5"}, MATCHED, "0.500000"),
+        ({"task": "generation", "metric": "rouge_l", "value": "50"}, MATCHED, "50.000000"),
+        ({"task": "aggregate", "metric": "forget_quality", "value": "0.684", "modality": "mixed"}, WITHIN, "0.700000"),
+    ],
+)
+def test_statuses_of_a_comparable_study(changes, status, value):
+    row = compare(**changes)
+    assert (row["status"], row["our_value"]) == (status, value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "Qwen2.5-VL-7B"}, "the architecture Qwen2.5-VL-7B is not in this study"),
+        ({"model": "Idefics2-8B"}, "this study has no model 'idefics2'"),
+        ({"benchmark": "CLEAR"}, "the benchmark CLEAR is not in this study"),
+        ({"method": "RMU"}, "the method RMU is not in this study"),
+        ({"method": "GA"}, "this study has no accuracy of ga at 5 percent"),
+        ({"forget_ratio": "15%"}, "this study has no accuracy of manu at 15 percent"),
+        ({"metric": "jailbreak", "task": "robustness"}, "is not measured in this study"),
+    ],
+)
+def test_what_is_not_run_says_why(changes, reason):
+    row = compare(**changes)
+    assert row["status"] == NOT_RUN and reason in row["reason"] and row["our_value"] == ""
+
+
+def test_small_models_are_not_comparable():
+    row = compare(Scale(False, "tiny models", 0.01))
+    assert row["status"] == NOT_COMPARABLE and row["our_value"] == "50.000000"
+    assert row["reason"] == "ours: tiny models; published: LLaVA-1.5-7B on MLLMU-Bench"
+
+
+def test_every_published_number_has_a_status_and_a_reason():
+    reported = read_reported(REPORTED)
+    table = comparison(reported, scores(), outcomes(), Scale(False, "tiny models", 0.01))
+    assert len(table) == len(reported) == 1007
+    assert (table[["status", "reason"]] != "").all(axis=None)
+    pd.testing.assert_frame_equal(table[list(REPORTED_COLUMNS)], reported)
+    assert list(table.columns) == [*REPORTED_COLUMNS, *OUR_COLUMNS]
+    assert (table["status"] == NOT_COMPARABLE).sum() > 0
+
+
+def test_a_broken_file_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="lacks the columns: source_paper"):
+        read_reported(tmp_path / "x.csv")
