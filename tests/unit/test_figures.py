@@ -55,11 +55,14 @@ def data(module) -> pd.DataFrame:
 
 def test_the_registry_lists_the_files_of_the_folder():
     assert {"modality_balance", "pruned_per_layer", "tradeoff"} <= set(known_figures())
-    with pytest.raises(UserError, match="unknown figure 'tradoff'; known: .*pruned_per_layer, tradeoff"):
+    with pytest.raises(UserError, match="unknown figure 'tradoff'; known: .*pruned_per_layer, .*tradeoff"):
         figure_module("tradoff")
 
 
-@pytest.mark.parametrize("name", known_figures())
+DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks")]
+
+
+@pytest.mark.parametrize("name", DRAWN_HERE)
 def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
     module = figure_module(name)
     assert module.NEEDS in ("scores", "masks") and module.TITLE and module.CAPTION.endswith(".")
@@ -74,7 +77,7 @@ def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
     assert b"dc:date" not in (tmp_path / "once" / "a.b.svg").read_bytes()
 
 
-@pytest.mark.parametrize("name", known_figures())
+@pytest.mark.parametrize("name", DRAWN_HERE)
 def test_every_figure_says_when_there_is_nothing_to_draw(name):
     module = figure_module(name)
     figure, frame = module.draw(data(module).head(0), METHODS)

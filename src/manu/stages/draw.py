@@ -1,7 +1,8 @@
-"""Rules draw_scores and draw_masks: one figure as PNG, SVG and CSV (the numbers drawn).
+"""Rules draw_scores, draw_masks and draw_tables: one figure as PNG, SVG and CSV (the numbers drawn).
 
 Reads the configuration's `methods` (names and their order). A figure's module says in NEEDS whether it is
-drawn from `--scores` or from `--masks`; a mask's path tells its model, seed, forget ratio and method.
+drawn from `--scores`, from `--masks` (a mask's path tells its model, seed, forget ratio and method) or from
+another table of the study, `--tables`.
 """
 
 import pandas as pd
@@ -22,6 +23,7 @@ def parser() -> StageParser:
     options.add_argument("--figure", required=True, help="name of a file in manu/analysis/figures")
     options.read("scores", required=False, help="scores.csv")
     options.read("masks", required=False, nargs="*", help="mask.safetensors of the pruning methods")
+    options.read("tables", required=False, nargs="*", help="the table that the figure needs, one file or one per model")
     for form in ("png", "svg", "csv"):
         options.write(form)
     return options
@@ -32,7 +34,7 @@ def main(options, config) -> str:
     module = figure_module(options.figure)
     methods = list(config["methods"])
     data = _data(options, module.NEEDS)
-    unknown = sorted(set(data["method"]) - set(row_order(methods)))
+    unknown = sorted(set(data["method"]) - set(row_order(methods))) if module.NEEDS in ("scores", "masks") else []
     if unknown:
         known = ", ".join(methods)
         raise UserError(f"figure {options.figure}: unknown method '{unknown[0]}'; the study lists: {known}")
@@ -47,7 +49,10 @@ def _data(options, needs: str) -> pd.DataFrame:
         return read_scores(options.scores)
     if needs == "masks" and options.masks is not None:
         return read_pruned(options.masks)
-    raise UserError(f"figure {options.figure} is drawn from the {needs}: give --{needs}")
+    if needs not in ("scores", "masks") and options.tables:
+        return pd.concat([pd.read_csv(path) for path in options.tables], ignore_index=True)
+    given = needs if needs in ("scores", "masks") else "tables"
+    raise UserError(f"figure {options.figure} is drawn from the {needs}: give --{given}")
 
 
 def origin(options, row, column) -> Origin | None:

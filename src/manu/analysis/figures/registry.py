@@ -1,9 +1,9 @@
 """Figures by name: one file in this folder is one figure.
 
-A figure's module has the constants NEEDS ("scores": the table of scores.csv; "masks": the pruned neurons
-of each mask), TITLE and CAPTION, `draw(data, methods) -> (Figure, DataFrame)`: methods in the study's
-order; the DataFrame holds exactly what the figure shows; and `origin(row, column)`: the rows that a number in
-that table comes from (manu.analysis.origin).
+A figure's module has the constants NEEDS ("scores": the table of scores.csv; "masks": the pruned neurons of each
+mask; or a table by its name: "outcomes", "ablation", "neurons", "claims", "comparison"), TITLE and CAPTION,
+`draw(data, methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame holds exactly what the
+figure shows; and `origin(row, column)`: the rows that a number in that table comes from (manu.analysis.origin).
 """
 
 from importlib import import_module

@@ -1,0 +1,131 @@
+"""How selective each variant of pruning is: what it leaves of retain minus what it leaves of forget."""
+
+import re
+from collections import Counter
+from itertools import groupby
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from manu.analysis.ablation import SELECTIVITY
+from manu.analysis.figures.style import FAINT, GREY, INK, legend_below, look, message_figure, new_figure
+from manu.analysis.origin import Origin, same
+from manu.evaluation.vocabulary import MODALITIES
+
+NEEDS = "ablation"
+TITLE = "Selectivity of the variants"
+CAPTION = (
+    "Selectivity of each variant of the ablation: classification accuracy on the people to be kept minus that on the "
+    "people to be forgotten, in percentage points, with bootstrap intervals over people (means over seeds), one panel "
+    "per model and modality. At 0 (solid line) a variant hits both alike; further right is better. Dashed, with its "
+    "interval as a band: vanilla, the model before pruning. A name carries its prune ratio in brackets where that is "
+    "not the usual one."
+)
+COLUMNS = (
+    "model", "forget_ratio", "modality", "method", "prune_ratio", "seeds", "selectivity_points", "ci_low", "ci_high",
+    "n",
+)  # fmt: skip
+DOT = "#332288"
+_BAND = "#f4f4f4"  # behind every other group of variants
+
+
+def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its dots (COLUMNS, points, means over seeds) from rows of manu.analysis.ablation.
+
+    Vanilla's rows are the dashed lines.
+    """
+    dots = _dots(ablation)
+    with look():
+        if (dots["method"] == "vanilla").all():
+            return message_figure("No variant of the ablation was asked on both forget and retain."), dots.head(0)
+        return _figure(dots), dots
+
+
+def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
+    chosen = ablation[ablation["split"] == SELECTIVITY].dropna(subset=["accuracy"])
+    numbers = ["accuracy", "ci_low", "ci_high"]
+    chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
+    dots = chosen.groupby(list(COLUMNS[:5]), sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"), **{name: (name, "mean") for name in numbers}, n=("n", "sum")
+    )
+    order = {"method": list(dict.fromkeys(ablation["method"])), "modality": list(MODALITIES)}
+    return dots.rename(columns={"accuracy": "selectivity_points"})[list(COLUMNS)].sort_values(
+        ["model", "forget_ratio", "modality", "method"],
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        ignore_index=True,
+    )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The variant's rows "retain minus forget" of the ablation, one per seed."""
+    if column not in ("selectivity_points", "ci_low", "ci_high", "n"):
+        return None
+    where = same(row, "model", "forget_ratio", "method", "modality") | {"split": (SELECTIVITY,)}
+    return Origin(("tables",), where, "accuracy" if column == "selectivity_points" else column)
+
+
+def _figure(dots: pd.DataFrame) -> Figure:
+    ratios = sorted(set(dots["forget_ratio"]))
+    modalities = [modality for modality in MODALITIES if modality in set(dots["modality"])]
+    across = [(model, modality) for model in dict.fromkeys(dots["model"]) for modality in modalities]
+    variants = dots[dots["method"] != "vanilla"]
+    pruned = variants.drop_duplicates("method").set_index("method")["prune_ratio"]
+    names = list(pruned.index)
+    usual = Counter(pruned).most_common(1)[0][0]
+    labels = [name if pruned[name] == usual else f"{name} ({pruned[name]:g} %)" for name in names]
+    width = max(2.1 * len(across) + 1.7, 6.5)
+    figure = new_figure(width, (0.2 * len(names) + 0.75) * len(ratios) + 1.1)
+    axes = figure.subplots(len(ratios), len(across), squeeze=False, sharex=True, sharey=True)
+    for row, ratio in enumerate(ratios):
+        for column, (model, modality) in enumerate(across):
+            panel = axes[row][column]
+            here = (dots["model"] == model) & (dots["forget_ratio"] == ratio) & (dots["modality"] == modality)
+            _panel(panel, dots[here], names, labels)
+            panel.set_title(f"{model}, {modality}\nforget {ratio} %")
+            if row == len(ratios) - 1:
+                panel.set_xlabel("retain minus forget,\npercentage points")
+    handles = [
+        Line2D([], [], color=DOT, marker="o", markersize=5, linewidth=1.1, label="variant, with its interval"),
+        Line2D([], [], color=GREY, linewidth=1.2, label="0: hits both alike"),
+    ]
+    if len(variants) < len(dots):
+        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="vanilla (band: its interval)"))
+    legend_below(figure, handles, width, wide=2.2)
+    said = f"prune ratio {usual:g} % where none is given; further right is better"
+    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, dots: pd.DataFrame, names: list[str], labels: list[str]) -> None:
+    first = 0
+    for place, group in enumerate(_groups(names)):
+        if place % 2 == 0:
+            axes.axhspan(first - 0.5, first + len(group) - 0.5, color=_BAND, linewidth=0, zorder=0)
+        first += len(group)
+    axes.axvline(0.0, color=GREY, linewidth=1.2, zorder=1)
+    for dot in dots.itertuples():
+        if dot.method == "vanilla":
+            axes.axvspan(dot.ci_low, dot.ci_high, color=FAINT, alpha=0.6, linewidth=0, zorder=0.5)
+            axes.axvline(dot.selectivity_points, color=INK, linestyle="--", linewidth=1.2, zorder=2)
+            continue
+        value, place = dot.selectivity_points, names.index(dot.method)
+        axes.errorbar(
+            value, place, xerr=[[max(value - dot.ci_low, 0.0)], [max(dot.ci_high - value, 0.0)]],
+            color=DOT, marker="o", markersize=4.5, elinewidth=1.1, zorder=3,
+        )  # fmt: skip
+    axes.set_yticks(range(len(names)), labels)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+
+
+def _groups(names: list[str]) -> list[list[str]]:
+    """Neighbours whose names start alike, and runs of neighbours that start like no other."""
+
+    def start(name: str) -> str:
+        return re.match(r"[^\d_]*", name)[0]
+
+    counts = Counter(key for key, _ in groupby(names, start) for _ in _)
+    return [list(group) for _, group in groupby(names, lambda name: start(name) if counts[start(name)] > 1 else "")]

@@ -1,0 +1,138 @@
+"""Is forgetting balanced? Forgetting success in both modalities, method by method, as a heat map."""
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from manu.analysis.figures.style import GREY, look, message_figure, new_figure
+from manu.analysis.origin import Origin, same
+from manu.analysis.tables import row_order
+from manu.evaluation.vocabulary import MODALITIES
+
+NEEDS = "outcomes"
+TITLE = "Balance of forgetting"
+CAPTION = (
+    "Forgetting success on the people to be forgotten, in percent: 0 is vanilla's accuracy (nothing forgotten), 100 "
+    "that of the model that never saw them (retain_only). One row per method, one column per forget ratio and "
+    "modality, one panel per model (means over seeds); the colours are cut at 0 and 100, the numbers are not. "
+    "Forgetting is balanced where the two columns of a forget ratio are alike and both are dark. n/d: not defined, "
+    "as vanilla knows no more of these people than retain_only."
+)
+COLUMNS = (
+    "model", "forget_ratio", "modality", "method", "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n",
+)  # fmt: skip
+COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for every kind of colour blindness
+_CELL = (0.62, 0.34)  # inches
+_GAP = 0.16  # between the forget ratios, in cells
+
+
+def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its cells (COLUMNS, percent, means over the seeds that have a value) from rows of outcomes.csv.
+
+    Raises ValueError on a method that is neither a reference nor in `methods`.
+    """
+    cells = _cells(outcomes, methods)
+    with look():
+        if cells.empty:
+            return message_figure("No forgetting success on forget."), cells
+        return _figure(cells, methods), cells
+
+
+def _cells(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    shown = (outcomes["metric"] == "forgetting_success") & (outcomes["split"] == "forget")
+    chosen = outcomes[shown & outcomes["modality"].isin(MODALITIES)]
+    numbers = ["value", "ci_low", "ci_high"]
+    chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
+    there = chosen["value"].notna()  # what has no value is not averaged, and not counted either
+    chosen = chosen.assign(seed=chosen["seed"].where(there), n=chosen["n"].where(there, 0).astype("int64"))
+    cells = chosen.groupby(list(COLUMNS[:4]), sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"), **{name: (name, "mean") for name in numbers}, n=("n", "sum")
+    )
+    order = {"method": row_order(methods), "modality": list(MODALITIES)}
+    return cells.rename(columns={"value": "forgetting_success_percent"})[list(COLUMNS)].sort_values(
+        ["model", "method", "forget_ratio", "modality"],
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        ignore_index=True,
+    )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The method's rows of outcomes.csv, one per seed."""
+    if column not in ("forgetting_success_percent", "ci_low", "ci_high", "n"):
+        return None
+    where = same(row, "model", "forget_ratio", "modality", "method")
+    where |= {"metric": ("forgetting_success",), "split": ("forget",)}
+    return Origin(("tables",), where, "value" if column == "forgetting_success_percent" else column)
+
+
+def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
+    ratios = sorted(set(cells["forget_ratio"]))
+    models = list(dict.fromkeys(cells["model"]))
+    modalities = [modality for modality in MODALITIES if modality in set(cells["modality"])]
+    names = [name for name in row_order(methods) if name in set(cells["method"])]
+    across = [(ratio, modality) for ratio in ratios for modality in modalities]
+    width = max(_CELL[0] * (len(across) + _GAP * len(ratios)) * len(models) + 2.1, 6.5)
+    figure = new_figure(width, _CELL[1] * len(names) + 2.4)
+    figure.get_layout_engine().set(wspace=0.05)
+    axes = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    for panel, model in zip(axes, models, strict=True):
+        _panel(panel, cells[cells["model"] == model], names, across)
+        panel.set_title(model)
+    scale = figure.colorbar(
+        ScalarMappable(Normalize(0.0, 100.0), COLOURS), ax=list(axes), location="bottom", aspect=45, pad=0.04,
+        shrink=0.8, ticks=[0, 25, 50, 75, 100],
+    )  # fmt: skip
+    scale.set_label("forgetting success, %  (0: nothing forgotten, 100: as if never seen)")
+    scale.outline.set_edgecolor(GREY)
+    figure.suptitle(
+        f"{TITLE}\nforgetting success in percent; balanced: both modalities alike and dark", fontsize=10.5
+    )
+    return figure
+
+
+def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple]) -> None:
+    colours, scale = matplotlib.colormaps[COLOURS], Normalize(0.0, 100.0, clip=True)
+    per_ratio = len({modality for _, modality in across})
+    places = [place + _GAP * (place // per_ratio) for place in range(len(across))]
+    for cell in cells.itertuples():
+        x, y = places[across.index((cell.forget_ratio, cell.modality))], names.index(cell.method)
+        value = cell.forgetting_success_percent
+        box = {"xy": (x - 0.5, y - 0.5), "width": 1.0, "height": 1.0}
+        box |= {"edgecolor": GREY, "linewidth": 0.5, "clip_on": False}
+        if pd.isna(value):
+            axes.add_patch(Rectangle(**box, facecolor="white", hatch="////"))
+            mask = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+            axes.text(x, y, "n/d", ha="center", va="center", fontsize=8, bbox=mask)
+            continue
+        colour = colours(float(scale(value)))
+        axes.add_patch(Rectangle(**box, facecolor=colour))
+        ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179 both contrast alike
+        axes.text(x, y, _whole(value), ha="center", va="center", fontsize=9, color=ink)
+    for place in range(0, len(across), per_ratio):
+        middle = places[place] + (per_ratio - 1) / 2
+        axes.annotate(
+            f"forget {across[place][0]} %", xy=(middle, 0.0), xycoords=axes.get_xaxis_transform(), xytext=(0, -32),
+            textcoords="offset points", ha="center", va="top",
+        )  # fmt: skip
+    axes.set_xticks(places, [modality.replace("multimodal", "multi-\nmodal") for _, modality in across])
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    axes.set_xlim(-0.5, places[-1] + 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance of an sRGB colour: 0 black, 1 white."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _whole(percent: float) -> str:
+    """A whole number; never a negative 0."""
+    return str(round(percent)).replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,129 @@
+"""The claims and what became of them: a verdict per method and architecture, with the value it rests on."""
+
+from collections.abc import Mapping
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from manu.analysis.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from manu.analysis.figures.style import FAINT, GREY, INK, look, message_figure, new_figure
+from manu.analysis.origin import Origin
+
+NEEDS = "claims"
+TITLE = "The claims, put to the test"
+CAPTION = (
+    "One row per claim, one column per method and architecture. A claim is reproduced where the whole interval over "
+    "people lies above the threshold in every run, not reproduced where it lies below in any, inconclusive "
+    "otherwise, also where the study has no value for it. Beneath the verdict: the mean value over the runs and the "
+    "interval from the lowest end to the highest, in the unit of the claim's measure. The controls vanilla, which "
+    "forgot nothing, and retain_only, which never saw the people to be forgotten, are put to the claims of "
+    "forgetting only: the one should fail them, the other pass."
+)
+COLUMNS = ("claim", "model", "method", "verdict", "value", "ci_low", "ci_high", "threshold")
+VERDICTS = {  # symbol, ink, background (of different greys in print)
+    REPRODUCED: ("\N{CHECK MARK}", "#003f63", "#a6cfe8"),
+    NOT_REPRODUCED: ("\N{BALLOT X}", "#8f3f00", "#fde6d4"),
+    INCONCLUSIVE: ("?", "#555555", "#f6f6f6"),
+}
+_LEFT, _CELL, _ROW, _HEAD = 2.5, 0.97, 0.74, 0.62  # inches: text's width, a cell's; least height of a row, heading's
+_WRAP = 40  # letters in a line of a claim
+
+
+def draw(claims: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its cells (COLUMNS, in the grid's order) from rows of claims.csv."""
+    cells = _cells(claims)
+    with look():
+        if cells.empty:
+            return message_figure("No claim was put to the test."), cells
+        return _figure(cells, dict(zip(claims["claim"], claims["says"], strict=True))), cells
+
+
+def _cells(claims: pd.DataFrame) -> pd.DataFrame:
+    numbers = ["value", "ci_low", "ci_high", "threshold"]
+    cells = claims[list(COLUMNS)].assign(**{name: pd.to_numeric(claims[name], errors="coerce") for name in numbers})
+    keys = ["claim", "method", "model"]
+    order = {key: list(dict.fromkeys(claims[key])) for key in keys}
+    return cells.sort_values(keys, key=lambda column: column.map(order[column.name].index), ignore_index=True)
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The row of claims.csv."""
+    if column not in ("value", "ci_low", "ci_high"):
+        return None
+    return Origin(("tables",), {key: (row[key],) for key in ("claim", "model", "method")}, column)
+
+
+def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
+    blocks = _blocks(cells)
+    models = list(dict.fromkeys(cells["model"]))
+    columns = len(models) * max(len(methods) for methods, _ in blocks)
+    texts = {claim: fill(str(text), _WRAP) for claim, text in says.items()}
+    row = max(_ROW, *(0.13 * (text.count("\n") + 1) + 0.27 for text in texts.values()))
+    heights = [_HEAD + row * len(claims) for _, claims in blocks]
+    width = max(_LEFT + _CELL * columns, 6.5)
+    figure = new_figure(width + 0.2, sum(heights) + 0.75 + 0.1 * len(blocks))
+    axes = figure.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for panel, height, (methods, claims) in zip(axes, heights, blocks, strict=True):
+        across = [(method, model) for method in methods for model in models]
+        _head(panel, across, len(models))
+        for place, claim in enumerate(claims):
+            _row(panel, cells[cells["claim"] == claim], across, texts[claim], _HEAD + row * place, row)
+        panel.set_xlim(0, width)
+        panel.set_ylim(height, 0)
+        panel.set_axis_off()
+    said = "in small type: the value and its interval over people; the threshold stands at the left"
+    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    return figure
+
+
+def _blocks(cells: pd.DataFrame) -> list[tuple[list[str], list[str]]]:
+    """(methods, claims): methods that are put to the same claims stand side by side, the others below."""
+    put: dict[tuple, list[str]] = {}
+    for method, group in cells.groupby("method", sort=False):
+        put.setdefault(tuple(dict.fromkeys(group["claim"])), []).append(method)
+    return [(methods, list(claims)) for claims, methods in put.items()]
+
+
+def _head(axes: Axes, across: list[tuple[str, str]], per_method: int) -> None:
+    """The columns' names: (method, model), `per_method` of them for each method."""
+    for place, (method, model) in enumerate(across):
+        left = _LEFT + _CELL * place
+        if place % per_method == 0:
+            right = left + _CELL * per_method
+            axes.text((left + right) / 2, 0.16, method, ha="center", va="center", fontsize=9.5, weight="bold")
+            axes.plot([left + 0.05, right - 0.05], [0.27, 0.27], color=GREY, linewidth=0.8)
+        axes.text(left + _CELL / 2, 0.44, model.replace(" ", "\n"), ha="center", va="center", fontsize=8)
+
+
+def _row(axes: Axes, cells: pd.DataFrame, across: list[tuple], text: str, top: float, height: float) -> None:
+    """One claim: its text at the left, then its cells."""
+    axes.plot([0, _LEFT + _CELL * len(across)], [top, top], color=FAINT, linewidth=0.8, zorder=0)
+    axes.text(0.02, top + 0.06, text, ha="left", va="top", fontsize=8)
+    holds = f"holds above {cells['threshold'].iloc[0]:g}"
+    axes.text(0.02, top + height - 0.06, holds, ha="left", va="bottom", fontsize=7, color="#555555")
+    for cell in cells.to_dict("records"):
+        if (cell["method"], cell["model"]) in across:
+            _cell(axes, _LEFT + _CELL * across.index((cell["method"], cell["model"])), top, height, cell)
+
+
+def _cell(axes: Axes, left: float, top: float, height: float, cell: Mapping) -> None:
+    symbol, ink, background = VERDICTS[cell["verdict"]]
+    box = (left + 0.025, top + 0.025), _CELL - 0.05, height - 0.05
+    axes.add_patch(Rectangle(*box, facecolor=background, zorder=1))
+    lines = [(0.0, symbol, 11.0, ink), (0.17, cell["verdict"], 7.5, ink)]
+    if not pd.isna(cell["value"]):
+        ends = f"[{_number(cell['ci_low'])}, {_number(cell['ci_high'])}]"
+        lines += [(0.32, _number(cell["value"]), 7.0, INK), (0.45, ends, 6.5, INK)]
+    first = top + (height - lines[-1][0]) / 2 - 0.01
+    for below, words, size, colour in lines:
+        axes.text(left + _CELL / 2, first + below, words, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _number(value: float) -> str:
+    """Three decimals, so that a value and its threshold can be told apart; never a negative 0."""
+    if pd.isna(value):
+        return "n/d"
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "\N{MINUS SIGN}")

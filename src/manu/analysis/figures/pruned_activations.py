@@ -1,0 +1,93 @@
+"""What the pruned neurons did: their activation on forget against that on retain, beside the neurons that stay."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from manu.analysis.anatomy import MODALITIES, SETS
+from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
+from manu.analysis.origin import Origin, same
+
+NEEDS = "neurons"
+TITLE = "Activation of pruned and kept neurons"
+CAPTION = (
+    "Each point is an MLP neuron of the vanilla model: its mean magnitude over the lessons of the retain people (x) "
+    "and of the forget people (y), in the modality in which it is larger, logarithmic axes, one panel per model and "
+    "method, at the study's middle forget ratio. Filled: pruned; hollow: kept. On the diagonal a neuron tells nothing "
+    "about who is asked about. The axes end at a ten-thousandth; weaker neurons are drawn at the edge."
+)
+COLUMNS = (
+    "model", "method", "forget_ratio", "seed", "site", "part", "index", "pruned",
+    "magnitude_retain", "magnitude_forget",
+)  # fmt: skip
+_LOWEST = 1e-4  # weaker neurons are drawn here
+
+
+def draw(neurons: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its points (COLUMNS) from lists of neurons (manu.analysis.anatomy.NEURON_COLUMNS), first seed."""
+    points = _points(neurons)
+    with look():
+        if points.empty:
+            return message_figure("No method of this study prunes by activation statistics."), points
+        return _figure(points), points
+
+
+def _points(neurons: pd.DataFrame) -> pd.DataFrame:
+    ratios = sorted(set(neurons["forget_ratio"]))
+    chosen = neurons[neurons["forget_ratio"] == ratios[len(ratios) // 2]] if ratios else neurons
+    chosen = chosen[chosen["seed"] == chosen["seed"].min()]
+    strongest = {f"magnitude_{s}": chosen[[f"magnitude_{s}_{m}" for m in MODALITIES]].max(axis=1) for s in SETS}
+    points = chosen.assign(**strongest)[list(COLUMNS)]
+    return points.sort_values(["model", "method"], kind="stable", ignore_index=True)
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The neuron itself."""
+    data_set = column.removeprefix("magnitude_")
+    if data_set not in SETS:
+        return None
+    where = same(row, "model", "method", "forget_ratio", "seed", "site") | {"index": (int(row["index"]),)}
+    return Origin(("tables",), where, f"magnitude_{data_set}_{MODALITIES[0]}")
+
+
+def _figure(points: pd.DataFrame) -> Figure:
+    cells = list(points[["model", "method"]].drop_duplicates().itertuples(index=False))
+    width = max(3.4 * len(cells), 6.5)
+    figure = new_figure(width, 4.4)
+    axes = figure.subplots(1, len(cells), squeeze=False)[0]
+    for panel, (model, method) in zip(axes, cells, strict=True):
+        here = points[(points["model"] == model) & (points["method"] == method)]
+        _panel(panel, here)
+        panel.set_title(f"{model}, {method}, forget {here['forget_ratio'].iloc[0]} %")
+        panel.set_xlabel("mean magnitude on retain")
+    axes[0].set_ylabel("mean magnitude on forget")
+    parts = [part for part in PART_COLOURS if part in set(points["part"])]
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", markersize=5, markeredgecolor=PART_COLOURS[part],
+               markerfacecolor=PART_COLOURS[part] if pruned else "none",
+               label=f"{part}, {'pruned' if pruned else 'kept'}")
+        for part in parts for pruned in (True, False) if (points["part"].eq(part) & points["pruned"].eq(pruned)).any()
+    ]  # fmt: skip
+    handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="the same on both"))
+    legend_below(figure, handles, width)
+    figure.suptitle(f"{TITLE}\nfar above the diagonal: specific to forget", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for pruned in (False, True):
+        for part, colour in PART_COLOURS.items():
+            chosen = points[(points["pruned"] == pruned) & (points["part"] == part)]
+            axes.plot(
+                chosen["magnitude_retain"].clip(lower=_LOWEST), chosen["magnitude_forget"].clip(lower=_LOWEST),
+                linestyle="none", marker="o", markersize=3.6, markeredgecolor=colour, markeredgewidth=0.6,
+                markerfacecolor=colour if pruned else "none", alpha=0.9 if pruned else 0.45, zorder=3 if pruned else 2,
+            )  # fmt: skip
+    both = points[["magnitude_retain", "magnitude_forget"]]
+    low, high = max(0.8 * both.min(axis=None), _LOWEST), 1.3 * both.max(axis=None)
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, zorder=1)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)

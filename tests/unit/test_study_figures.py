@@ -1,0 +1,213 @@
+"""Figures drawn from tables of the study, by hand: their numbers, sameness and origins, and nothing to draw."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manu.analysis import ablation, claims, comparison, outcomes
+from manu.analysis.figures import (
+    ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep,
+)  # fmt: skip
+from manu.analysis.figures.style import save
+from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+
+METHODS = ["ga", "manu"]
+MODULES = (ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep)
+
+
+def ablation_rows() -> pd.DataFrame:
+    """Two seeds; (forget, retain) of each variant in the first, both 0.1 less in the second."""
+    accuracies = {
+        ("vanilla", 0): (0.9, 1.0), ("ratio02", 2): (0.9, 0.9), ("ratio30", 30): (0.5, 0.8),
+        ("only_abs", 30): (0.6, 0.8), ("random", 30): (0.4, 0.4),
+    }  # fmt: skip
+    rows = []
+    for seed in (0, 1):
+        for (method, ratio), (known, kept) in accuracies.items():
+            known, kept = known - 0.1 * seed, kept - 0.1 * seed
+            for split, value in (("forget", known), ("retain", kept), (ablation.SELECTIVITY, kept - known)):
+                rows.append(("llava", 10, seed, method, ratio, split, "text", value, 20, value - 0.05, value + 0.15))
+    return pd.DataFrame(rows, columns=list(ablation.COLUMNS))
+
+
+def outcome_rows() -> pd.DataFrame:
+    """Two seeds; in the second, ga has no value by name; manu has none in either."""
+    values = {
+        ("ga", "multimodal"): (0.5, 0.75), ("ga", "text"): (1.25, np.nan),
+        ("manu", "multimodal"): (-0.25, 0.25), ("manu", "text"): (np.nan, np.nan),
+    }  # fmt: skip
+    rows = [
+        ("tiny", "llava", 5, seed, method, "forget", modality, "forgetting_success", "1", value, 8, value, value, True)
+        for (method, modality), both in values.items() for seed, value in enumerate(both)
+    ]  # fmt: skip
+    rows.append(("tiny", "llava", 5, 0, "ga", "forget", "both", "forgetting_success", "1", 0.1, 8, 0.1, 0.1, True))
+    rows.append(("tiny", "llava", 5, 0, "ga", "forget", "text", "truth_ratio", "1", 0.1, 8, 0.1, 0.1, True))
+    return pd.DataFrame(rows, columns=list(outcomes.COLUMNS))
+
+
+def claim_rows() -> pd.DataFrame:
+    kept = ("kept", "MANU keeps what it should keep, and says so in a sentence too long for a line.", "paper")
+    forgets = ("forgets", "MANU forgets.", "paper")
+    missing = (np.nan, np.nan, np.nan)
+    rows = [
+        (*forgets, "llava", "manu", "m", 0.5, 0.75, 0.625, 0.875, 3, claims.REPRODUCED, "r"),
+        (*forgets, "llava", "vanilla", "m", 0.5, 0.0, 0.0, 0.0, 3, claims.NOT_REPRODUCED, "r"),
+        (*kept, "llava", "manu", "m", 0.984, *missing, 3, claims.INCONCLUSIVE, "r"),
+        (*forgets, "all architectures", "manu", "m", 0.5, *missing, 3, claims.REPRODUCED, "r"),
+        (*forgets, "all architectures", "vanilla", "m", 0.5, *missing, 3, claims.NOT_REPRODUCED, "r"),
+        (*kept, "all architectures", "manu", "m", 0.984, *missing, 3, claims.INCONCLUSIVE, "r"),
+    ]
+    return pd.DataFrame(rows, columns=list(claims.COLUMNS))
+
+
+def comparison_rows() -> pd.DataFrame:
+    """As the stage makes it, all text: three accuracies of ours, one of another table, one that was not run."""
+
+    def row(paper, method, split, task, metric, value, **ours) -> dict:
+        reported = (paper, "Table 1", "primary", "LLaVA-1.5-7B", "MLLMU-Bench", "5%", method, split, "text", task)
+        empty = dict.fromkeys(comparison.COLUMNS, "")
+        reported += (metric, value, "down", "")
+        return empty | dict(zip(comparison.REPORTED_COLUMNS, reported, strict=True)) | ours
+
+    def ours(method, split, value, file="scores.csv", status=comparison.NOT_COMPARABLE) -> dict:
+        named = {"our_model": "llava", "our_method": method, "our_forget_ratio": "5", "our_split": split}
+        return named | {"our_file": file, "our_value": value, "difference": "1.5", "status": status}
+
+    rows = [
+        row("A", "MANU", "real_celebrity", "classification", "accuracy_pct", "60.5",
+            **ours("manu", "celebrity", "62.0")),
+        row("A", "MANU", "forget", "cloze", "accuracy_pct", "38.5", **ours("manu", "forget", "40.0")),
+        row("B", "Vanilla", "forget", "cloze", "accuracy_pct", "98.5", **ours("vanilla", "forget", "100.0")),
+        row("B", "MANU", "forget", "outcome", "js_distance", "0.5", **ours("manu", "forget", "0.4", "outcomes.csv")),
+        row("B", "GA", "forget", "cloze", "accuracy_pct", "12.0", status=comparison.NOT_RUN),
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(comparison.COLUMNS))
+
+
+def table(module) -> pd.DataFrame:
+    """The figure's table as the stage draw reads it."""
+    make = {"ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows}
+    text = globals()[module.NEEDS].csv_text(make[module.NEEDS]())
+    return pd.read_csv(io.StringIO(text))
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp_path):
+    assert module.TITLE and module.CAPTION.endswith(".")
+    for folder in ("once", "twice"):
+        figure, frame = module.draw(table(module), METHODS)
+        assert tuple(frame.columns) == module.COLUMNS and len(frame)
+        save(figure, frame, *(tmp_path / folder / f"a.{form}" for form in ("png", "svg", "csv")))
+    for name in ("a.csv", "a.png", "a.svg"):
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes(), name
+
+    source, found = Rows(table(module)), 0
+    for row in pd.read_csv(tmp_path / "once" / "a.csv", dtype=str, keep_default_na=False).to_dict("records"):
+        for column, text in row.items():
+            origin = module.origin(row, column)
+            assert origin is None or origin.options == ("tables",)
+            if column in KEY_COLUMNS:
+                assert origin is None, column
+            elif is_number(text):
+                rows = source.match(origin.where)
+                assert origin.column in rows and len(rows) == (2 if "seeds" in row else 1), (row, column)  # two seeds
+                found += 1
+    assert found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_nothing_to_draw_is_said(module):
+    for nothing in (table(module).head(0), pd.DataFrame(columns=table(module).columns)):
+        figure, frame = module.draw(nothing, METHODS)
+        assert frame.empty and tuple(frame.columns) == module.COLUMNS
+        assert texts(figure.axes[0])[0].startswith("No ")
+
+
+def test_ratio_sweep_draws_vanilla_and_the_ratios():
+    figure, frame = ratio_sweep.draw(table(ratio_sweep), METHODS)
+    assert frame[["split", "method", "prune_ratio", "seeds", "n"]].values.tolist() == [
+        [split, method, ratio, 2, 40]
+        for split in ("forget", "retain") for method, ratio in (("vanilla", 0), ("ratio02", 2), ("ratio30", 30))
+    ]  # fmt: skip
+    assert frame["accuracy"].tolist() == pytest.approx([85, 85, 45, 95, 85, 75])
+    assert (frame["accuracy"] - frame["ci_low"]).tolist() == pytest.approx([5] * 6)
+    assert (frame["ci_high"] - frame["accuracy"]).tolist() == pytest.approx([15] * 6)
+    (axes,) = figure.axes
+    drawn = [list(line.get_ydata()) for line in axes.lines if line.get_marker() in ("o", "s")]
+    assert drawn == [frame["accuracy"].tolist()[:3], frame["accuracy"].tolist()[3:]]
+    others = ablation_rows()[lambda rows: ~rows["method"].str.startswith("ratio")]
+    assert ratio_sweep.draw(others, METHODS)[1].empty  # vanilla alone varies nothing
+
+
+def test_ablation_selectivity_draws_every_variant_and_vanilla_as_a_line():
+    figure, frame = ablation_selectivity.draw(table(ablation_selectivity), METHODS)
+    assert frame[["method", "prune_ratio", "seeds", "n"]].values.tolist() == [
+        ["vanilla", 0, 2, 40], ["ratio02", 2, 2, 40], ["ratio30", 30, 2, 40], ["only_abs", 30, 2, 40],
+        ["random", 30, 2, 40],
+    ]  # fmt: skip
+    assert frame["selectivity_points"].tolist() == pytest.approx([10, 0, 30, 20, 0], abs=1e-6)
+    assert frame["ci_low"].tolist() == pytest.approx([5, -5, 25, 15, -5], abs=1e-6)
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["ratio02 (2 %)", "ratio30", "only_abs", "random"]
+    dots = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "o"]
+    assert dots == frame["selectivity_points"].tolist()[1:]
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"] == pytest.approx([10])
+    vanilla = ablation_rows()[lambda rows: rows["method"] == "vanilla"]
+    assert ablation_selectivity.draw(vanilla, METHODS)[1].empty
+
+
+def test_balance_heatmap_shows_what_is_not_defined():
+    figure, frame = balance_heatmap.draw(table(balance_heatmap), METHODS)
+    assert frame[["method", "modality", "seeds", "n"]].values.tolist() == [
+        ["ga", "multimodal", 2, 16], ["ga", "text", 1, 8], ["manu", "multimodal", 2, 16], ["manu", "text", 0, 0],
+    ]  # fmt: skip
+    assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
+    axes = figure.axes[0]
+    assert texts(axes) == ["62", "125", "0", "n/d", "forget 5 %"]
+    darkest = balance_heatmap.matplotlib.colormaps[balance_heatmap.COLOURS](1.0)
+    assert axes.patches[1].get_facecolor() == darkest  # cut at 100
+    assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, False, False, True]
+    with pytest.raises(ValueError, match="manu"):
+        balance_heatmap.draw(outcome_rows(), ["ga"])
+
+
+def test_claims_overview_shows_each_verdict_with_its_value():
+    figure, frame = claims_overview.draw(table(claims_overview), METHODS)
+    assert frame[["claim", "method", "model", "verdict"]].values.tolist() == [
+        ["forgets", "manu", "llava", "reproduced"], ["forgets", "manu", "all architectures", "reproduced"],
+        ["forgets", "vanilla", "llava", "not reproduced"],
+        ["forgets", "vanilla", "all architectures", "not reproduced"],
+        ["kept", "manu", "llava", "inconclusive"], ["kept", "manu", "all architectures", "inconclusive"],
+    ]  # fmt: skip
+    assert frame.loc[0, ["value", "ci_low", "ci_high", "threshold"]].tolist() == [0.75, 0.625, 0.875, 0.5]
+    subjects, controls = (texts(axes) for axes in figure.axes)
+    symbol = {verdict: shown[0] for verdict, shown in claims_overview.VERDICTS.items()}
+    expected = [symbol["reproduced"], "reproduced", "0.750", "[0.625, 0.875]", symbol["reproduced"], "reproduced"]
+    assert subjects[:5] == ["manu", "llava", "all\narchitectures", "MANU forgets.", "holds above 0.5"]
+    assert subjects[5:11] == expected and "holds above 0.984" in subjects
+    assert "\n" in subjects[11] and subjects[-2:] == ["?", "inconclusive"]
+    assert controls[0] == "vanilla" and "[0.000, 0.000]" in controls and "holds above 0.984" not in controls
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["numbers", "text"])
+def test_paper_against_ours_draws_our_accuracies(read):
+    figure, frame = paper_against_ours.draw(table(paper_against_ours) if read else comparison_rows(), METHODS)
+    keys = ["source_paper", "our_method", "forget_ratio", "split", "task", "published", "ours", "difference"]
+    assert frame[keys].values.tolist() == [
+        ["B", "vanilla", 5, "forget", "cloze", 98.5, 100.0, 1.5],
+        ["A", "manu", 5, "forget", "cloze", 38.5, 40.0, 1.5],
+        ["A", "manu", 5, "celebrity", "classification", 60.5, 62.0, 1.5],
+    ]
+    assert set(frame["status"]) == {"not comparable at this scale"}
+    assert [axes.get_title() for axes in figure.axes] == ["LLaVA-1.5-7B, forget", "LLaVA-1.5-7B, celebrity"]
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() == "None"]
+    drawn = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines]
+    assert drawn == list(zip(frame["published"], frame["ours"], strict=True))
+    assert [line.get_markerfacecolor() == "none" for line in lines] == [True, True, False]
