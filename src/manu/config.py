@@ -25,6 +25,7 @@ _TYPES = {
     "number": "a number",
     "array": "a list",
     "object": "a mapping",
+    "boolean": "true or false",
     "string": "text",
 }
 
@@ -78,6 +79,10 @@ def load_study(study: str | Path) -> dict:
         raise UserError(f"{path}, line {line}: {message}")
 
     filled["methods"] = {name: _method_settings(name, given) for name, given in filled["methods"].items()}
+    ablation = filled["ablation"]
+    ablation["variants"] = {name: _variant(filled, name) for name in ablation["variants"]}
+    ratios = filled["forget_ratios"]
+    ablation["forget_ratio"] = ablation["forget_ratio"] or ratios[len(ratios) // 2]
     for name, model in filled["models"].items():
         model["architecture"] = _architecture(name, model["architecture"])
     return {"name": path.stem, **filled}
@@ -104,7 +109,7 @@ def methods_of_kind(study: dict, kind: str) -> list[str]:
 
 
 def figures_that_need(study: dict, needs: str) -> list[str]:
-    """The study's figures that are drawn from the scores ("scores") or from the pruning masks ("masks")."""
+    """The study's figures that are drawn from the scores ("scores"), the pruning masks ("masks") or a table."""
     from manu.analysis.figures.registry import figure_module
 
     return [name for name in study["figures"] if needs == figure_module(name).NEEDS]
@@ -220,10 +225,27 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             split_people(people, ratio, seed=0)
         except UserError as error:
             yield ("forget_ratios", place), str(error)
+    ratio = study["ablation"]["forget_ratio"]
+    if ratio and ratio not in study["forget_ratios"]:
+        known = ", ".join(map(str, study["forget_ratios"]))
+        place = ("ablation", "forget_ratio")
+        yield place, f"'ablation.forget_ratio' is {ratio}; it must be one of forget_ratios: {known}"
+    for name in study["ablation"]["variants"]:
+        place = ("ablation", "variants", name)
+        if not _NAME.fullmatch(name):
+            yield place, f"'{key_path(place)}': a variant's name has letters, digits, - and _ only"
+        try:
+            _variant(study, name)
+        except UserError as error:
+            yield place, f"'{key_path(place)}': {error}"
     if not methods_of_kind(study, "pruning"):
         for name in figures_that_need(study, "masks"):
             place = ("figures", study["figures"].index(name))
             yield place, f"figure '{name}' in 'figures' shows pruned neurons; 'methods' has no pruning method"
+    if not study["ablation"]["variants"]:
+        for name in figures_that_need(study, "ablation"):
+            place = ("figures", study["figures"].index(name))
+            yield place, f"figure '{name}' in 'figures' shows an ablation; 'ablation.variants' is empty"
 
 
 def _method_settings(name: str, given: dict) -> dict:
@@ -234,6 +256,18 @@ def _method_settings(name: str, given: dict) -> dict:
         key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(create_method(name, given)).items()
     }
+
+
+def _variant(study: dict, name: str) -> dict:
+    """The pruning method of an ablation's variant and all its settings. Raises UserError."""
+    from manu.unlearning.registry import method_class
+
+    ablation = study["ablation"]
+    given = {"method": "manu", "prune_ratio": ablation["prune_ratio"], **ablation["variants"][name]}
+    method = given.pop("method")
+    if method_class(method).kind != "pruning":
+        raise UserError(f"'{method}' does not prune")
+    return {"method": method, "settings": _method_settings(method, given)}
 
 
 def _architecture(name: str, given: dict) -> dict:

@@ -5,6 +5,7 @@ A job reruns when its file changes, so a key belongs here only if the job's resu
 
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -51,8 +52,28 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
         case "tabulate_capacity":
             return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
-        case "aggregate":
+        case "aggregate" | "measure_outcomes":
             return {"intervals": study["intervals"]}
+        case "compare_methods":
+            return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
+        case "compare_reported":
+            return {"comparison": study["comparison"]}
+        case "list_activations" | "tabulate_anatomy":
+            return {}
+        case "judge_claims":
+            variants = study["ablation"]["variants"]
+            ratios = {name: each["settings"]["prune_ratio"] for name, each in variants.items()}
+            plain = (name for name, each in variants.items() if each == _plain_manu(study))
+            return {
+                "methods": list(study["methods"]),
+                "prune_ratios": ratios,
+                "union": next(plain, None),
+                "intervals": study["intervals"],
+            }
+        case "tabulate_ablation":
+            ablation = study["ablation"]
+            variants = {name: each["settings"]["prune_ratio"] for name, each in ablation["variants"].items()}
+            return {"variants": variants, "intervals": study["intervals"]}
         case "tabulate":
             return {
                 "methods": {name: _table_row(study, name) for name in study["methods"]},
@@ -87,12 +108,24 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
                 asked = resolve(study, "evaluate", method=method, ratio=ratio, **keys)
                 yield f"{folder}/{method}/select_random.yaml", resolve(study, "select_random", share=share, **keys)
                 yield f"{answers}/{method}.yaml", asked
+            for variant, method in study["ablation"]["variants"].items():
+                at = f"forget{study['ablation']['forget_ratio']:02d}/ablation/{variant}"
+                yield f"{folder}/{at}/select_neurons.yaml", method
+                yield f"{answers}/{at}.yaml", _ablation_questions(study, variant, keys)
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
         yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")
+        if study["ablation"]["variants"]:
+            yield f"{results}/tables/ablation_{model}.yaml", resolve(study, "tabulate_ablation")
         if study["capacity"]["prune_ratios"]:
             yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
+    yield f"{results}/outcomes.yaml", resolve(study, "measure_outcomes")
+    if dissected_methods(study):
+        yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
+    yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
+    yield f"{results}/tables/claims.yaml", resolve(study, "judge_claims")
+    yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw")
@@ -115,8 +148,33 @@ def _ratio_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator
         for method in methods_of_kind(study, kind):
             yield f"{folder}/{at}/{method}/{stage}.yaml", resolve(study, stage, method=method, **keys)
             yield f"{answers}/{at}/{method}.yaml", resolve(study, "evaluate", method=method, **keys)
+    for method in dissected_methods(study):
+        yield f"{folder}/{at}/{method}/activations.yaml", resolve(study, "list_activations")
     for kind in statistics_kinds(study):
         yield f"{folder}/{at}/statistics/{kind}.yaml", resolve(study, "measure_statistics", kind=kind, **keys)
+
+
+def dissected_methods(study: dict) -> list[str]:
+    """The study's pruning methods that choose neurons from the sums of activations."""
+    from manu.unlearning.registry import method_class
+
+    return [name for name in methods_of_kind(study, "pruning") if method_class(name).statistics == "modality"]
+
+
+def _plain_manu(study: dict) -> dict:
+    """The variant of an ablation that changes nothing but the prune ratio, to the ablation's own."""
+    from manu.unlearning.registry import create_method
+
+    settings = asdict(create_method("manu", {"prune_ratio": study["ablation"]["prune_ratio"]}))
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    return {"method": "manu", "settings": listed}
+
+
+def _ablation_questions(study: dict, variant: str, keys: dict) -> dict:
+    """An evaluation of forget and retain only."""
+    asked = resolve(study, "evaluate", method=variant, ratio=study["ablation"]["forget_ratio"], **keys)
+    splits = [split for split in ("forget", "retain") if split in study["evaluation"]["splits"]]
+    return asked | {"evaluation": study["evaluation"] | {"splits": splits}}
 
 
 def random_method(share: int) -> str:
@@ -125,10 +183,11 @@ def random_method(share: int) -> str:
 
 
 def statistics_kinds(study: dict) -> list[str]:
-    """Which activation statistics the study's pruning methods score neurons from."""
+    """Which activation statistics the study's pruning methods and ablations score neurons from."""
     from manu.unlearning.registry import method_class
 
-    return sorted({method_class(name).statistics for name in methods_of_kind(study, "pruning")})
+    variants = [variant["method"] for variant in study["ablation"]["variants"].values()]
+    return sorted({method_class(name).statistics for name in [*methods_of_kind(study, "pruning"), *variants]})
 
 
 def _table_row(study: dict, method: str) -> dict:

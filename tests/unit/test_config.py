@@ -237,17 +237,20 @@ def test_every_key_is_explained_with_its_default():
     readme = (ROOT / "config" / "README.md").read_text()
     rows = {m[1]: m[2] for m in re.finditer(r"^\| `([^`]+)` \|.*\| (.+) \|$", readme, re.MULTILINE)}
     assert set(schema_keys(study_schema())) <= set(rows)
-    minimal = {"models": {"llava": {}}, "methods": {"manu": {}}}
+    minimal = {"models": {"llava": {}}, "methods": {"manu": {}}, "ablation": {"variants": {"x": {}}}}
+    names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
     filled = apply_defaults(study_schema(), minimal)
     for key in schema_keys(study_schema()):
         value = filled
-        for part in key.replace("<model>", "llava").replace("<method>", "manu").split("."):
-            value = value[part]
-        if isinstance(value, (int, float)):
+        for part in key.split("."):
+            value = value[names.get(part, part)]
+        if isinstance(value, bool):
+            assert rows[key] == str(value).lower(), key
+        elif isinstance(value, (int, float)):
             assert float(rows[key].strip("`")) == value, key
         elif isinstance(value, str):
             assert rows[key] == f"`{value}`", key
-        elif key not in ("models.<model>", "methods.<method>", "evaluation.splits", "evaluation.modalities"):
+        elif not key.endswith(">") and key not in ("evaluation.splits", "evaluation.modalities"):
             assert yaml.safe_load(rows[key].strip("`")) == value, key
 
 

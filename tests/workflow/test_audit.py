@@ -33,6 +33,8 @@ ANSWERS = "results/smoke/answers/llava/seed0/forget10/npo.parquet"
 CELL = "results/smoke/llava/seed0/forget10"
 MASK = f"{CELL}/manu/mask.safetensors"
 VANILLA = "results/smoke/llava/seed0/vanilla/checkpoint"
+OUTCOMES = "results/smoke/outcomes.csv"
+CLAIMS = "results/smoke/tables/claims.csv"
 DATA = "data/smoke"
 PART = "train-00000-of-00001.parquet"
 
@@ -295,6 +297,18 @@ TAMPERS = {
     "a likelihood and its checksum": (
         [ANSWERS, RECORD[NPO]], lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))), f"results/smoke/aggregate{RECORD_SUFFIX}", f"it read another {ANSWERS}",
     ),
+    "an outcome": (
+        [OUTCOMES], lambda: parquet_free_csv(OUTCOMES, "value", 0.4321), f"{OUTCOMES}, line 2 (", "column value: 0.4321",
+    ),
+    "a verdict": (
+        [CLAIMS], lambda: replace(CLAIMS, ",not reproduced,", ",reproduced,"), f"{CLAIMS}, line ", "column verdict: reproduced",
+    ),
+    "a claim's threshold": (
+        ["config/claims.yaml"], lambda: replace("config/claims.yaml", "threshold: 0.5", "threshold: 0.1"), "config/claims.yaml", "was changed since judge_claims read it",
+    ),
+    "a published number": (
+        ["data/reported/reported.csv"], lambda: replace("data/reported/reported.csv", ",51.7,", ",41.7,"), "data/reported/reported.csv", "was changed since compare_reported read it",
+    ),
     "a mask and its checksum": (
         [MASK, RECORD[SELECT]], lambda: covered(MASK, flip_neuron), MASK, "differs from what its stage writes now",
     ),
@@ -349,7 +363,7 @@ def test_a_finished_study_passes(here):
     report = audit_study(load_study("smoke"))
     assert [str(finding) for finding in report.findings] == [] and report.notes == []
     counts = report.counts
-    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 56
+    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 83
     assert counts["answers"] == sum(len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet"))
     # every score has a value, n and two ends; the tables' and figures' numbers and the README's come on top
     rows = {path: pd.read_csv(path) for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]}

@@ -15,11 +15,20 @@ MODELS = ("llava", "idefics2")
 TRAINING = ("ga", "gradient_difference", "kl", "npo")
 PRUNING = ("manu", "manu_released")
 METHODS = (*TRAINING, "prompting", *PRUNING)
-FIGURES = ("tradeoff", "modality_balance", "pruned_per_layer")
+FIGURES = (
+    "tradeoff", "modality_balance", "pruned_per_layer", "balance_heatmap", "ratio_sweep", "ablation_selectivity",
+    "pruned_activations", "claims_overview", "paper_against_ours",
+)  # fmt: skip
+VARIANTS = ("ratio50", "only_abs", "random")
 SCORE_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,metric,metric_version,value,n,ci_low,ci_high,"
     "higher_is_better"
 )
+# the jobs that any new answers bring with them
+FROM_ANSWERS = {
+    "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
+    "judge_claims": 1, "compare_reported": 1, "draw_tables": 3,
+}  # fmt: skip
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
     "choice,option_log_likelihoods,correct,rouge1,rouge2,rougeL,bleu"
@@ -38,6 +47,8 @@ def test_every_expected_output_is_there(copy):
         "data/smoke/retain_90/train-00000-of-00001.parquet",
         "results/smoke/scores.csv",
         "results/smoke/readme.md",
+        "results/smoke/outcomes.csv",
+        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
     for model in MODELS:
@@ -46,7 +57,10 @@ def test_every_expected_output_is_there(copy):
         expected += [f"results/smoke/tables/main_{model}.{form}" for form in ("csv", "md")]
         expected += [f"results/smoke/{model}/seed0/{stage}/checkpoint/model.safetensors" for stage in ("base", "vanilla")]
         expected += [f"results/smoke/{model}/seed0/random40/mask.safetensors", f"{answers}/random40.parquet"]
-        expected += [f"results/smoke/tables/capacity_{model}.csv"]
+        expected += [f"results/smoke/tables/{table}_{model}.csv" for table in ("capacity", "ablation")]
+        expected += [f"{cell}/ablation/{variant}/mask.safetensors" for variant in VARIANTS]
+        expected += [f"{answers}/forget10/ablation/{variant}.parquet" for variant in VARIANTS]
+        expected += [f"{cell}/manu/activations.csv"]
         expected += [f"{cell}/{method}/checkpoint/model.safetensors" for method in ("retain_only", *TRAINING)]
         expected += [f"{cell}/{method}/{file}" for method in PRUNING for file in ("mask.safetensors", "neurons.csv")]
         expected += [f"{cell}/prompting/system_prompt.txt"]
@@ -118,7 +132,7 @@ def test_a_touched_file_reruns_nothing(copy):
 def test_an_edited_method_reruns_its_own_jobs_and_what_follows(copy, edited):
     edited("src/manu/unlearning/npo.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
-    assert jobs == {"unlearn": 2, "evaluate_trained": 2, "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2}
+    assert jobs == {"unlearn": 2, "evaluate_trained": 2, **FROM_ANSWERS}
     assert methods == {"npo"}
 
 
@@ -126,8 +140,8 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     edited("src/manu/unlearning/manu.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
     assert jobs == {
-        "select_neurons": 2, "evaluate_pruned": 2, "aggregate": 1, "tabulate": 2, "write_readme": 1,
-        "draw_scores": 2, "draw_masks": 1,
+        "select_neurons": 2, "evaluate_pruned": 2, "draw_masks": 1, "list_activations": 2, "tabulate_anatomy": 1,
+        "select_variant": 4, "evaluate_variant": 4, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 6,
     }  # fmt: skip
     assert methods == {"manu"}
 
@@ -142,7 +156,7 @@ def test_another_way_of_asking_trains_nothing(copy, edited):
     jobs, _ = copy.planned()
     assert set(jobs) == {
         "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "evaluate_random",
-        "aggregate", "tabulate", "tabulate_capacity", "write_readme", "draw_scores",
+        "evaluate_variant", "tabulate_ablation", "tabulate_capacity", *FROM_ANSWERS,
     }  # fmt: skip
 
 

@@ -1,15 +1,20 @@
+ANSWERS = [
+    *expand(rules.evaluate_vanilla.output.answers, model=MODELS, seed=SEEDS, allow_missing=True),
+    *expand(
+        rules.evaluate_trained.output.answers,
+        model=MODELS,
+        seed=SEEDS,
+        ratio=RATIOS,
+        method=ASKED,
+        allow_missing=True,
+    ),
+]
+
+
 rule aggregate:
     input:
         config="results/{study}/aggregate.yaml",
-        vanilla=expand(rules.evaluate_vanilla.output.answers, model=MODELS, seed=SEEDS, allow_missing=True),
-        answers=expand(
-            rules.evaluate_trained.output.answers,
-            model=MODELS,
-            seed=SEEDS,
-            ratio=RATIOS,
-            method=ASKED,
-            allow_missing=True,
-        ),
+        answers=ANSWERS,
         sources=sources("aggregate"),
     output:
         scores="results/{study}/scores.csv",
@@ -17,7 +22,35 @@ rule aggregate:
     log:
         "logs/{study}/aggregate.log",
     shell:
-        "{STAGE}.aggregate --answers {input.vanilla} {input.answers} --out {output.scores}" + JOB
+        "{STAGE}.aggregate --answers {input.answers} --out {output.scores}" + JOB
+
+
+rule measure_outcomes:
+    input:
+        config="results/{study}/outcomes.yaml",
+        answers=ANSWERS,
+        sources=sources("measure_outcomes"),
+    output:
+        outcomes="results/{study}/outcomes.csv",
+        record="results/{study}/outcomes.provenance.json",
+    log:
+        "logs/{study}/measure_outcomes.log",
+    shell:
+        "{STAGE}.measure_outcomes --answers {input.answers} --out {output.outcomes}" + JOB
+
+
+rule compare_methods:
+    input:
+        config="results/{study}/tables/paired_tests.yaml",
+        answers=ANSWERS,
+        sources=sources("compare_methods"),
+    output:
+        tests="results/{study}/tables/paired_tests.csv",
+        record="results/{study}/tables/paired_tests.provenance.json",
+    log:
+        "logs/{study}/compare_methods.log",
+    shell:
+        "{STAGE}.compare_methods --answers {input.answers} --out {output.tests}" + JOB
 
 
 rule tabulate:
@@ -49,6 +82,86 @@ rule tabulate_capacity:
         "logs/{study}/tabulate_capacity_{model}.log",
     shell:
         "{STAGE}.tabulate_capacity --vanilla {input.vanilla} --pruned {input.pruned} --out {output.capacity}" + JOB
+
+
+VARIANT_ANSWERS = expand(
+    rules.evaluate_variant.output.answers,
+    ratio=f"{STUDY['ablation']['forget_ratio']:02d}",
+    variant=VARIANTS,
+    seed=SEEDS,
+    allow_missing=True,
+)
+
+
+rule tabulate_ablation:
+    input:
+        config="results/{study}/tables/ablation_{model}.yaml",
+        vanilla=expand(rules.evaluate_vanilla.output.answers, seed=SEEDS, allow_missing=True),
+        answers=VARIANT_ANSWERS,
+        sources=sources("tabulate_ablation"),
+    output:
+        ablation="results/{study}/tables/ablation_{model}.csv",
+        record="results/{study}/tables/ablation_{model}.provenance.json",
+    log:
+        "logs/{study}/tabulate_ablation_{model}.log",
+    shell:
+        "{STAGE}.tabulate_ablation --vanilla {input.vanilla} --answers {input.answers} --out {output.ablation}" + JOB
+
+
+rule judge_claims:
+    input:
+        config="results/{study}/tables/claims.yaml",
+        claims="config/claims.yaml",
+        answers=ANSWERS,
+        variants=expand(VARIANT_ANSWERS, model=MODELS, allow_missing=True),
+        sources=sources("judge_claims"),
+    output:
+        cells="results/{study}/tables/claims_by_run.csv",
+        claims="results/{study}/tables/claims.csv",
+        record="results/{study}/tables/claims.provenance.json",
+    log:
+        "logs/{study}/judge_claims.log",
+    shell:
+        "{STAGE}.judge_claims --claims {input.claims} --answers {input.answers} --variants {input.variants}"
+        " --cells {output.cells} --out {output.claims}" + JOB
+
+
+rule compare_reported:
+    input:
+        config="results/{study}/tables/comparison.yaml",
+        reported="data/reported/reported.csv",
+        scores=rules.aggregate.output.scores,
+        outcomes=rules.measure_outcomes.output.outcomes,
+        sources=sources("compare_reported"),
+    output:
+        comparison="results/{study}/tables/comparison.csv",
+        record="results/{study}/tables/comparison.provenance.json",
+    log:
+        "logs/{study}/compare_reported.log",
+    shell:
+        "{STAGE}.compare_reported --reported {input.reported} --scores {input.scores}"
+        " --outcomes {input.outcomes} --out {output.comparison}" + JOB
+
+
+rule tabulate_anatomy:
+    input:
+        config="results/{study}/tables/anatomy.yaml",
+        neurons=expand(
+            rules.list_activations.output.neurons,
+            model=MODELS,
+            seed=SEEDS,
+            ratio=RATIOS,
+            method=DISSECTED,
+            allow_missing=True,
+        ),
+        sources=sources("tabulate_anatomy"),
+    output:
+        anatomy="results/{study}/tables/anatomy.csv",
+        record="results/{study}/tables/anatomy.provenance.json",
+    log:
+        "logs/{study}/tabulate_anatomy.log",
+    shell:
+        "{STAGE}.tabulate_anatomy --neurons {input.neurons} --out {output.anatomy}" + JOB
 
 
 rule write_readme:

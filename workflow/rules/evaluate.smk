@@ -132,3 +132,25 @@ rule evaluate_random:
     shell:
         "{STAGE}.evaluate --benchmark data/{wildcards.study}"
         " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
+
+
+rule evaluate_variant:
+    input:
+        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=rules.train_vanilla.output.checkpoint,
+        mask=rules.select_variant.output.mask,
+        sources=sources("evaluate", "model"),
+    output:
+        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.provenance.json",
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_{variant}.log",
+    priority: 20
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB

@@ -87,3 +87,47 @@ rule select_neurons:
     shell:
         "{STAGE}.select_neurons --statistics {input.statistics}"
         " --mask {output.mask} --neurons {output.neurons}" + JOB
+
+
+def statistics_of_variant(wildcards):
+    """The statistics that an ablation's variant scores neurons from."""
+    kind = method_registry.method_class(VARIANTS[wildcards.variant]["method"]).statistics
+    return rules.measure_statistics.output.statistics.replace("{kind}", kind)
+
+
+def sources_of_variant(wildcards):
+    """As `sources`, with the file of the variant's method."""
+    return source_files("select_neurons", method_registry.source_file(VARIANTS[wildcards.variant]["method"]))
+
+
+rule select_variant:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/select_neurons.yaml",
+        statistics=statistics_of_variant,
+        sources=sources_of_variant,
+    output:
+        mask="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",
+        neurons="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/neurons.csv",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/select_neurons.provenance.json",
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/select_{variant}.log",
+    shell:
+        "{STAGE}.select_neurons --statistics {input.statistics}"
+        " --mask {output.mask} --neurons {output.neurons}" + JOB
+
+
+rule list_activations:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.yaml",
+        statistics=statistics_of_method,
+        mask=rules.select_neurons.output.mask,
+        sources=sources("list_activations"),
+    output:
+        neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.csv",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.provenance.json",
+    wildcard_constraints:
+        method=one_of(DISSECTED),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}_activations.log",
+    shell:
+        "{STAGE}.list_activations --statistics {input.statistics} --mask {input.mask} --out {output.neurons}" + JOB

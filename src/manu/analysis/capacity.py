@@ -43,4 +43,4 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     where = same(row, *RUN, "method", *CELL)
     if column == "cost":
         where["method"] = ("vanilla", row["method"])
-    return Origin(("vanilla", "pruned"), where, "correct")
+    return Origin(("vanilla", "pruned"), where, "correct", mean=column == "accuracy")

@@ -9,7 +9,7 @@ class Origin:
     """The rows that a number is computed from, and no others.
 
     options: the stage's options that name the files; where: column -> the values that a row may have there;
-    column: the column of those rows that holds what is averaged or counted.
+    column: the column of those rows that holds what is averaged or counted; mean: the number is their plain mean.
     A stage whose outputs hold numbers offers `origin(options, row, column) -> Origin | None`: options as in
     the job's record, row the text of the row's cells by column, None for a column that holds no such number.
     """
@@ -17,6 +17,7 @@ class Origin:
     options: tuple[str, ...]
     where: Mapping[str, tuple]
     column: str
+    mean: bool = False
 
 
 WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio")  # keys that are no text

@@ -14,7 +14,7 @@ from manu.files import atomic_path
 # Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
 PARTS = (
     "Makefile", "Snakefile", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.lock",
-    "environment.yml", "config", "workflow", "profiles", "src", "docs",
+    "environment.yml", "config", "workflow", "profiles", "src", "docs", "data/reported",
 )  # fmt: skip
 _NEVER = ("__pycache__", ".egg-info", ".pyc")
 

@@ -55,6 +55,10 @@ class Chain:
             self._hashes[file] = sha256_of_file(path) if path.is_file() else None
         return self._hashes[file]
 
+    def is_produced(self, file: str) -> bool:
+        """Whether a file lies where the study's outputs lie."""
+        return file.startswith(tuple(f"{top}/{self.study}/" for top in TOPS))
+
     def is_left_out(self, file: str) -> bool:
         """Whether a bundle does without this file."""
         return self.checksum(file) is None and file in self.left_out
@@ -147,8 +151,11 @@ def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
         if chain.is_left_out(file) and chain.left_out[file] != checksum:
             yield f"{file} has another checksum here than in the list of files left out of the bundle", name
     for file, checksum in files(record["inputs"]).items():
-        if file not in chain.producers:
+        if file not in chain.producers and chain.is_produced(file):
             yield f"it read {file}, and no record says where that comes from", name
+        elif file not in chain.producers:  # such as a table of published numbers, which is in git
+            if chain.checksum(file) != checksum:
+                yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} read it", file
         elif files(chain.jobs[chain.producers[file]]["outputs"])[file] != checksum:
             yield f"it read another {file} than {chain.producers[file]} wrote: run the workflow again", name
 

@@ -18,8 +18,10 @@ from manu.errors import UserError
 KEY_COLUMNS = {
     "study", "model", "method", "forget_ratio", "seed", "seeds", "split", "modality", "task", "metric",
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
-    "place", "statistic", "source",
+    "index", "place", "statistic", "source", "other_method", "significant",
+    "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure",
 }  # fmt: skip
+PLACE = "row_in_file"
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds"}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHOWN = 5  # failures shown of one file; the rest are counted
@@ -58,7 +60,10 @@ def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | 
 
 
 class Rows:
-    """The rows of one or several files, and quickly those that have given values; the column `file` says whose."""
+    """The rows of one or several files, and quickly those that have given values.
+
+    The columns `file` and PLACE say whose row it is, and which one of that file, counted from 0.
+    """
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
@@ -81,7 +86,9 @@ class Rows:
 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:
     """The rows of CSV, parquet or mask files."""
-    return Rows(pd.concat([_read(root / file).assign(file=file) for file in files], ignore_index=True))
+    parts = (_read(root / file) for file in files)
+    placed = [part.assign(**{"file": file, PLACE: range(len(part))}) for file, part in zip(files, parts, strict=True)]
+    return Rows(pd.concat(placed, ignore_index=True))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from manu.analysis.score_file import DECIMALS
 from manu.audit.chain import Chain, files, job_problems, script
-from manu.audit.exhibits import KEY_COLUMNS, Rows, numbers_of, origin_of, read_cells, read_rows, row_name, stage_module
+from manu.audit.exhibits import (
+    KEY_COLUMNS, PLACE, Rows, numbers_of, origin_of, read_cells, read_rows, row_name, stage_module,
+)  # fmt: skip
 from manu.audit.recompute import replay
 from manu.errors import UserError
 from manu.evaluation.scoring import score_answers
@@ -28,6 +31,7 @@ class Tracer:
     def __init__(self, chain: Chain, deep: bool = False) -> None:
         self.chain, self.deep = chain, deep
         self._rows: dict[tuple[str, ...], Rows] = {}
+        self._text: dict[str, list[dict[str, str]]] = {}
         self._again: dict[str, list[dict[str, str]]] = {}
 
     def holds_numbers(self, file: str) -> bool:
@@ -89,31 +93,38 @@ class Tracer:
         matched = self._rows[names].match(origin.where)
         parts = []
         for file, rows in matched.groupby("file", sort=False):
-            if file.endswith(".csv"):
+            if file.endswith(".csv") and file in self.chain.producers:
                 parts += [self._score(file, row, origin.column) for row in rows.to_dict("records")]
             else:
                 where = {key: list(values) for key, values in origin.where.items()}
                 parts.append(self._answers(file, rows, where, origin.column))
         return parts
 
-    def _score(self, file: str, row: dict, column: str) -> dict[str, Any]:
+    def _score(self, file: str, row: Mapping, column: str) -> dict[str, Any]:
         _, record = self.chain.maker(file)
-        text = {key: str(value) for key, value in row.items() if key != "file"}
-        keys = {key: text[key] for key in text if key in KEY_COLUMNS and text[key] != "nan"}
-        parts = self._parts(record, origin_of(record, text, column))
+        text = self._cells(file)[row[PLACE]]
+        origin = origin_of(record, text, column)
+        parts = self._parts(record, origin)
         same = all(part["same"] for part in parts)
-        if column == "value" and all("mean" in part for part in parts):
+        if origin and origin.mean and parts:
             mean = sum(part["mean"] * part["rows"] for part in parts) / sum(part["rows"] for part in parts)
-            same = same and round(mean, DECIMALS) == row[column]
-        return {"file": file, "row": keys, "column": column, "value": row[column], "n": row.get("n"),
+            same = same and round(mean, DECIMALS) == float(text[column])
+        keys = {key: text[key] for key in text if key in KEY_COLUMNS}
+        return {"file": file, "row": keys, "column": column, "value": text[column], "n": text.get("n"),
                 "same": same, "from": parts}  # fmt: skip
+
+    def _cells(self, file: str) -> list[dict[str, str]]:
+        if file not in self._text:
+            self._text[file] = read_cells(Path(file))
+        return self._text[file]
 
     def _answers(self, file: str, rows: pd.DataFrame, where: dict, column: str) -> dict[str, Any]:
         shown = [c for c in ("profile_id", "question_id", "prompt", "reference", "reply", "choice") if c in rows]
         examples = rows.head(EXAMPLES)[[*shown, column]].to_dict("records")
         part = {"file": file, "where": where, "column": column, "rows": len(rows), "examples": examples}
         same = not (self.deep and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
-        return part | {"mean": float(rows[column].mean()), "same": same}
+        mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
+        return part | {"mean": mean, "same": same}
 
     def jobs(self, numbers: Sequence[Mapping]) -> list[str]:
         """Records of the jobs on the numbers' chains, results first: those that made the files the numbers were
@@ -253,7 +264,7 @@ def _part_lines(parts: Sequence[Mapping], indent: str) -> list[str]:
     for part in parts[:8]:
         if "rows" in part:
             where = ", ".join(f"{key} {' or '.join(map(str, value))}" for key, value in part["where"].items())
-            mean = f", mean of {part['column']} {part['mean']:.6f}"
+            mean = "" if part["mean"] is None else f", mean of {part['column']} {part['mean']:.6f}"
             lines.append(f"{indent}└ {part['file']}: {part['rows']} rows{mean}  {_mark(part)}")
             lines.append(f"{indent}    where {where}")
             lines += [f"{indent}    · {_example(example, part['column'])}" for example in part["examples"]]

@@ -30,7 +30,7 @@ def origin(options, row, column) -> Origin | None:
     """A score is the mean of its cell's answers."""
     if column not in ("value", "n", "ci_low", "ci_high"):
         return None
-    return Origin(("answers",), same(row, *CELL_KEYS), METRICS[row["metric"]].column)
+    return Origin(("answers",), same(row, *CELL_KEYS), METRICS[row["metric"]].column, mean=column == "value")
 
 
 if __name__ == "__main__":
