@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study check audit readme release test
+.PHONY: help study report check audit readme release test
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -13,6 +13,8 @@ help: ## Show these targets
 
 study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
+
+report: study ## The study as one page: results/<study>/report/index.html
 
 check: .venv/.installed ## Check a study's configuration; run nothing
 	@$(BIN)/manu check --study "$(STUDY)"

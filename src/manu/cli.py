@@ -40,10 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     add_with_study("summary", _summary, "show the main tables of a finished study and where everything is")
     examples = """examples:
   manu audit --all
-  manu audit results/mini/tables/main_llava.csv --row "manu 10" --column forget_classification
+  manu audit results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification
   manu audit figures/mini/tradeoff.svg
   manu audit README.md
-  manu audit results/mini/tables/main_llava.csv --row "manu 10" --column forget_classification --reask 20
+  manu audit results/mini/tables/main_llava.csv --row "npo 10" --column forget_classification --reask 20
   manu audit --diff mini ../another/results/mini"""
     audit = add(
         "audit",

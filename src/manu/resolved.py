@@ -81,6 +81,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             }
         case "draw":
             return {"methods": list(study["methods"])}
+        case "write_report":
+            return {"study": study["name"], "methods": {name: _table_row(study, name) for name in study["methods"]}}
         case "write_readme":
             ratios = study["forget_ratios"]
             return {
@@ -127,6 +129,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/tables/claims.yaml", resolve(study, "judge_claims")
     yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
+    yield f"{results}/report/index.yaml", resolve(study, "write_report")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw")
 

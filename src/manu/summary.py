@@ -26,6 +26,7 @@ def summary(study: dict) -> str:
         "answers": f"results/{name}/answers/",
         "models": f"results/{name}/<model>/seed<seed>/",
         "logs": f"logs/{name}/",
+        "report": f"results/{name}/report/index.html",
         "audit": f"make audit STUDY={name}",
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())

@@ -306,7 +306,8 @@ def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, m
     write_resolved(study)
     rewritten = {name for name, path in paths.items() if path.stat().st_mtime != 1}
     masks = {f"results/study/llava/seed{s}/forget{r}/manu/select_neurons.yaml" for s in (0, 1) for r in ("05", "20")}
-    assert rewritten == masks | {"results/study/tables/main_llava.yaml", "results/study/readme.yaml"}
+    tables = {f"results/study/{name}.yaml" for name in ("tables/main_llava", "readme", "report/index")}
+    assert rewritten == masks | tables
     assert all(yaml.safe_load(path.read_text()) is not None for path in paths.values())
 
 

@@ -27,7 +27,7 @@ SCORE_COLUMNS = (
 # the jobs that any new answers bring with them
 FROM_ANSWERS = {
     "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
-    "judge_claims": 1, "compare_reported": 1, "draw_tables": 3,
+    "judge_claims": 1, "compare_reported": 1, "draw_tables": 3, "write_report": 1,
 }  # fmt: skip
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
@@ -48,6 +48,7 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/scores.csv",
         "results/smoke/readme.md",
         "results/smoke/outcomes.csv",
+        "results/smoke/report/index.html",
         *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
@@ -113,14 +114,15 @@ def test_a_second_run_does_nothing_and_says_so(copy):
     assert copy.times() == before
 
 
-def test_a_deleted_figure_is_drawn_again_alone(copy):
+def test_a_deleted_figure_is_drawn_again_and_the_report_with_it(copy):
     before = copy.times()
     (copy.folder / "figures/smoke/tradeoff.svg").unlink()
-    assert copy.planned() == ({"draw_scores": 1}, set())
+    assert copy.planned() == ({"draw_scores": 1, "write_report": 1}, set())
     assert summaries(copy.run().stdout) == 1
     after = copy.times()
     assert {name for name in after if after[name] != before[name]} == {
-        f"figures/smoke/tradeoff.{form}" for form in ("png", "svg", "csv", "provenance.json")
+        *(f"figures/smoke/tradeoff.{form}" for form in ("png", "svg", "csv", "provenance.json")),
+        *(f"results/smoke/report/index.{form}" for form in ("html", "provenance.json")),
     }
 
 
@@ -148,7 +150,7 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
 
 def test_an_edited_figure_is_the_only_one_drawn(copy, edited):
     edited("src/manu/analysis/figures/tradeoff.py", "", "\nHARMLESS = 1\n")
-    assert copy.planned() == ({"draw_scores": 1}, set())
+    assert copy.planned() == ({"draw_scores": 1, "write_report": 1}, set())
 
 
 def test_another_way_of_asking_trains_nothing(copy, edited):

@@ -151,9 +151,9 @@ def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
         if chain.is_left_out(file) and chain.left_out[file] != checksum:
             yield f"{file} has another checksum here than in the list of files left out of the bundle", name
     for file, checksum in files(record["inputs"]).items():
-        if file not in chain.producers and chain.is_produced(file):
+        if file not in chain.producers and file not in chain.jobs and chain.is_produced(file):
             yield f"it read {file}, and no record says where that comes from", name
-        elif file not in chain.producers:  # such as a table of published numbers, which is in git
+        elif file not in chain.producers:  # another job's record, or a file in git, such as the published numbers
             if chain.checksum(file) != checksum:
                 yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} read it", file
         elif files(chain.jobs[chain.producers[file]]["outputs"])[file] != checksum:

@@ -25,7 +25,7 @@ from manu.provenance.hashes import hashes_of
 
 EVALUATE = "manu.stages.evaluate"
 WRITE_README = "manu.stages.write_readme"
-_TEXT = (".md", ".txt")
+_TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
 _SHOWN = 5
 

@@ -12,7 +12,7 @@ from manu.errors import UserError
 from manu.files import atomic_path, write_text
 
 README = Path("README.md")
-SNAPSHOT = ("scores.csv", "readme.md", "readme.csv", "tables")
+SNAPSHOT = ("scores.csv", "outcomes.csv", "readme.md", "readme.csv", "tables")
 
 
 def publish(study: Mapping) -> str:

@@ -140,9 +140,11 @@ class Tracer:
                     visit(source)
 
         for file in ends:
-            visit(self.chain.maker(file)[0])
+            if file in self.chain.producers:  # else in git, such as the published numbers
+                visit(self.chain.maker(file)[0])
         for file in between:
-            wanted.setdefault(self.chain.maker(file)[0])
+            if file in self.chain.producers:
+                wanted.setdefault(self.chain.maker(file)[0])
         return [name for name in reversed(self.chain.ordered()) if name in wanted]
 
     def job(self, name: str) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def text_list(numbers: Sequence[Mapping]) -> str:
     lines = []
     for number in numbers:
         ends = list(dict.fromkeys(_ends(number)))
-        rows = sum(leaf["rows"] for leaf in _leaves(number))
+        rows = sum(leaf.get("rows", 1) for leaf in _leaves(number))
         more = f" and {len(ends) - 1} more" if len(ends) > 1 else ""
         lines.append(
             f"{_mark(number)} {row_name(number['row'])} · {number['column']} = {number['value']}{_again(number)}"

@@ -10,6 +10,8 @@ from manu.audit.findings import Report
 from manu.audit.recompute import EVALUATE, check_answers, check_origins, check_replayed, is_replayable
 from manu.provenance.hashes import sha256_of_json
 
+WRITE_REPORT = "manu.stages.write_report"
+
 
 def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = lambda work, total: work) -> Report:
     """Audit everything of a study (from `load_study`) below the working folder.
@@ -32,10 +34,11 @@ def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = 
 def fingerprint(chain: Chain) -> str:
     """One checksum of everything that the study's jobs wrote: sha256 over the outputs' paths and checksums.
 
-    The same inputs, code and machine give the same one. Printed elsewhere, in a paper say, it also shows what no
+    The same inputs, code and machine give the same one; the report is left out, as it shows what the jobs cost.
+    Printed elsewhere, in a paper say, it also shows what no
     audit from inside can: that the whole chain was rewritten.
     """
-    written = (files(record["outputs"]) for record in chain.jobs.values())
+    written = (files(record["outputs"]) for record in chain.jobs.values() if record["stage"] != WRITE_REPORT)
     return sha256_of_json({file: checksum for group in written for file, checksum in group.items()})
 
 

@@ -1,0 +1,217 @@
+"""The jobs of a study, from their records: the run and the file that each belongs to, its place in the page."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_json
+
+EVALUATE = "manu.stages.evaluate"
+_VARIANT = "/ablation/"  # in the path of the answers of an ablation's variant
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: the page's id of it, what made it, its main output and what it was made from (names of records)."""
+
+    name: str
+    anchor: str
+    rule: str
+    place: str  # its record's path within the study, without the ending
+    script: str
+    configuration: str
+    output: str
+    checksum: str  # of the main output, 12 digits
+    more: int  # outputs beside the main one
+    seconds: float
+    sources: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method asked at a forget ratio and a seed. own: jobs of this run alone; shared: others before them."""
+
+    anchor: str
+    seed: str
+    shared: Sequence[Job]
+    own: Sequence[Job]
+
+
+@dataclass
+class Runs:
+    """The runs of one cell of the tables, one per seed."""
+
+    anchor: str
+    model: str
+    label: str
+    runs: list[Run] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class File:
+    """Tables or a figure of one job, what they were made from, and the job if it is known."""
+
+    anchor: str
+    paths: Sequence[str]
+    job: Job | None
+    read_runs: Sequence[tuple[str, Sequence[tuple[str, str]]]]  # read by the job itself: (model, [(anchor, label)])
+    runs_before: int  # runs further back
+    before: Sequence[Job]  # other jobs, data first
+
+
+class Chains:
+    """Where in the page the jobs of the records stand, and which of them a number is to be followed to.
+
+    records: path -> content of each job's record; files: paths of the tables and figures shown.
+    """
+
+    def __init__(self, study: str, records: Mapping[str, Mapping], files: Sequence[str]) -> None:
+        self._study, self._records = study, dict(sorted(records.items()))
+        self._producers = {file: name for name, record in self._records.items() for file in outputs(record)}
+        self._taken: set[str] = set()
+        order = self._ordered()
+        self.jobs = {name: self._job(name, f"job-{place}") for place, name in enumerate(order, start=1)}
+        self._before = {name: self._ancestors(name) for name in order}
+        self._evaluations = [name for name in order if self._records[name]["stage"] == EVALUATE]
+        self._links: dict[tuple, str] = {}
+        self.runs, used = self._runs()
+        self.shared = [job for name, job in self.jobs.items() if used.get(name, 0) > 1]
+        together: dict[str, list[str]] = {}
+        for path in files:
+            together.setdefault(self._producers.get(path, path), []).append(path)
+        self.files = [self._file(maker, paths) for maker, paths in together.items()]
+        self._file_anchors = {path: file.anchor for file in self.files for path in file.paths}
+        listed = {job.name for job in self.shared} | {file.job.name for file in self.files if file.job}
+        listed |= {job.name for runs in self.runs for run in runs.runs for job in run.own}
+        self.others = [job for name, job in self.jobs.items() if name not in listed]
+
+    def file(self, path: str) -> str:
+        """The id of a table's or figure's chain."""
+        return self._file_anchors[path]
+
+    def run(
+        self, model: str, method: str, ratio: str, seed: str | None = None, *, variant: bool = False, otherwise: str
+    ) -> str:
+        """The id of the run that a number belongs to; without a seed, of the runs of all seeds; or `otherwise`."""
+        return self._links.get((model, method, str(ratio), seed, variant), otherwise)
+
+    def _ordered(self) -> list[str]:
+        done: dict[str, None] = {}
+
+        def visit(name: str, above: tuple[str, ...] = ()) -> None:
+            if name not in done and name not in above:
+                for source in self._sources(name):
+                    visit(source, (*above, name))
+                done[name] = None
+
+        for name in self._records:
+            visit(name)
+        return list(done)
+
+    def _sources(self, name: str) -> list[str]:
+        read = (file for group in self._records[name]["inputs"].values() for file in group)
+        found = (self._producers.get(file) for file in read)
+        return list(dict.fromkeys(source for source in found if source and source != name))
+
+    def _ancestors(self, name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = self._sources(name)
+        while waiting:
+            source = waiting.pop()
+            if source not in found:
+                found.add(source)
+                waiting += self._sources(source)
+        return found
+
+    def _job(self, name: str, anchor: str) -> Job:
+        record = self._records[name]
+        written = outputs(record)
+        main = max(written, key=lambda file: file.endswith(("model.safetensors", ".csv")))
+        place = name.removesuffix(RECORD_SUFFIX)
+        for top in ("results", "figures", "data"):
+            place = place.removeprefix(f"{top}/{self._study}/")
+        return Job(
+            name=name,
+            anchor=self._id(anchor),
+            rule=record["rule"] or record["stage"].rpartition(".")[2],
+            place=place,
+            script=f"src/{record['stage'].replace('.', '/')}.py",
+            configuration=record["configuration"]["path"],
+            output=main,
+            checksum=written[main][:12],
+            more=len(written) - 1,
+            seconds=record["cost"]["wall_seconds"],
+            sources=self._sources(name),
+        )
+
+    def _runs(self) -> tuple[list[Runs], dict[str, int]]:
+        """The runs by model, ratio and method, and on the chains of how many of them each job is."""
+        used: dict[str, int] = {}
+        for name in self._evaluations:
+            for job in (name, *self._before[name]):
+                used[job] = used.get(job, 0) + 1
+        found: dict[tuple, Runs] = {}
+        for name in sorted(self._evaluations, key=self._run_order):
+            asked = self._records[name]["configuration"]["content"]
+            variant = _VARIANT in self.jobs[name].output
+            ratios, seed = [str(ratio) for ratio in asked["ratios"]], str(asked["seed"])
+            key = (asked["model"], asked["method"], tuple(ratios), variant)
+            if key not in found:
+                words = ["run", asked["model"], *(ratios if len(ratios) == 1 else []), *(["ablation"] * variant)]
+                label = f"{asked['method']}, {', '.join(ratios)} %{', ablation' if variant else ''}"
+                found[key] = Runs(self._id("-".join([*words, asked["method"]])), asked["model"], label)
+            before = [self.jobs[job] for job in self.jobs if job in self._before[name]]
+            run = Run(
+                self._id(f"{found[key].anchor}-seed{seed}"),
+                seed,
+                [job for job in before if used[job.name] > 1],
+                [*(job for job in before if used[job.name] == 1), self.jobs[name]],
+            )
+            found[key].runs.append(run)
+            for ratio in ratios:
+                cell = (asked["model"], asked["method"], ratio)
+                self._links.setdefault((*cell, None, variant), found[key].anchor)
+                self._links.setdefault((*cell, seed, variant), run.anchor)
+        return list(found.values()), used
+
+    def _run_order(self, name: str) -> tuple:
+        asked = self._records[name]["configuration"]["content"]
+        ratios = [-len(asked["ratios"]), *asked["ratios"]]  # the run that was asked at all ratios first
+        return asked["model"], _VARIANT in self.jobs[name].output, ratios, asked["seed"], name
+
+    def _file(self, name: str, paths: Sequence[str]) -> File:
+        anchor = self._id(f"file-{PurePosixPath(paths[0]).stem}")
+        if name not in self.jobs:
+            return File(anchor, paths, None, (), 0, ())
+        behind = self._before[name]
+        runs = [job for job in self._evaluations if job in behind]
+        inside = set(runs).union(*(self._before[job] for job in runs))
+        direct = [job for job in runs if job in self.jobs[name].sources]
+        read: dict[str, list[tuple[str, str]]] = {}
+        for group in self.runs:
+            for run in group.runs:
+                if run.own[-1].name in direct:
+                    seed = f", seed {run.seed}" if len(group.runs) > 1 else ""
+                    read.setdefault(group.model, []).append((run.anchor, f"{group.label}{seed}"))
+        before = [job for other, job in self.jobs.items() if other in behind - inside]
+        return File(anchor, paths, self.jobs[name], list(read.items()), len(runs) - len(direct), before)
+
+    def _id(self, wanted: str) -> str:
+        """An id that no other element of the chains has."""
+        plain = re.sub(r"[^A-Za-z0-9._-]", "-", wanted)
+        anchor, count = plain, 2
+        while anchor in self._taken:
+            anchor, count = f"{plain}-{count}", count + 1
+        self._taken.add(anchor)
+        return anchor
+
+
+def outputs(record: Mapping) -> dict[str, str]:
+    """File -> checksum of everything that a job wrote."""
+    return {file: checksum for group in record["outputs"].values() for file, checksum in group.items()}
+
+
+def fingerprint(records: Iterable[Mapping]) -> str:
+    """One checksum of everything that the jobs wrote, as the audit computes it: sha256 over paths and checksums."""
+    return sha256_of_json({file: checksum for record in records for file, checksum in outputs(record).items()})

@@ -1,0 +1,27 @@
+// Opens what a link leads to, and shows the audit's command of the number last touched.
+"use strict";
+
+function reveal() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  for (let each = target; each; each = each.parentElement) {
+    if (each.tagName === "DETAILS") each.open = true;
+  }
+  target.scrollIntoView();
+}
+
+window.addEventListener("hashchange", reveal);
+reveal();
+
+const bar = document.getElementById("command"), shown = bar.querySelector("code");
+
+function show(event) {
+  const link = event.target.closest("a[title^='manu audit']");
+  if (!link) return;
+  shown.textContent = link.title;
+  bar.hidden = false;
+}
+
+document.addEventListener("click", show);
+document.addEventListener("focusin", show);
+bar.querySelector("button").addEventListener("click", () => { bar.hidden = true; });

@@ -1,0 +1,287 @@
+"""The report: what it shows, where its links lead, and that nothing in the data becomes markup."""
+
+import csv
+import io
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from manu.errors import UserError
+from manu.provenance.record import record_text
+from manu.report.drawing import inline_svg
+from manu.report.grid import Table, command, percent
+from manu.report.page import Figure, Study, page
+from manu.report.prose import to_html
+from manu.stages import write_report
+from manu.stages.command import run
+
+RESULTS = "results/tiny"
+METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}
+NASTY = "<b onclick=\"x('1')\">&amp;</b>"
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="72pt" height="36pt" '
+    'viewBox="0 0 72 36" onload="alert(1)"><metadata/><defs><clipPath id="p1"><rect width="9" height="9"/></clipPath>'
+    '<path id="m1" d="M 0 0 &#10;L 1 1"/></defs><g clip-path="url(#p1)"><use xlink:href="#m1"/>'
+    '<script>alert(2)</script>'
+    '<image xlink:href="http://example.org/a.png"/><rect style="fill: url(http://example.org/b)"/></g></svg>'
+)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def main_rows() -> list[dict[str, str]]:
+    """A main table of two ratios and four methods, every value another one."""
+    found, value = [], 0.0
+    for ratio in ("5", "10"):
+        for method in ("vanilla", "retain_only", "ga", "manu"):
+            row = {"model": "llava", "forget_ratio": ratio, "method": method, "classification_protocol": "likelihood"}
+            row |= {"prune_ratio": "10" if method == "manu" else "", "seeds": "1"}
+            for column in (
+                *(f"{split}_{measure}{end}" for split in ("forget", "retain")
+                  for measure in ("classification", "rougeL", "cloze") for end in ("_multimodal", "_text", "")),
+                "general_classification",
+            ):  # fmt: skip
+                value += 0.0051
+                row[column] = f"{value:.6f}"
+            row["forget_cloze_text"] = "" if method == "ga" else row["forget_cloze_text"]
+            found.append(row)
+    return found
+
+
+SCORES = rows(
+    "study,model,method,forget_ratio,seed,split,modality,task,metric,value,n,ci_low,ci_high,higher_is_better\n"
+    "tiny,llava,manu,5,0,forget,text,classification,accuracy,0.5,30,0.4,0.6,False\n"
+    "tiny,llava,manu,5,0,forget,text,classification,another,0.5,30,0.4,0.6,False\n"
+    "tiny,llava,manu,5,0,retain,text,classification,accuracy,0.5,12,0.4,0.6,True\n"
+)
+CLAIMS = rows(
+    "claim,says,source,model,method,measure,threshold,value,ci_low,ci_high,cells,verdict,reason\n"
+    "one,It forgets.,paper,llava,manu,m,0.500000,0.700000,0.600000,0.800000,1,reproduced,above\n"
+    "one,It forgets.,paper,llava,vanilla,m,0.500000,-0.100000,-0.200000,0.000000,1,not reproduced,below\n"
+    "one,It forgets.,paper,all architectures,manu,m,0.500000,,,,1,reproduced,llava: reproduced\n"
+    "one,It forgets.,paper,all architectures,vanilla,m,0.500000,,,,1,not reproduced,llava: not reproduced\n"
+)
+PAIRED = rows(
+    "study,model,forget_ratio,seed,method,other_method,split,modality,difference,people,p_value,p_adjusted,significant\n"
+    "tiny,llava,5,0,ga,manu,forget,text,0.010000,5,0.900000,0.900000,False\n"
+    "tiny,llava,5,0,ga,manu,retain,text,-0.400000,5,0.001000,0.002000,True\n"
+)
+
+
+def record(stage: str, rule: str, reads: dict, writes: dict, content: dict, seconds: float = 1.0) -> dict:
+    """A record as a job leaves it; reads and writes: path -> one letter of the checksum."""
+    configuration = f"{next(iter(writes))}.yaml"
+    return {
+        "version": 1, "rule": rule, "stage": f"manu.stages.{stage}", "seed": content.get("seed"),
+        "configuration": {"path": configuration, "sha256": "c" * 64, "content": content}, "options": {},
+        "inputs": {"read": {path: mark * 64 for path, mark in reads.items()}} if reads else {},
+        "outputs": {"out": {path: mark * 64 for path, mark in writes.items()}},
+        "sources": {"src/manu/__init__.py": "d" * 64}, "packages": {"python": "3.11"},
+        "repository": {"commit": "e" * 40, "clean": True},
+        "device": {"processor": "a processor", "instructions": "AVX", "threads": 2, "system": "Linux", "gpu": None},
+        "cost": {"wall_seconds": seconds, "peak_memory_bytes": 2**30, "peak_gpu_memory_bytes": None},
+    }  # fmt: skip
+
+
+def records(seeds: int = 1) -> dict[str, dict]:
+    """A benchmark, a vanilla model, runs of vanilla, retain_only, ga and manu, scores and the main table."""
+    data, found, answers = "data/tiny/train.parquet", {}, {}
+    found["data/tiny/generate_benchmark"] = record("generate_benchmark", "generate_benchmark", {}, {data: "0"}, {}, 3.0)
+    for seed in range(seeds):
+        vanilla = f"{RESULTS}/llava/seed{seed}/vanilla/checkpoint/model.safetensors"
+        train = record("train", "train_vanilla", {data: "0"}, {vanilla: "1"}, {"seed": seed}, 62.0)
+        found[f"{RESULTS}/llava/seed{seed}/vanilla/train"] = train
+        runs = [("vanilla", [5, 10]), *((m, [ratio]) for ratio in (5, 10) for m in ("retain_only", "ga", "manu"))]
+        for method, ratios in runs:
+            place = f"llava/seed{seed}/" + (f"forget{ratios[0]:02d}/" if method != "vanilla" else "")
+            made, out = f"{RESULTS}/{place}{method}/made.bin", f"{RESULTS}/answers/{place}{method}.parquet"
+            reads = {data: "0", vanilla: "1"}
+            if method != "vanilla":
+                found[f"{RESULTS}/{place}{method}/unlearn"] = record("unlearn", "unlearn", reads, {made: "2"}, {})
+                reads = {data: "0", made: "2"}
+            asked = {"model": "llava", "method": method, "ratios": ratios, "seed": seed}
+            found[f"{RESULTS}/answers/{place}{method}"] = record("evaluate", "evaluate", reads, {out: "3"}, asked)
+            answers[out] = "3"
+    scores, main = f"{RESULTS}/scores.csv", f"{RESULTS}/tables/main_llava.csv"
+    found[f"{RESULTS}/aggregate"] = record("aggregate", "aggregate", answers, {scores: "4"}, {})
+    content = {"comparison": {"comparable": False, "models": "models of a toy", "tolerance": 1.0}}
+    found[f"{RESULTS}/tables/main_llava"] = record("tabulate", "tabulate", {scores: "4"}, {main: "5"}, content)
+    return {f"{name}.provenance.json": each for name, each in found.items()}
+
+
+def study(**changes) -> Study:
+    """A small finished study; tables: name -> rows, on top of the scores and the main table."""
+    tables = {"scores": SCORES, "tables/main_llava": main_rows(), **changes.pop("tables", {})}
+    given = {"records": records(), "figures": [], "deviations": "# Deviations\n\n## Choices\n\nNone.\n", **changes}
+    return Study("tiny", METHODS, [Table(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given)
+
+
+class Seen(HTMLParser):
+    """Every element's attributes, the ids, the links, and the text inside each link."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.links: list[tuple[dict, str]] = []
+        self._open: list[int] = []
+        self.feed(text)
+        self.ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "a":
+            self._open.append(len(self.links))
+            self.links.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag):
+        if tag == "a":
+            self._open.pop()
+
+    def handle_data(self, data):
+        for place in self._open:
+            self.links[place] = (self.links[place][0], self.links[place][1] + data)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_every_number_of_the_main_table_links_to_its_run(seeds):
+    seen = Seen(page(study(records=records(seeds))))
+    by_title = {attributes.get("title"): (attributes["href"], text) for attributes, text in seen.links}
+    numbers = 0
+    for row in main_rows():
+        for column, value in row.items():
+            if column.startswith(("forget_", "retain_", "general_")) and column != "forget_ratio" and value:
+                words = f"method={row['method']} forget_ratio={row['forget_ratio']}"
+                title = f'manu audit {RESULTS}/tables/main_llava.csv --row "{words}" --column {column}'
+                ratio = "" if row["method"] == "vanilla" else f"{row['forget_ratio']}-"
+                assert by_title[title] == (f"#run-llava-{ratio}{row['method']}", percent(value))
+                numbers += 1
+    assert numbers == 8 * 19 - 2
+    assert {href[1:] for href, _ in by_title.values() if href.startswith("#")} <= set(seen.ids)
+    assert len(seen.ids) == len(set(seen.ids))
+
+
+def test_claims_come_before_tables():
+    text = page(study(tables={"tables/claims": CLAIMS, "tables/paired_tests": PAIRED}))
+    order = ("claims", "main-tables", "paired", "costs", "deviations", "audit", "chains")
+    places = [text.index(f'<h2 id="{name}"') for name in order]
+    assert places == sorted(places)
+    assert "\N{CHECK MARK} reproduced" in text and "\N{BALLOT X} not reproduced" in text
+    assert "[0.600, 0.800]" in text and "&gt; 0.5" in text
+    assert text.index("\N{MINUS SIGN}40.0</a>") < text.index("+1.0</a>"), "the significant test does not come first"
+
+
+def test_what_a_study_lacks_is_left_out():
+    text = page(study())
+    for name in ("claims", "outcomes", "paired", "ablation", "capacity", "anatomy", "figures", "paper"):
+        assert f'id="{name}"' not in text and f'href="#{name}"' not in text
+    bare = page(Study("tiny", METHODS, [], [], {}, ""))
+    assert '<h2 id="main-tables"' not in bare and "Fingerprint" not in bare
+
+
+def test_data_is_shown_as_text():
+    main = [row | {"method": NASTY if row["method"] == "ga" else row["method"]} for row in main_rows()]
+    claims = [row | {"says": NASTY, "source": NASTY, "reason": NASTY} for row in CLAIMS]
+    paired = [row | {"other_method": NASTY} for row in PAIRED]
+    found = records()
+    for each in found.values():
+        each["rule"], each["configuration"]["path"] = NASTY, NASTY
+        if "method" in each["configuration"]["content"]:
+            each["configuration"]["content"]["method"] = NASTY
+    tables = {"tables/main_llava": main, "tables/claims": claims, "tables/paired_tests": paired}
+    figures = [Figure("figures/tiny/tradeoff.svg", SVG, NASTY, NASTY)]
+    deviations = f"## A\n\n{NASTY} `{NASTY}`\n\n| {NASTY} |\n"
+    text = page(study(tables=tables, records=found, figures=figures, deviations=deviations))
+    assert "<b " not in text and "&lt;b onclick=" in text
+    assert "onclick" not in {name for _, attributes in Seen(text).tags for name in attributes}
+
+
+def test_the_page_needs_nothing_else_and_is_the_same_twice():
+    given = study(tables={"tables/claims": CLAIMS}, figures=[Figure("figures/tiny/tradeoff.svg", SVG, "T", "C")])
+    text = page(given)
+    assert text == page(given)
+    seen = Seen(text)
+    for tag, attributes in seen.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "xlink:href", "action", "data"):
+            assert "//" not in (attributes.get(name) or ""), (tag, attributes)
+    assert "url(http" not in text and "@import" not in text
+
+
+def test_files_beside_the_page_are_linked_from_where_it_lies():
+    hrefs = {attributes["href"] for attributes, _ in Seen(page(study())).links}
+    assert "../tables/main_llava.csv" in hrefs
+
+
+def test_facts_and_costs_come_from_the_records():
+    text = page(study())
+    assert "42</dd>" in text, "an answer counts once, whatever is measured on it"
+    assert "1 min 20 s in 17 jobs" in text and "a processor, AVX, Linux, 2 threads" in text
+    assert "eeeeeeeeeeee" in text and "models of a toy" in text and "manu (10 %)" in text
+    assert "Answers of 7 runs of llava" in text
+
+
+def test_a_job_that_several_runs_share_stands_once():
+    text = page(study())
+    assert text.count("sha256 <code>111111111111</code>") == 1
+    assert text.count("sha256 <code>222222222222</code>") == 6
+
+
+def test_a_command_names_one_row():
+    row = {"method": "a b", "claim": "x", "model": "", "odd": "$(rm)"}
+    given = command("t.csv", row, ("claim", "method", "model"), "value")
+    assert given == 'manu audit t.csv --row "claim=x a b" --column value'
+    assert "'odd=$(rm)'" in command("t.csv", row, ("odd",), "value")
+
+
+def test_figures_share_no_ids_and_run_nothing():
+    one, two = inline_svg(SVG, "one")[0], inline_svg(SVG, "two")[0]
+    assert 'id="one-p1"' in one and "url(#one-p1)" in one and 'href="#one-m1"' in one and "two-" not in one
+    assert not set(re.findall(r'id="([^"]+)"', one)) & set(re.findall(r'id="([^"]+)"', two))
+    assert "script" not in one and "onload" not in one and "example.org" not in one and "http" not in one
+    assert inline_svg(SVG, "one")[1] == 96
+    for broken in ("no xml", "<html/>"):
+        with pytest.raises(UserError, match="figure bad: is not an SVG file"):
+            inline_svg(broken, "bad")
+
+
+def test_prose():
+    table = "| a | b |\n| --- | ---: |\n| 1 | x \\|\\| **y** |"
+    html = to_html(f"# T\n\nOne `a|b`\nline <x>.\n\n## H\n\n{table}\n\n- i\n  j\n- [k](u)\n\n```\n<z>\n```")
+    assert "<p>One <code>a|b</code> line &lt;x&gt;.</p>" in html and "<h3>H</h3>" in html and ">T<" not in html
+    assert "<tr><td>1</td><td>x || <strong>y</strong></td></tr></tbody>" in html
+    assert "<ul><li>i j</li><li>k</li></ul>" in html and "<pre>&lt;z&gt;</pre>" in html
+
+
+def test_the_stage_writes_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = {f"{RESULTS}/scores.csv": SCORES, f"{RESULTS}/tables/main_llava.csv": main_rows()}
+    for path, table in files.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, table[0])
+            writer.writeheader()
+            writer.writerows(table)
+    given = records()
+    for name, each in given.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(record_text(each), encoding="utf-8")
+    Path("tradeoff.svg").write_text(SVG, encoding="utf-8")
+    Path("deviations.md").write_text("# D\n", encoding="utf-8")
+    Path("report.yaml").write_text(yaml.safe_dump({"study": "tiny", "methods": METHODS}), encoding="utf-8")
+    parser = write_report.parser()
+    assert parser.replayable
+    options = ["--tables", *files, "--figures", "tradeoff.svg", "--records", *given, "--deviations", "deviations.md"]
+    options += ["--out", f"{RESULTS}/report/index.html", "--config", "report.yaml"]
+    monkeypatch.setattr(sys, "argv", ["write_report", *options])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", write_report.__spec__)
+    run(write_report.main, parser)
+    text = Path(f"{RESULTS}/report/index.html").read_text(encoding="utf-8")
+    assert "Forgetting against retaining" in text and text.endswith("</html>\n")
+    assert len(json.loads(Path("report.provenance.json").read_text())["inputs"]["records"]) == len(given)
