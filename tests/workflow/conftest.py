@@ -17,7 +17,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Snakefile", "profiles", "workflow", "config", "src", "README.md", "data/reported"):
+        for name in ("Snakefile", "profiles", "workflow", "config", "src", "docs", "README.md", "data/reported"):
             if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
                 shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
             else:

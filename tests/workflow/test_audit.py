@@ -447,6 +447,14 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
     assert all(" rows in results/smoke/" in line for line in listed)
 
 
+def test_every_table_figure_and_page_can_be_asked_about(here, capsys):
+    asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
+    asked += [Path("results/smoke") / name for name in ("outcomes.csv", "readme.md", "report/index.html")]
+    for file in asked:
+        assert cli.main(["audit", str(file)]) == 0, file
+        assert capsys.readouterr().out.endswith("audit passed\n"), file
+
+
 def test_the_numbers_of_the_readme_are_listed(here, capsys):
     assert cli.main(["audit", "README.md", "--study", "smoke"]) == 0
     assert "random llava 40 percent" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """Tables as they are audited: cell by cell, as text, and the rows that a number comes from."""
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -10,6 +9,7 @@ from types import ModuleType
 
 import pandas as pd
 
+from manu.analysis.cells import read_cells
 from manu.analysis.origin import Origin
 from manu.audit.findings import Report
 from manu.errors import UserError
@@ -30,15 +30,6 @@ _SHOWN = 5  # failures shown of one file; the rest are counted
 def stage_module(record: Mapping) -> ModuleType:
     """The stage that a job ran."""
     return import_module(record["stage"])
-
-
-def read_cells(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file as text by column. Raises UserError when it is not one."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from error
 
 
 def is_number(text: str | None) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis import readme
+from manu.analysis.cells import read_cells
 from manu.audit.chain import files
 from manu.audit.exhibits import (
-    Rows, compare_csv, compare_text, numbers_of, read_cells, read_rows, row_name, stage_module,
+    Rows, compare_csv, compare_text, numbers_of, read_rows, row_name, stage_module,
 )  # fmt: skip
 from manu.audit.findings import Report
 from manu.errors import UserError

@@ -3,12 +3,11 @@
 Reads the configuration's `study` (name) and `methods` (name -> kind and, for pruning, prune_ratio).
 """
 
-import csv
 import os
 from pathlib import Path
 
+from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
-from manu.errors import UserError
 from manu.files import write_text
 from manu.provenance.record import read_record
 from manu.report.grid import Table
@@ -33,7 +32,7 @@ def main(options, config) -> str:
     study = Study(
         name=config["study"],
         methods=config["methods"],
-        tables=[Table(_name(path), _rows(path)) for path in options.tables],
+        tables=[Table(_name(path), read_cells(path)) for path in options.tables],
         figures=[_figure(path) for path in options.figures or ()],
         records={_name(path): read_record(path) for path in options.records or ()},
         deviations=options.deviations.read_text(encoding="utf-8"),
@@ -47,14 +46,6 @@ def main(options, config) -> str:
 def _name(path: Path) -> str:
     """The path relative to the working folder, as records have it."""
     return Path(os.path.relpath(path)).as_posix()
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from error
 
 
 def _figure(path: Path) -> Figure:
