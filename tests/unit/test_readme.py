@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from manu.analysis import readme
+from manu.analysis.cells import csv_text
 from manu.analysis.score_file import read_scores
 from manu.config import load_study
 from manu.errors import UserError
@@ -22,7 +23,7 @@ def block(monkeypatch) -> str:
     config = resolve(load_study("mini"), "write_readme")
     capacity = pd.concat([pd.read_csv(path) for path in sorted(SNAPSHOT.glob("tables/capacity_*.csv"))])
     listed = readme.numbers(read_scores(SNAPSHOT / "scores.csv"), capacity, config["methods"], config["ratio"])
-    assert readme.csv_text(listed) == (SNAPSHOT / "readme.csv").read_text(encoding="utf-8")
+    assert csv_text(listed) == (SNAPSHOT / "readme.csv").read_text(encoding="utf-8")
     return readme.block(listed, config["methods"], config["ratio"], "mini")
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from manu.analysis import ablation, claims, comparison, outcomes
+from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
     ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep,
 )  # fmt: skip
@@ -89,7 +90,7 @@ def comparison_rows() -> pd.DataFrame:
 def table(module) -> pd.DataFrame:
     """The figure's table as the stage draw reads it."""
     make = {"ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows}
-    text = globals()[module.NEEDS].csv_text(make[module.NEEDS]())
+    text = csv_text(make[module.NEEDS]())
     return pd.read_csv(io.StringIO(text))
 
 

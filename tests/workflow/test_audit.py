@@ -403,6 +403,8 @@ def test_records_hold_what_ran(here):
             extra.append(f"src/manu/unlearning/{content['method']}.py")
         if "figure" in record["options"]:
             extra.append(f"src/manu/analysis/figures/{record['options']['figure']}.py")
+        if record["rule"] == "write_report":
+            extra += [f"src/manu/analysis/figures/{Path(figure).stem}.py" for figure in record["options"]["figures"]]
         package = Path("src/manu").resolve()
         listed = source_files(record["stage"].removeprefix("manu.stages."), *extra, package=package)
         assert set(record["sources"]) <= set(listed), name

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from manu.analysis import cells
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_mean
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.evaluation.vocabulary import MODALITIES
 
 RUN = ("model", "forget_ratio", "seed")
@@ -58,7 +59,7 @@ def ablation_table(
 def csv_text(table: pd.DataFrame) -> str:
     """The table as CSV, the same byte for byte on every run."""
     ratios = [f"{ratio:g}" for ratio in table["prune_ratio"]]
-    return table.assign(prune_ratio=ratios).to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+    return cells.csv_text(table.assign(prune_ratio=ratios))
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

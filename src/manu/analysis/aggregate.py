@@ -8,7 +8,8 @@ import pyarrow.lib
 import pyarrow.parquet
 
 from manu.analysis.intervals import bootstrap_interval, cell_seed
-from manu.analysis.score_file import CELL_KEYS, DECIMALS, SCORE_COLUMNS, sort_scores
+from manu.analysis.cells import DECIMALS
+from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
 from manu.errors import UserError
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS

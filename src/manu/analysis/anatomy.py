@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 
 SILENT = 0.05  # a neuron that fires on less than this share of samples counts as silent
 MODALITIES, SETS = ("multimodal", "text"), ("forget", "retain")
@@ -54,11 +54,6 @@ def summary(neurons: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = list(COLUMNS[COLUMNS.index("magnitude_forget") :])
     return table.round({name: DECIMALS for name in numbers})
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, the same byte for byte on every run."""
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 
 RUN = ("model", "seed", "forget_ratio")
 CELL = ("split", "modality", "task")
@@ -29,11 +29,6 @@ def capacity_table(vanilla: pd.DataFrame, pruned: pd.DataFrame, prune_ratios: Ma
     vanillas = table[table["method"] == "vanilla"].set_index(keys)["accuracy"]
     table["cost"] = vanillas.loc[pd.MultiIndex.from_frame(table[keys])].to_numpy() - table["accuracy"]
     return table[list(COLUMNS)]
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, the same byte for byte on every run."""
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

@@ -13,7 +13,7 @@ import pandas as pd
 from manu.analysis.origin import Origin, typed
 from manu.analysis.outcomes import RUN, Run, balanced, utility
 from manu.analysis.resampling import ends
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -207,11 +207,6 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
     whole = pd.DataFrame([*rows, *alls], columns=list(COLUMNS))
     return whole.round({name: DECIMALS for name in ("value", "ci_low", "ci_high")})
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, the same byte for byte on every run; an empty cell is what is not defined."""
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
 
 
 def read_claims(document: object, path: str) -> Mapping:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis.origin import Origin
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -148,11 +148,6 @@ def _status(published: float, value: float, low: float, high: float, scale: Scal
     if np.isfinite(low) and low <= published <= high:
         return WITHIN, "the published value lies in our interval over people"
     return DIFFERS, "the published value lies outside our interval over people"
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, the same byte for byte on every run."""
-    return table.to_csv(index=False, lineterminator="\n")
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

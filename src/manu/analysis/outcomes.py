@@ -17,7 +17,7 @@ from scipy.special import softmax
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
@@ -288,11 +288,6 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["value", "ci_low", "ci_high"]
     return table.assign(**table[numbers].astype("float64").round(DECIMALS))
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, the same byte for byte on every run; an empty cell is what is not defined."""
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

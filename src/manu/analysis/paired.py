@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control, permutation_test
 
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.evaluation.vocabulary import MODALITIES
 
 RUN = ("study", "model", "forget_ratio", "seed")
@@ -74,11 +74,6 @@ def paired_tests(answers: pd.DataFrame, methods: list[str], level: float = 0.95)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["difference", "p_value", "p_adjusted"]
     return table.assign(**table[numbers].astype("float64").round(DECIMALS))
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, the same byte for byte on every run."""
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

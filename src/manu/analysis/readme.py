@@ -115,11 +115,6 @@ def block(listed: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int, stud
     return "\n".join(lines) + "\n"
 
 
-def csv_text(listed: pd.DataFrame) -> str:
-    """The list as CSV, the same byte for byte on every run."""
-    return listed.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-
-
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
     """The cells that a listed number is taken over."""
     if column not in ("text", "value"):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from manu.analysis.cells import csv_text
 from manu.errors import UserError
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES, SPLITS, TASKS
 from manu.files import write_text
 
-DECIMALS = 6
 CELL_KEYS = ("study", "model", "method", "forget_ratio", "seed", "split", "modality", "task")
 SCORE_COLUMNS = (*CELL_KEYS, "metric", "metric_version", "value", "n", "ci_low", "ci_high", "higher_is_better")
 _ORDER = ("study", "model", "forget_ratio", "seed", "method", "split", "modality", "task", "metric")
@@ -39,8 +39,7 @@ def sort_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 def write_scores(scores: pd.DataFrame, path: str | Path) -> None:
     """Write the tidy table atomically; floats with DECIMALS digits after the point."""
-    text = scores[list(SCORE_COLUMNS)].to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
-    write_text(path, text)
+    write_text(path, csv_text(scores[list(SCORE_COLUMNS)]))
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:

@@ -9,8 +9,10 @@ from itertools import product
 
 import pandas as pd
 
+from manu.analysis import cells
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import DECIMALS, mean_over_seeds
+from manu.analysis.cells import DECIMALS
+from manu.analysis.score_file import mean_over_seeds
 from manu.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
@@ -103,7 +105,7 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 def csv_text(table: pd.DataFrame) -> str:
     """The table as CSV, the same byte for byte on every run; an empty cell is what does not apply."""
     table = table.assign(prune_ratio=["" if pd.isna(ratio) else f"{ratio:g}" for ratio in table["prune_ratio"]])
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+    return cells.csv_text(table)
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from manu.analysis.cells import read_cells
-from manu.analysis.score_file import DECIMALS
+from manu.analysis.cells import DECIMALS
 from manu.audit.chain import Chain, files, job_problems, script
 from manu.audit.exhibits import (
     KEY_COLUMNS, PLACE, Rows, numbers_of, origin_of, read_rows, row_name, stage_module,

@@ -7,6 +7,7 @@ import pandas as pd
 
 from manu.analysis import paired
 from manu.analysis.aggregate import read_answers
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.tables import row_order
 from manu.files import write_text
@@ -25,7 +26,7 @@ def main(options, config) -> str:
     """Write the tests --out."""
     answers = pd.concat([read_answers(path) for path in options.answers], ignore_index=True)
     table = paired.paired_tests(answers, row_order(config["methods"]), config["level"])
-    write_text(options.out, paired.csv_text(table))
+    write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} paired tests, {int(table['significant'].sum())} significant after correction"
 
 

@@ -6,6 +6,7 @@ Reads the configuration's `comparison` (comparable, models, tolerance in points)
 import pandas as pd
 
 from manu.analysis import comparison
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.score_file import read_scores
 from manu.files import write_text
@@ -28,7 +29,7 @@ def main(options, config) -> str:
     scale = comparison.Scale(given["comparable"], given["models"], given["tolerance"] / 100)
     reported, outcomes = comparison.read_reported(options.reported), pd.read_csv(options.outcomes)
     table = comparison.comparison(reported, read_scores(options.scores), outcomes, scale)
-    write_text(options.out, comparison.csv_text(table))
+    write_text(options.out, csv_text(table))
     counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
     return f"{options.out}: {len(table)} published numbers: {counts}"
 

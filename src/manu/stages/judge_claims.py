@@ -9,6 +9,7 @@ import yaml
 
 from manu.analysis import claims, outcomes
 from manu.analysis.aggregate import read_answers
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
 from manu.stages.command import StageParser, run
@@ -35,8 +36,8 @@ def main(options, config) -> str:
     intervals = config["intervals"]
     cells = claims.claim_cells(answers, document, context, intervals["resamples"], intervals["level"])
     table = claims.claim_table(cells, document)
-    write_text(options.cells, claims.csv_text(cells))
-    write_text(options.out, claims.csv_text(table))
+    write_text(options.cells, csv_text(cells))
+    write_text(options.out, csv_text(table))
     counts = table.loc[table["model"] == "all architectures", "verdict"].value_counts()
     return f"{options.out}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from manu.analysis import anatomy
+from manu.analysis.cells import csv_text
 from manu.analysis.pruned import keys_of
 from manu.files import write_text
 from manu.neurons.masks import load_mask
@@ -35,7 +36,7 @@ def main(options, config) -> str:
                 frame[f"firing_{data_set}_{modality}"] = (sums.count_over / sums.count).numpy()
         parts.append(frame)
     table = pd.concat(parts, ignore_index=True)[list(anatomy.NEURON_COLUMNS)]
-    write_text(options.out, anatomy.csv_text(table))
+    write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} neurons, {int(table['pruned'].sum())} pruned"
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from manu.analysis import outcomes
 from manu.analysis.aggregate import read_answers
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
 from manu.stages.command import StageParser, run
@@ -25,7 +26,7 @@ def main(options, config) -> str:
     parts = [read_answers(path, outcomes.ANSWER_COLUMNS) for path in options.answers]
     intervals = config["intervals"]
     table = outcomes.outcomes(pd.concat(parts, ignore_index=True), intervals["resamples"], intervals["level"])
-    write_text(options.out, outcomes.csv_text(table))
+    write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} outcomes of {table['method'].nunique()} methods"
 
 

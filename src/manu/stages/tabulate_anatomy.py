@@ -3,6 +3,7 @@
 import pandas as pd
 
 from manu.analysis import anatomy
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
 from manu.stages.command import StageParser, run
@@ -19,7 +20,7 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the table --out (CSV)."""
     table = anatomy.summary(pd.concat([pd.read_csv(path) for path in options.neurons], ignore_index=True))
-    write_text(options.out, anatomy.csv_text(table))
+    write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} groups of neurons"
 
 

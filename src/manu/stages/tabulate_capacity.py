@@ -4,6 +4,7 @@ import pandas as pd
 
 from manu.analysis import capacity
 from manu.analysis.aggregate import read_answers
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
 from manu.stages.command import StageParser, run
@@ -25,7 +26,7 @@ def main(options, config) -> str:
         for paths in (options.vanilla, options.pruned)
     )
     table = capacity.capacity_table(vanilla, pruned, config["prune_ratios"])
-    write_text(options.out, capacity.csv_text(table))
+    write_text(options.out, csv_text(table))
     worst = table.groupby("prune_ratio")["cost"].max().drop(0)
     costs = ", ".join(f"{share}%: {100 * cost:.0f}" for share, cost in worst.items())
     return f"{options.out}: random pruning costs at most (points) {costs}"

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from manu.analysis import readme
+from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.score_file import read_scores
 from manu.files import write_text
@@ -25,7 +26,7 @@ def main(options, config) -> str:
     capacity = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     methods, ratio = config["methods"], config["ratio"]
     listed = readme.numbers(read_scores(options.scores), capacity, methods, ratio)
-    write_text(options.csv, readme.csv_text(listed))
+    write_text(options.csv, csv_text(listed))
     write_text(options.markdown, readme.block(listed, methods, ratio, config["study"]))
     return f"{options.markdown}: {len(listed)} numbers for the README"
 
