@@ -15,12 +15,13 @@ from manu import cli
 from manu.analysis import readme
 from manu.audit import whole
 from manu.audit.bundle import write_bundle
-from manu.audit.chain import Chain, files
+from manu.audit.chain import Chain
 from manu.audit.reference import publish
 from manu.audit.whole import audit_study
 from manu.config import load_study
 from manu.neurons.masks import load_mask, save_mask
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
+from manu.provenance.lineage import files
 from manu.provenance.record import read_record, record_text
 from manu.provenance.sources import source_files
 

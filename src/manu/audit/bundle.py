@@ -7,9 +7,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from manu.audit.chain import BUNDLE, LEFT_OUT, TOPS, Chain, files
+from manu.audit.chain import BUNDLE, LEFT_OUT, TOPS, Chain
 from manu.errors import UserError
 from manu.files import atomic_path
+from manu.provenance.lineage import files
 
 # Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
 PARTS = (

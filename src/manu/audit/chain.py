@@ -13,6 +13,7 @@ from typing import Any
 from manu.audit.findings import Report
 from manu.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
+from manu.provenance.lineage import files, made_from, ordered, producers
 from manu.provenance.record import read_record
 
 TOPS = ("data", "results", "figures")
@@ -39,7 +40,7 @@ class Chain:
     @cached_property
     def producers(self) -> dict[str, str]:
         """Output file -> record of the job that wrote it."""
-        return {file: name for name, record in self.jobs.items() for file in files(record["outputs"])}
+        return producers(self.jobs)
 
     @cached_property
     def left_out(self) -> dict[str, str]:
@@ -73,27 +74,11 @@ class Chain:
 
     def sources_of(self, name: str) -> list[str]:
         """Records of the jobs whose outputs a job read, each once, in the order of its inputs."""
-        found = (self.producers.get(file) for file in files(self.jobs[name]["inputs"]))
-        return list(dict.fromkeys(job for job in found if job))
+        return made_from(self.jobs[name], self.producers)
 
     def ordered(self) -> list[str]:
         """All records, every job after those whose outputs it read."""
-        done: dict[str, None] = {}
-
-        def visit(name: str, above: tuple[str, ...] = ()) -> None:
-            if name not in done and name not in above:
-                for source in self.sources_of(name):
-                    visit(source, (*above, name))
-                done[name] = None
-
-        for name in self.jobs:
-            visit(name)
-        return list(done)
-
-
-def files(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """File -> checksum of a record's inputs or outputs, whatever the option they belong to."""
-    return {file: checksum for group in groups.values() for file, checksum in group.items()}
+        return ordered(self.jobs)
 
 
 def script(record: Mapping) -> str:

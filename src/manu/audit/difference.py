@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from manu.analysis.score_file import CELL_KEYS, read_scores
-from manu.audit.chain import Chain, differing, files
+from manu.audit.chain import Chain, differing
 from manu.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
+from manu.provenance.lineage import files
 
 _IGNORED = ("study",)  # a study's name is in its configurations and answers, and makes no difference to a number
 RUN_KEYS = ("model", "seed", "forget_ratio", "method")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from manu.audit.chain import LEFT_OUT, Chain, files
+from manu.audit.chain import LEFT_OUT, Chain
 from manu.audit.exhibits import stage_module
 from manu.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import ask
+from manu.provenance.lineage import files
 
 
 def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None = None) -> dict[str, Any]:

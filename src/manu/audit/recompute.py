@@ -12,7 +12,6 @@ import pandas as pd
 
 from manu.analysis import readme
 from manu.analysis.cells import read_cells
-from manu.audit.chain import files
 from manu.audit.exhibits import (
     Rows, compare_csv, compare_text, numbers_of, read_rows, row_name, stage_module,
 )  # fmt: skip
@@ -23,6 +22,7 @@ from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
+from manu.provenance.lineage import files
 
 EVALUATE = "manu.stages.evaluate"
 WRITE_README = "manu.stages.write_readme"

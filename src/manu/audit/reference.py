@@ -7,9 +7,10 @@ from pathlib import Path
 
 from manu.analysis import readme
 from manu.audit.chain import Chain
-from manu.audit.whole import audit_study, fingerprint
+from manu.audit.whole import audit_study
 from manu.errors import UserError
 from manu.files import atomic_path, write_text
+from manu.provenance.lineage import fingerprint
 
 README = Path("README.md")
 SNAPSHOT = ("scores.csv", "outcomes.csv", "readme.md", "readme.csv", "tables")
@@ -47,7 +48,7 @@ def run_of(chain: Chain) -> dict:
         rule["wall_seconds"] = round(rule["wall_seconds"] + record["cost"]["wall_seconds"], 1)
         rule["peak_memory_bytes"] = max(rule["peak_memory_bytes"], record["cost"]["peak_memory_bytes"])
     return {
-        "fingerprint": fingerprint(chain),
+        "fingerprint": fingerprint(records),
         "commits": sorted({str(record["repository"]["commit"]) for record in records}),
         "clean": all(record["repository"]["clean"] for record in records),
         "devices": [json.loads(device) for device in sorted(devices)],

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from manu.analysis.cells import read_cells
-from manu.analysis.cells import DECIMALS
-from manu.audit.chain import Chain, files, job_problems, script
+from manu.analysis.cells import DECIMALS, read_cells
+from manu.audit.chain import Chain, job_problems, script
 from manu.audit.exhibits import (
     KEY_COLUMNS, PLACE, Rows, numbers_of, origin_of, read_rows, row_name, stage_module,
 )  # fmt: skip
 from manu.audit.recompute import replay
 from manu.errors import UserError
 from manu.evaluation.scoring import score_answers
+from manu.provenance.lineage import files
 
 PICTURES = (".png", ".svg", ".md")
 EXAMPLES = 3  # answers shown of those that a number averages

@@ -5,12 +5,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 
-from manu.audit.chain import Chain, check_chain, files
+from manu.audit.chain import Chain, check_chain
 from manu.audit.findings import Report
 from manu.audit.recompute import EVALUATE, check_answers, check_origins, check_replayed, is_replayable
-from manu.provenance.hashes import sha256_of_json
-
-WRITE_REPORT = "manu.stages.write_report"
+from manu.provenance.lineage import files, fingerprint
 
 
 def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = lambda work, total: work) -> Report:
@@ -27,19 +25,8 @@ def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = 
             report.fail(finding.where, finding.what)
         report.notes += part.notes
         report.counts += part.counts
-    report.fingerprint = fingerprint(chain)
+    report.fingerprint = fingerprint(chain.jobs.values())
     return report
-
-
-def fingerprint(chain: Chain) -> str:
-    """One checksum of everything that the study's jobs wrote: sha256 over the outputs' paths and checksums.
-
-    The same inputs, code and machine give the same one; the report is left out, as it shows what the jobs cost.
-    Printed elsewhere, in a paper say, it also shows what no
-    audit from inside can: that the whole chain was rewritten.
-    """
-    written = (files(record["outputs"]) for record in chain.jobs.values() if record["stage"] != WRITE_REPORT)
-    return sha256_of_json({file: checksum for group in written for file, checksum in group.items()})
 
 
 def check_job(record: Mapping) -> Report:

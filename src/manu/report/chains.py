@@ -1,11 +1,12 @@
 """The jobs of a study, from their records: the run and the file that each belongs to, its place in the page."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_json
+from manu.provenance.hashes import RECORD_SUFFIX
+from manu.provenance.lineage import files, made_from, ordered, producers
 
 EVALUATE = "manu.stages.evaluate"
 _VARIANT = "/ablation/"  # in the path of the answers of an ablation's variant
@@ -68,9 +69,9 @@ class Chains:
 
     def __init__(self, study: str, records: Mapping[str, Mapping], files: Sequence[str]) -> None:
         self._study, self._records = study, dict(sorted(records.items()))
-        self._producers = {file: name for name, record in self._records.items() for file in outputs(record)}
+        self._producers = producers(self._records)
         self._taken: set[str] = set()
-        order = self._ordered()
+        order = ordered(self._records)
         self.jobs = {name: self._job(name, f"job-{place}") for place, name in enumerate(order, start=1)}
         self._before = {name: self._ancestors(name) for name in order}
         self._evaluations = [name for name in order if self._records[name]["stage"] == EVALUATE]
@@ -96,23 +97,8 @@ class Chains:
         """The id of the run that a number belongs to; without a seed, of the runs of all seeds; or `otherwise`."""
         return self._links.get((model, method, str(ratio), seed, variant), otherwise)
 
-    def _ordered(self) -> list[str]:
-        done: dict[str, None] = {}
-
-        def visit(name: str, above: tuple[str, ...] = ()) -> None:
-            if name not in done and name not in above:
-                for source in self._sources(name):
-                    visit(source, (*above, name))
-                done[name] = None
-
-        for name in self._records:
-            visit(name)
-        return list(done)
-
     def _sources(self, name: str) -> list[str]:
-        read = (file for group in self._records[name]["inputs"].values() for file in group)
-        found = (self._producers.get(file) for file in read)
-        return list(dict.fromkeys(source for source in found if source and source != name))
+        return made_from(self._records[name], self._producers)
 
     def _ancestors(self, name: str) -> set[str]:
         found: set[str] = set()
@@ -126,7 +112,7 @@ class Chains:
 
     def _job(self, name: str, anchor: str) -> Job:
         record = self._records[name]
-        written = outputs(record)
+        written = files(record["outputs"])
         main = max(written, key=lambda file: file.endswith(("model.safetensors", ".csv")))
         place = name.removesuffix(RECORD_SUFFIX)
         for top in ("results", "figures", "data"):
@@ -205,13 +191,3 @@ class Chains:
             anchor, count = f"{plain}-{count}", count + 1
         self._taken.add(anchor)
         return anchor
-
-
-def outputs(record: Mapping) -> dict[str, str]:
-    """File -> checksum of everything that a job wrote."""
-    return {file: checksum for group in record["outputs"].values() for file, checksum in group.items()}
-
-
-def fingerprint(records: Iterable[Mapping]) -> str:
-    """One checksum of everything that the jobs wrote, as the audit computes it: sha256 over paths and checksums."""
-    return sha256_of_json({file: checksum for record in records for file, checksum in outputs(record).items()})

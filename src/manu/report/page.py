@@ -17,8 +17,9 @@ from manu.analysis.figures.claims_overview import VERDICTS
 from manu.analysis.figures.style import MODALITY_COLOURS
 from manu.analysis.outcomes import OUTCOMES
 from manu.analysis.tables import row_order
+from manu.provenance.lineage import fingerprint
 from manu.report import claims, costs, methods, pruning
-from manu.report.chains import Chains, fingerprint
+from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
 from manu.report.grid import Table
 from manu.report.prose import to_html

@@ -1,0 +1,48 @@
+"""What a set of records says together: who made a file, what a job was made from, and in which order jobs ran."""
+
+from collections.abc import Iterable, Mapping
+
+from manu.provenance.hashes import sha256_of_json
+
+WRITE_REPORT = "manu.stages.write_report"
+
+
+def files(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """File -> checksum of a record's inputs or outputs, whatever the option they belong to."""
+    return {file: checksum for group in groups.values() for file, checksum in group.items()}
+
+
+def producers(records: Mapping[str, Mapping]) -> dict[str, str]:
+    """Output file -> name of the record of the job that wrote it."""
+    return {file: name for name, record in records.items() for file in files(record["outputs"])}
+
+
+def made_from(record: Mapping, makers: Mapping[str, str]) -> list[str]:
+    """Names of the jobs whose outputs a job read, each once, in the order of its inputs. makers: `producers`."""
+    found = (makers.get(file) for file in files(record["inputs"]))
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def ordered(records: Mapping[str, Mapping]) -> list[str]:
+    """All names, every job after those whose outputs it read."""
+    makers, done = producers(records), {}
+
+    def visit(name: str, above: tuple[str, ...] = ()) -> None:
+        if name not in done and name not in above:
+            for source in made_from(records[name], makers):
+                visit(source, (*above, name))
+            done[name] = None
+
+    for name in records:
+        visit(name)
+    return list(done)
+
+
+def fingerprint(records: Iterable[Mapping]) -> str:
+    """One checksum of everything that jobs wrote: sha256 over the outputs' paths and checksums.
+
+    The same inputs, code and machine give the same one; the report is left out, as it shows what the jobs cost.
+    Printed elsewhere, in a paper say, it also shows what no audit from inside can: that the whole chain was rewritten.
+    """
+    written = (files(record["outputs"]) for record in records if record["stage"] != WRITE_REPORT)
+    return sha256_of_json({file: checksum for group in written for file, checksum in group.items()})
