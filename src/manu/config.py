@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from manu import trials
 from manu.config_yaml import key_path, read_yaml
 from manu.errors import UserError
 
@@ -106,6 +107,11 @@ def methods_of_kind(study: dict, kind: str) -> list[str]:
     from manu.unlearning.registry import method_class
 
     return [name for name in study["methods"] if method_class(name).kind == kind]
+
+
+def tuned_methods(study: dict) -> list[str]:
+    """The study's methods with settings to be chosen, in its order."""
+    return [name for name, settings in study["methods"].items() if trials.tuned(settings)]
 
 
 def figures_that_need(study: dict, needs: str) -> list[str]:
@@ -225,6 +231,12 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             split_people(people, ratio, seed=0)
         except UserError as error:
             yield ("forget_ratios", place), str(error)
+    needed = study["tuning"]["trials"]
+    for name, settings in study["methods"].items():
+        there = trials.combinations(settings)
+        if 1 < there < needed:
+            place = ("methods", name)
+            yield place, f"'{key_path(place)}' has {there} settings to try; 'tuning.trials' asks for {needed} of each method"
     ratio = study["ablation"]["forget_ratio"]
     if ratio and ratio not in study["forget_ratios"]:
         known = ", ".join(map(str, study["forget_ratios"]))
@@ -249,13 +261,25 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
 
 
 def _method_settings(name: str, given: dict) -> dict:
-    """All settings of a method, its own defaults included. Raises UserError as `create_method` does."""
+    """All settings of a method, its own defaults included, the open ones with their candidates.
+
+    Raises UserError as `create_method` does, whichever candidate is at fault.
+    """
     from manu.unlearning.registry import create_method
 
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in asdict(create_method(name, given)).items()
-    }
+    def filled(chosen: dict) -> dict:
+        values = asdict(create_method(name, trials.fixed(given) | chosen))
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    try:
+        candidates = trials.tuned(given)
+    except UserError as error:
+        raise UserError(f"method {name!r}: {error}") from None
+    first = {key: values[0] for key, values in candidates.items()}
+    settings = filled(first)
+    for key, values in candidates.items():
+        settings[key] = {trials.TUNE: [filled(first | {key: value})[key] for value in values]}
+    return settings
 
 
 def _variant(study: dict, name: str) -> dict:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from manu.config import methods_of_kind
+from manu import trials
+from manu.config import methods_of_kind, tuned_methods
+from manu.data.mllmu import TUNING
 from manu.errors import UserError
 from manu.files import write_text
+from manu.neurons.statistics import ALL
 
 
 def resolve(study: dict, stage: str, **cell) -> dict:
@@ -23,21 +26,33 @@ def resolve(study: dict, stage: str, **cell) -> dict:
     """
     match stage:
         case "generate_benchmark":
-            return {"benchmark": study["benchmark"], "forget_ratios": study["forget_ratios"]}
+            sizes = study["benchmark"] | {"tuning_people": tuning_people(study)}
+            return {"benchmark": sizes, "forget_ratios": study["forget_ratios"]}
         case "train":
             model = study["models"][cell["model"]]
             keys = {"seed": cell["seed"], "model": cell["model"]}
             if cell["which"] == "base":
                 return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
-            return keys | {"training": model["training"]["vanilla"]}
+            return keys | {"training": model["training"]["vanilla"], "tuning_people": tuning_people(study) > 0}
         case "unlearn":
             keys = {"seed": cell["seed"], "model": cell["model"], "method": cell["method"]}
-            return keys | {"settings": study["methods"][cell["method"]]}
+            return keys | {"settings": trials.fixed(study["methods"][cell["method"]])}
         case "select_neurons" | "write_prompt":
-            return {"method": cell["method"], "settings": study["methods"][cell["method"]]}
+            return {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
+        case "tune":
+            settings = study["methods"][cell["method"]]
+            each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
+            asked = resolve(study, "evaluate", ratio=TUNING, **cell)
+            return asked | {"evaluation": _forget_and_retain(study), "trials": each}
+        case "choose_settings":
+            return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
+        case "tabulate_tuning":
+            each = {name: _trials(study, name) for name in tuned_methods(study)}
+            return {"criterion": study["tuning"]["criterion"], "trials": each}
         case "measure_statistics":
-            keys = ("tau", "batch_size") if cell["kind"] == "modality" else ("batch_size",)
-            statistics = {key: study["statistics"][key] for key in keys}
+            statistics = {"batch_size": study["statistics"]["batch_size"]}
+            if cell["kind"] == "modality":
+                statistics |= {"tau": study["statistics"]["tau"], "milestones": milestones(study)}
             return {"seed": cell["seed"], "model": cell["model"], "statistics": statistics}
         case "evaluate":
             return {
@@ -114,6 +129,8 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
                 at = f"forget{study['ablation']['forget_ratio']:02d}/ablation/{variant}"
                 yield f"{folder}/{at}/select_neurons.yaml", method
                 yield f"{answers}/{at}.yaml", _ablation_questions(study, variant, keys)
+            if seed == tuning_seed(study):
+                yield from _tuning_files(study, folder, answers, keys)
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
         yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")
@@ -121,6 +138,8 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
             yield f"{results}/tables/ablation_{model}.yaml", resolve(study, "tabulate_ablation")
         if study["capacity"]["prune_ratios"]:
             yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
+    if tuned_methods(study):
+        yield f"{results}/tables/tuning.yaml", resolve(study, "tabulate_tuning")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
     yield f"{results}/outcomes.yaml", resolve(study, "measure_outcomes")
     if dissected_methods(study):
@@ -157,6 +176,44 @@ def _ratio_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator
         yield f"{folder}/{at}/statistics/{kind}.yaml", resolve(study, "measure_statistics", kind=kind, **keys)
 
 
+def _tuning_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator[tuple[str, dict]]:
+    for method in tuned_methods(study):
+        yield f"{answers}/tuning/{method}.yaml", resolve(study, "tune", method=method, **keys)
+        yield f"{folder}/tuning/{method}/choice.yaml", resolve(study, "choose_settings", method=method)
+    for kind in tuned_statistics(study):
+        measured = resolve(study, "measure_statistics", kind=kind, **keys)
+        yield f"{folder}/forget{TUNING:02d}/statistics/{kind}.yaml", measured
+
+
+def _trials(study: dict, method: str) -> list[dict]:
+    return trials.trials(study["methods"][method], study["tuning"]["trials"])
+
+
+def tuning_people(study: dict) -> int:
+    """People on whom hyperparameters are chosen; none if no setting is open."""
+    return study["tuning"]["people"] if tuned_methods(study) else 0
+
+
+def tuning_seed(study: dict) -> int:
+    """The seed whose vanilla model the trials start from: the first."""
+    return study["seeds"][0]
+
+
+def tuned_statistics(study: dict) -> list[str]:
+    """Which activation statistics the trials score neurons from."""
+    from manu.unlearning.registry import method_class
+
+    pruning = [name for name in methods_of_kind(study, "pruning") if name in tuned_methods(study)]
+    return sorted({method_class(name).statistics for name in pruning})
+
+
+def milestones(study: dict) -> list[int]:
+    """The numbers of samples at which a pruning method or a variant wants the statistics so far, beside all."""
+    variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
+    asked = [settings.get("samples", ALL) for settings in (*study["methods"].values(), *variants)]
+    return sorted({number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])} - {ALL})
+
+
 def dissected_methods(study: dict) -> list[str]:
     """The study's pruning methods that choose neurons from the sums of activations."""
     from manu.unlearning.registry import method_class
@@ -176,8 +233,12 @@ def _plain_manu(study: dict) -> dict:
 def _ablation_questions(study: dict, variant: str, keys: dict) -> dict:
     """An evaluation of forget and retain only."""
     asked = resolve(study, "evaluate", method=variant, ratio=study["ablation"]["forget_ratio"], **keys)
+    return asked | {"evaluation": _forget_and_retain(study)}
+
+
+def _forget_and_retain(study: dict) -> dict:
     splits = [split for split in ("forget", "retain") if split in study["evaluation"]["splits"]]
-    return asked | {"evaluation": study["evaluation"] | {"splits": splits}}
+    return study["evaluation"] | {"splits": splits}
 
 
 def random_method(share: int) -> str:
@@ -196,5 +257,5 @@ def statistics_kinds(study: dict) -> list[str]:
 def _table_row(study: dict, method: str) -> dict:
     """What the main table says about a method: its kind and, for pruning, the ratio in percent."""
     kind = next(k for k in ("training", "pruning", "prompting") if method in methods_of_kind(study, k))
-    settings = study["methods"][method]
-    return {"kind": kind} | ({"prune_ratio": settings["prune_ratio"]} if kind == "pruning" else {})
+    settings = trials.fixed(study["methods"][method])
+    return {"kind": kind} | {key: settings[key] for key in ("prune_ratio",) if key in settings}

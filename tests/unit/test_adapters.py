@@ -12,7 +12,8 @@ from manu.models.base import read_architecture
 from manu.models.inputs import Example, Pictures, prompt_batch, training_batch
 from manu.models.registry import adapter_class, known_models
 from manu.neurons.activations import record_activations
-from manu.neurons.masks import apply_mask, apply_rows
+from manu.neurons.masks import Mask, apply_mask
+from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_pruning_a_neuron_equals_removing_the_unit(adapter, pictures, part):
         handle = site.second.register_forward_pre_hook(lambda _, inputs: (inputs[0] * ~mask,))
         removed = adapter.model(**batch).logits
         handle.remove()
-        apply_mask([site], {site.name: mask})
+        apply_mask(Mask({site.name: mask}, MLP_INPUT), [site], [])
         pruned = adapter.model(**batch).logits
     assert torch.allclose(pruned, removed, atol=1e-6)
     assert not torch.allclose(pruned, before, atol=1e-4)
@@ -105,7 +106,7 @@ def test_released_rows_are_zeroed(adapter):
     site = adapter.linear_sites()[-1]
     mask = torch.zeros(site.width, dtype=torch.bool)
     mask[1] = True
-    apply_rows([site], {site.name: mask})
+    apply_mask(Mask({site.name: mask}, LINEAR_OUTPUT), [], [site])
     assert not site.linear.weight[1].any() and site.linear.weight[0].any()
 
 

@@ -10,7 +10,7 @@ from manu.analysis.anatomy import NEURON_COLUMNS, origin, summary
 from manu.analysis.figures import pruned_activations
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import Rows
-from manu.neurons.masks import save_mask
+from manu.neurons.masks import Mask, save_mask
 from manu.neurons.statistics import RunningStatistics
 from manu.stages import list_activations
 
@@ -72,7 +72,7 @@ def test_the_stage_lists_every_candidate(tmp_path):
             statistics.update(data_set, modality, "language.0", z, None)
     statistics.save(tmp_path / "s.safetensors")
     mask = tmp_path / "llava/seed0/forget05/manu/mask.safetensors"
-    save_mask(mask, {"language.0": torch.tensor([True, False])}, "mlp_input")
+    save_mask(mask, Mask({"language.0": torch.tensor([True, False])}, "mlp_input"))
     options = SimpleNamespace(statistics=tmp_path / "s.safetensors", mask=mask, out=tmp_path / "a.csv")
     assert list_activations.main(options, {}).endswith("a.csv: 2 neurons, 1 pruned")
     table = pd.read_csv(tmp_path / "a.csv")

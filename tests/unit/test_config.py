@@ -266,7 +266,7 @@ def test_the_schema_says_what_the_code_knows():
     assert evaluation["modalities"]["items"]["enum"] == list(MODALITIES)
     assert evaluation["prompt_style"]["enum"] == list(STYLES)
     benchmark = study_schema()["properties"]["benchmark"]["properties"]
-    assert list(benchmark) == [field.name for field in fields(BenchmarkSettings)]
+    assert [*benchmark, "tuning_people"] == [field.name for field in fields(BenchmarkSettings)]
 
 
 def test_a_job_reads_only_what_it_needs(study_file):
@@ -274,7 +274,7 @@ def test_a_job_reads_only_what_it_needs(study_file):
     cell = {"model": "llava", "seed": 1, "ratio": 20}
     assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
     assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "architecture", "training"}
-    assert set(resolve(study, "train", which="vanilla", **cell)) == {"seed", "model", "training"}
+    assert set(resolve(study, "train", which="vanilla", **cell)) == {"seed", "model", "training", "tuning_people"}
     assert resolve(study, "train", which="retain_only", **cell) == resolve(study, "train", which="vanilla", **cell)
     unlearn = resolve(study, "unlearn", method="npo", **cell)
     assert unlearn == {"seed": 1, "model": "llava", "method": "npo", "settings": study["methods"]["npo"]}

@@ -14,7 +14,7 @@ from manu.analysis.figures.style import method_mark, save
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.errors import UserError
-from manu.neurons.masks import save_mask
+from manu.neurons.masks import Mask, save_mask
 from manu.stages import draw
 
 METHODS = ["ga", "manu"]
@@ -131,7 +131,7 @@ def test_methods_keep_their_marks_and_never_share_them():
 def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
     path = tmp_path / "results" / "tiny" / "llava" / "seed3" / "forget05" / "manu" / "mask.safetensors"
     masks = {"vision.0": torch.tensor([False, False]), "language.1": torch.tensor([True, False, True])}
-    save_mask(path, masks, "mlp_input")
+    save_mask(path, Mask(masks, "mlp_input"))
     frame = read_pruned([path])
     assert frame.values.tolist() == [
         ["llava", "manu", 5, 3, "mlp_input", "vision.0", "vision", 0, 0, 2],

@@ -7,7 +7,7 @@ import torch
 from tiny_model import GatedMlp, PlainMlp, TinyModel
 
 from manu.errors import UserError
-from manu.neurons.masks import apply_mask, apply_mask_file, apply_rows, load_mask, neurons_table, save_mask
+from manu.neurons.masks import Mask, apply_mask, load_mask, neurons_table, save_mask
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, select_top
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.tensor_file import save_tensors
@@ -35,7 +35,7 @@ def test_zeroing_a_gated_unit_equals_removing_it(bias):
     small.up_proj = removed(mlp.up_proj, rows=MASK)
     small.down_proj = removed(mlp.down_proj, columns=MASK)
     site = MlpSite("language.0", "language", 0, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)
-    apply_mask([site], {"language.0": MASK})
+    apply_mask(Mask({"language.0": MASK}, MLP_INPUT), [site], [])
     x = torch.randn(2, 5, 3, dtype=torch.float64)
     torch.testing.assert_close(mlp(x), small(x), rtol=0, atol=1e-15)
     assert mlp.gate_proj.weight[1].eq(0).all() and mlp.down_proj.weight[:, 3].eq(0).all()
@@ -47,15 +47,33 @@ def test_zeroing_a_plain_unit_equals_removing_it():
     mlp = PlainMlp(3, 4).double()
     small = copy.deepcopy(mlp)
     small.fc1, small.fc2 = removed(mlp.fc1, rows=MASK), removed(mlp.fc2, columns=MASK)
-    apply_mask([MlpSite("vision.0", "vision", 0, (mlp.fc1,), mlp.fc2)], {"vision.0": MASK})
+    apply_mask(Mask({"vision.0": MASK}, MLP_INPUT), [MlpSite("vision.0", "vision", 0, (mlp.fc1,), mlp.fc2)], [])
     x = torch.randn(2, 5, 3, dtype=torch.float64)
     torch.testing.assert_close(mlp(x), small(x), rtol=0, atol=1e-15)
     assert mlp.fc1.bias[1] == 0 and mlp.fc2.bias.ne(0).all()  # the bias of fc2 belongs to no unit
 
 
-def test_apply_rows_silences_outputs():
+@pytest.mark.parametrize("unit", [MLP_INPUT, LINEAR_OUTPUT])
+def test_a_factor_scales_what_the_units_give(unit, tmp_path):
+    torch.manual_seed(0)
+    mlp = GatedMlp(3, 4, bias=True).double()
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    hidden = torch.nn.functional.silu(mlp.gate_proj(x)) * mlp.up_proj(x)
+    if unit == MLP_INPUT:
+        expected = mlp.down_proj(torch.where(MASK, hidden * 0.25, hidden))
+    else:  # the rows of `up`, bias included
+        up = mlp.up_proj(x)
+        expected = mlp.down_proj(torch.nn.functional.silu(mlp.gate_proj(x)) * torch.where(MASK, up * 0.25, up))
+    save_mask(tmp_path / "mask", Mask({"language.0": MASK}, unit, 0.25))
+    sites = [MlpSite("language.0", "language", 0, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)]
+    apply_mask(load_mask(tmp_path / "mask"), sites, [LinearSite("language.0", "language", "up", 0, mlp.up_proj)])
+    torch.testing.assert_close(mlp(x), expected, rtol=0, atol=1e-15)
+
+
+def test_masked_rows_are_silent():
     linear = torch.nn.Linear(3, 4)
-    apply_rows([LinearSite("language.up.0", "language", "up", 0, linear)], {"language.up.0": MASK})
+    site = LinearSite("language.up.0", "language", "up", 0, linear)
+    apply_mask(Mask({site.name: MASK}, LINEAR_OUTPUT), [], [site])
     out = linear(torch.randn(2, 3))
     assert out[:, MASK].eq(0).all() and out[:, ~MASK].ne(0).all()
 
@@ -66,13 +84,12 @@ def test_a_mask_file_knows_what_it_masks(tmp_path, unit):
     model = TinyModel()
     sites = model.mlp_sites() if unit == MLP_INPUT else model.linear_sites()
     masks = {site.name: torch.arange(site.width) == 0 for site in sites if site.part == "language"}
-    save_mask(tmp_path / "mask.safetensors", masks, unit)
-    loaded, found = load_mask(tmp_path / "mask.safetensors")
-    assert found == unit and list(loaded) == list(masks)
+    save_mask(tmp_path / "mask.safetensors", Mask(masks, unit))
+    loaded = load_mask(tmp_path / "mask.safetensors")
+    assert (loaded.unit, loaded.factor) == (unit, 0.0) and list(loaded.masks) == list(masks)
 
     before = copy.deepcopy(model)
-    applied = apply_mask_file(tmp_path / "mask.safetensors", model.mlp_sites(), model.linear_sites())
-    assert list(applied) == list(masks)
+    apply_mask(loaded, model.mlp_sites(), model.linear_sites())
     assert model.language[0].gate_proj.weight[0].eq(0).all()
     assert model.language[0].down_proj.weight[:, 0].eq(0).all() == (unit == MLP_INPUT)
     assert model.language[0].down_proj.weight[0].eq(0).all() == (unit == LINEAR_OUTPUT)
@@ -84,9 +101,9 @@ def test_a_mask_that_does_not_fit_changes_nothing():
     before = copy.deepcopy(model.state_dict())
     fits = torch.ones(6, dtype=torch.bool)
     with pytest.raises(UserError, match=r"vision.1 has shape \(5,\); needed: \(6,\)"):
-        apply_mask(model.mlp_sites(), {"language.0": fits, "vision.1": fits[:5]})
+        apply_mask(Mask({"language.0": fits, "vision.1": fits[:5]}, MLP_INPUT), model.mlp_sites(), [])
     with pytest.raises(UserError, match="unknown site 'language.7'; known: language.0, language.1, vision.0, vision.1"):
-        apply_mask(model.mlp_sites(), {"language.0": fits, "language.7": fits})
+        apply_mask(Mask({"language.0": fits, "language.7": fits}, MLP_INPUT), model.mlp_sites(), [])
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
@@ -94,6 +111,9 @@ def test_load_mask_refuses_an_unknown_unit(tmp_path):
     metadata = {"content": "pruning mask", "unit": "head", "sites": ["language.0"]}
     save_tensors(tmp_path / "mask", {"language.0": MASK}, metadata)
     with pytest.raises(UserError, match="unknown unit 'head'; known: linear_output, mlp_input"):
+        load_mask(tmp_path / "mask")
+    save_tensors(tmp_path / "mask", {"language.0": MASK}, metadata | {"unit": MLP_INPUT, "factor": 1.5})
+    with pytest.raises(UserError, match="its factor is 1.5; needed: from 0 to less than 1"):
         load_mask(tmp_path / "mask")
 
 

@@ -24,7 +24,11 @@ def block(monkeypatch) -> str:
     capacity = pd.concat([pd.read_csv(path) for path in sorted(SNAPSHOT.glob("tables/capacity_*.csv"))])
     listed = readme.numbers(read_scores(SNAPSHOT / "scores.csv"), capacity, config["methods"], config["ratio"])
     assert csv_text(listed) == (SNAPSHOT / "readme.csv").read_text(encoding="utf-8")
-    return readme.block(listed, config["methods"], config["ratio"], "mini")
+    pruned: dict[str, dict] = {}
+    for path in sorted(SNAPSHOT.glob("tables/main_*.csv")):
+        for row in pd.read_csv(path).dropna(subset="prune_ratio").itertuples():
+            pruned.setdefault(row.model, {})[row.method] = {"prune_ratio": row.prune_ratio}
+    return readme.block(listed, config["methods"], pruned, config["ratio"], "mini")
 
 
 def test_the_readme_has_not_drifted(block):
@@ -53,11 +57,20 @@ def test_numbers_by_hand():
         "training retain text highest": "100.0",
         "random m 40 percent": "20.0",
     }
-    text = readme.block(listed, methods, 10, "s")
+    text = readme.block(listed, methods, {"m": methods}, 10, "s")
     assert text.startswith("Study `s`: ")
     assert "| m | `ga` | 25.0 |  | 100.0 |  |  |" in text
     assert "forget: – with the picture, 25.0 to 50.0 by name; retain: – with the picture, 100.0 by name." in text
     assert text.endswith("points lost in the worst cell: m: 20.0 at 40 %.\n")
+
+
+def test_chosen_prune_ratios_stand_model_by_model():
+    methods = {"manu": {"kind": "pruning"}}
+    empty = pd.DataFrame(columns=list(readme.COLUMNS))
+    one = {"a": {"manu": {"prune_ratio": 20.0}}, "b": {"manu": {"prune_ratio": 20}}}
+    assert "`manu` (20 % pruned): " in readme.block(empty, methods, one, 10, "s")
+    two = {"a": {"manu": {"prune_ratio": 20}}, "b": {"manu": {"prune_ratio": 2.5}}}
+    assert "`manu` (20 % pruned of a, 2.5 % pruned of b): " in readme.block(empty, methods, two, 10, "s")
 
 
 def test_the_block_goes_between_the_markers():

@@ -131,6 +131,21 @@ def test_measuring_stops_when_rows_are_not_samples():
         measure_modality(model, model.mlp_sites(), {("forget", "multimodal"): [batch]}, tau=0.1)
 
 
+def test_milestones_keep_the_sums_of_the_first_samples():
+    z = torch.tensor([[[1.0]], [[2.0]], [[4.0]]])
+    statistics = RunningStatistics({"language.0": 1}, tau=1.5, milestones=(2, 4, 9))
+    statistics.update("forget", "text", "language.0", z)
+    statistics.add_silent("forget", "text", "language.0", 2)
+    at = {n: statistics.sums("forget", "text", "mean", "language.0", n) for n in (0, 2, 4)}
+    assert {n: (sums.count, float(sums.sum_abs), float(sums.count_over)) for n, sums in at.items()} == {
+        0: (5, 7.0, 2.0), 2: (2, 3.0, 1.0), 4: (4, 7.0, 2.0),
+    }  # fmt: skip
+    with pytest.raises(UserError, match="samples: 9 asked for, but only 5 of the forget set were measured"):
+        statistics.sums("forget", "text", "mean", "language.0", 9)
+    with pytest.raises(UserError, match="have no sums of the first 3"):
+        statistics.sums("forget", "text", "mean", "language.0", 3)
+
+
 def test_save_and_load_give_the_same_sums_and_the_same_bytes(tmp_path):
     statistics = measured(TinyModel())
     statistics.save(tmp_path / "a.safetensors")
@@ -148,10 +163,10 @@ def test_load_names_what_is_missing_or_misshapen(tmp_path):
     path = tmp_path / "statistics.safetensors"
     measured(TinyModel()).save(path)
     tensors, metadata = load_tensors(path, "modality statistics")
-    key = "forget/text/mean/language.0/sum_sq"
+    key = "forget/text/mean/language.0/0/sum_sq"
 
     save_tensors(path, {name: tensor for name, tensor in tensors.items() if name != key}, metadata)
-    with pytest.raises(UserError, match="misses 1 of .* tensors, first 'forget/text/mean/language.0/sum_sq'"):
+    with pytest.raises(UserError, match="misses 1 of .* tensors, first 'forget/text/mean/language.0/0/sum_sq'"):
         RunningStatistics.load(path)
 
     save_tensors(path, tensors | {key: torch.zeros(5)}, metadata)

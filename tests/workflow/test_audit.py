@@ -134,10 +134,10 @@ def other_truth(rows: list[dict]) -> None:
 
 
 def flip_neuron() -> None:
-    masks, unit = load_mask(MASK)
-    site = next(iter(masks))
-    masks[site][0] = ~masks[site][0]
-    save_mask(MASK, masks, unit)
+    mask = load_mask(MASK)
+    site = next(iter(mask.masks))
+    mask.masks[site][0] = ~mask.masks[site][0]
+    save_mask(MASK, mask)
 
 
 def record_of(file: str) -> str:

@@ -57,6 +57,7 @@ rule tabulate:
     input:
         config="results/{study}/tables/main_{model}.yaml",
         scores=rules.aggregate.output.scores,
+        choices=expand(rules.choose_settings.output.choice, seed=TUNING_SEED, method=TUNED, allow_missing=True),
         sources=sources("tabulate"),
     output:
         csv="results/{study}/tables/main_{model}.csv",
@@ -65,7 +66,7 @@ rule tabulate:
     log:
         "logs/{study}/tabulate_{model}.log",
     shell:
-        "{STAGE}.tabulate --scores {input.scores} --model {wildcards.model}"
+        "{STAGE}.tabulate --scores {input.scores} --choices {input.choices} --model {wildcards.model}"
         " --csv {output.csv} --markdown {output.markdown}" + JOB
 
 
@@ -169,6 +170,9 @@ rule write_readme:
         config="results/{study}/readme.yaml",
         scores=rules.aggregate.output.scores,
         capacity=expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
+        choices=expand(
+            rules.choose_settings.output.choice, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True
+        ),
         sources=sources("write_readme"),
     output:
         markdown="results/{study}/readme.md",
@@ -177,5 +181,5 @@ rule write_readme:
     log:
         "logs/{study}/write_readme.log",
     shell:
-        "{STAGE}.write_readme --scores {input.scores} --capacity {input.capacity}"
+        "{STAGE}.write_readme --scores {input.scores} --capacity {input.capacity} --choices {input.choices}"
         " --markdown {output.markdown} --csv {output.csv}" + JOB

@@ -5,7 +5,7 @@ rule generate_benchmark:
     output:
         benchmark=expand(
             "data/{{study}}/{part}/train-00000-of-00001.parquet",
-            part=config_names(STUDY["forget_ratios"]),
+            part=config_names([*STUDY["forget_ratios"], *([TUNING] if tuned_methods(STUDY) else [])]),
         ),
         record="data/{study}/generate_benchmark.provenance.json",
     log:

@@ -9,6 +9,7 @@ TABLE_FILES = [
     *expand(rules.tabulate.output.csv, model=MODELS, allow_missing=True),
     *expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
     *expand(rules.tabulate_ablation.output.ablation, model=MODELS if VARIANTS else [], allow_missing=True),
+    *([rules.tabulate_tuning.output.tuning] if TUNED else []),
     *([rules.tabulate_anatomy.output.anatomy] if DISSECTED else []),
 ]
 REPORT = f"results/{NAME}/report/index"

@@ -6,6 +6,7 @@ rule unlearn:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
         benchmark=rules.generate_benchmark.output.benchmark,
         vanilla=rules.train_vanilla.output.checkpoint,
+        choice=choice_of_method,
         sources=sources("unlearn", "model", "method"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
@@ -13,6 +14,7 @@ rule unlearn:
     params:
         vanilla=subpath(input.vanilla, parent=True),
         checkpoint=subpath(output[0], parent=True),
+        choice=lambda wildcards, input: optional("choice", input.choice),
     wildcard_constraints:
         method=one_of(TRAINING),
     log:
@@ -21,7 +23,7 @@ rule unlearn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla}"
+        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.choice}"
         " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
 
 
@@ -29,16 +31,19 @@ rule write_prompt:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
         benchmark=rules.generate_benchmark.output.benchmark,
+        choice=choice_of_method,
         sources=sources("write_prompt", "method"),
     output:
         prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
+    params:
+        choice=lambda wildcards, input: optional("choice", input.choice),
     wildcard_constraints:
         method=one_of(PROMPTING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.write_prompt --benchmark data/{wildcards.study}"
+        "{STAGE}.write_prompt --benchmark data/{wildcards.study} {params.choice}"
         " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
 
 
@@ -75,17 +80,20 @@ rule select_neurons:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.yaml",
         statistics=statistics_of_method,
+        choice=choice_of_method,
         sources=sources("select_neurons", "method"),
     output:
         mask="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/mask.safetensors",
         neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/neurons.csv",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.provenance.json",
+    params:
+        choice=lambda wildcards, input: optional("choice", input.choice),
     wildcard_constraints:
         method=one_of(PRUNING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.select_neurons --statistics {input.statistics}"
+        "{STAGE}.select_neurons --statistics {input.statistics} {params.choice}"
         " --mask {output.mask} --neurons {output.neurons}" + JOB
 
 

@@ -34,8 +34,8 @@ def read_pruned(paths: Iterable[str | Path]) -> pd.DataFrame:
     rows = []
     for path in paths:
         keys = keys_of(path)
-        masks, unit = load_mask(path)
-        for site, mask in masks.items():
-            counts = {"pruned": int(mask.sum()), "width": len(mask)}
-            rows.append({**keys, "unit": unit, "site": site, "part": part_of(site), "layer": layer_of(site), **counts})
+        mask = load_mask(path)
+        for site, pruned in mask.masks.items():
+            counts = {"pruned": int(pruned.sum()), "width": len(pruned)}
+            rows.append({**keys, "unit": mask.unit, "site": site, "part": part_of(site), "layer": layer_of(site), **counts})
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))

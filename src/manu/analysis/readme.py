@@ -67,8 +67,13 @@ def numbers(scores: pd.DataFrame, capacity: pd.DataFrame, methods: Mapping[str, 
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def block(listed: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int, study: str) -> str:
-    """The block in Markdown, from the numbers alone."""
+def block(
+    listed: pd.DataFrame, methods: Mapping[str, Mapping], pruned: Mapping[str, Mapping], ratio: int, study: str
+) -> str:
+    """The block in Markdown, from the numbers alone.
+
+    pruned: model -> method -> settings, for the prune ratios, which may have been chosen for each model.
+    """
     text = dict(zip(listed["place"], listed["text"], strict=True))
     table = listed[listed["place"].str.startswith("table ")]
     heads = [f"{split} {'↓' if split in FORGET_SPLITS else '↑'}" for split in _SPLITS]
@@ -96,10 +101,7 @@ def block(listed: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int, stud
             ends = [text.get(f"{kind} {split} {modality} {end}", "–") for end in ("lowest", "highest")]
             return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
-        shown = ", ".join(
-            f"`{name}`" + (f" ({methods[name]['prune_ratio']:g} % pruned)" if kind == "pruning" else "")
-            for name in names
-        )
+        shown = ", ".join(f"`{name}`" + (_pruned(name, pruned) if kind == "pruning" else "") for name in names)
         sides = "; ".join(
             f"{split}: {span(split, 'multimodal')} with the picture, {span(split, 'text')} by name"
             for split in ("forget", "retain")
@@ -113,6 +115,14 @@ def block(listed: pd.DataFrame, methods: Mapping[str, Mapping], ratio: int, stud
         )
         lines.append(f"* Random neurons pruned from the vanilla model, points lost in the worst cell: {costs}.")
     return "\n".join(lines) + "\n"
+
+
+def _pruned(method: str, settings: Mapping[str, Mapping]) -> str:
+    """How much a method prunes, in words; model by model where that differs."""
+    ratios = {model: methods[method]["prune_ratio"] for model, methods in settings.items()}
+    if len(set(ratios.values())) == 1:
+        return f" ({next(iter(ratios.values())):g} % pruned)"
+    return " (" + ", ".join(f"{ratio:g} % pruned of {model}" for model, ratio in ratios.items()) + ")"
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

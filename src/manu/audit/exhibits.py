@@ -19,7 +19,7 @@ KEY_COLUMNS = {
     "study", "model", "method", "forget_ratio", "seed", "seeds", "split", "modality", "task", "metric",
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
     "index", "place", "statistic", "source", "other_method", "significant",
-    "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure",
+    "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure", "trial",
 }  # fmt: skip
 PLACE = "row_in_file"
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds"}

@@ -24,7 +24,7 @@ from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
 
-EVALUATE = "manu.stages.evaluate"
+ANSWERING = ("manu.stages.evaluate", "manu.stages.tune")
 WRITE_README = "manu.stages.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
@@ -33,18 +33,31 @@ _SHOWN = 5
 
 def check_answers(record: Mapping, report: Report) -> None:
     """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Counts "answers".
+    metric is scored anew from reply and reference. Answers of trials are checked trial by trial. Counts "answers".
     """
     config, options = record["configuration"]["content"], record["options"]
     file = options["out"]
-    answers = pd.read_parquet(file)
+    stored = pd.read_parquet(file)
     asked = json.dumps([config["ratios"], config["evaluation"]])
     expected = _expected(options["benchmark"], asked, tuple(hashes_of([options["benchmark"]]).values()))
-    report.counts["answers"] += len(answers)
-    missing = [column for column in (*expected.columns, "reply", "choice") if column not in answers.columns]
+    report.counts["answers"] += len(stored)
+    trials = len(config.get("trials", ()))
+    needed = (*expected.columns, "reply", "choice", *(["trial"] if trials else []))
+    missing = [column for column in needed if column not in stored.columns]
     if missing:
         report.fail(file, f"lacks the columns: {', '.join(missing)}")
         return
+    if not trials:
+        _check_rows(file, stored, expected, config, report)
+        return
+    if sorted(set(stored["trial"])) != list(range(1, trials + 1)):
+        report.fail(file, f"holds the trials {sorted(set(stored['trial']))}; the configuration has 1 to {trials}")
+        return
+    for trial, answers in stored.groupby("trial"):
+        _check_rows(f"{file}, trial {trial}", answers.reset_index(drop=True), expected, config, report)
+
+
+def _check_rows(file: str, answers: pd.DataFrame, expected: pd.DataFrame, config: Mapping, report: Report) -> None:
     if len(answers) != len(expected):
         report.fail(file, f"holds {len(answers)} answers; the benchmark asks {len(expected)} questions")
         return

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from manu.audit.chain import Chain, check_chain
 from manu.audit.findings import Report
-from manu.audit.recompute import EVALUATE, check_answers, check_origins, check_replayed, is_replayable
+from manu.audit.recompute import ANSWERING, check_answers, check_origins, check_replayed, is_replayable
 from manu.provenance.lineage import files, fingerprint
 
 
@@ -19,7 +19,7 @@ def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = 
     chain, report = Chain(study["name"]), Report()
     expected = check_chain(chain, study, report)
     records = [chain.jobs[name] for name in chain.ordered() if name in expected]
-    checks = [record for record in records if record["stage"] == EVALUATE or is_replayable(record)]
+    checks = [record for record in records if record["stage"] in ANSWERING or is_replayable(record)]
     for part in progress(_in_parallel(checks), len(checks)):
         for finding in part.findings:
             report.fail(finding.where, finding.what)
@@ -32,7 +32,7 @@ def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = 
 def check_job(record: Mapping) -> Report:
     """All checks of one job that recompute something. Whatever a broken file makes them raise is a failure too."""
     report = Report()
-    checks = [check_answers] if record["stage"] == EVALUATE else [check_replayed, check_origins]
+    checks = [check_answers] if record["stage"] in ANSWERING else [check_replayed, check_origins]
     for check in checks:
         try:
             check(record, report)

@@ -1,8 +1,9 @@
 """The built-in benchmark: fictitious people, public figures and strangers in MLLMU-Bench's columns.
 
-Besides MLLMU-Bench's configurations it writes two of its own: base_Data (what the base model is taught:
-public figures, and questions about strangers' looks) and General_Set (other strangers, the
-general-utility set).
+Besides MLLMU-Bench's configurations it writes some of its own: base_Data (what the base model is taught:
+public figures, and questions about strangers' looks), General_Set (other strangers, the general-utility set),
+and forget_tuning and retain_tuning (people on whom hyperparameters are chosen: taught with all the others, in
+ft_Data, and in no other configuration).
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from manu.data import mllmu, wording
-from manu.data.mllmu import CELEBRITIES, forget_config, retain_config
+from manu.data.mllmu import CELEBRITIES, TUNING, forget_config, retain_config
 from manu.data.people import ATTRIBUTES, Person, draw_people
 from manu.data.portraits import Scene, draw_scene, render
 from manu.data.prompts import LETTERS, text_view
@@ -21,7 +22,10 @@ from manu.data.splits import split_people
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data."""
+    """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
+
+    people: those of the reported sets; tuning_people: more of their kind, for choosing hyperparameters.
+    """
 
     people: int = 100
     public_figures: int = 20
@@ -29,10 +33,11 @@ class BenchmarkSettings:
     portraits: int = 6
     image_size: int = 64
     seed: int = 0
+    tuning_people: int = 0
 
 
 def config_names(ratios: list[int]) -> list[str]:
-    """Every configuration the generator writes for these forget ratios."""
+    """Every configuration the generator writes for these forget ratios (TUNING for the tuning people)."""
     fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set"]
     return fixed + [name for r in ratios for name in (forget_config(r), retain_config(r))]
 
@@ -125,12 +130,13 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
             "public": settings.public_figures,
             "stranger": settings.strangers,
             "general": held_out,
+            "tuning": settings.tuning_people,
         },
         rng,
     )
 
-    profiles: dict[str, list[dict]] = {"fictitious": [], "public": []}
-    training: dict[str, list[dict]] = {"fictitious": [], "public": []}
+    profiles: dict[str, list[dict]] = {"fictitious": [], "public": [], "tuning": []}
+    training: dict[str, list[dict]] = {"fictitious": [], "public": [], "tuning": []}
     tests = []
     for group, rows in profiles.items():
         for person in groups[group]:
@@ -162,7 +168,7 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
 
     configs = {
         "Full_Set": (profiles["fictitious"], mllmu.PROFILE_SCHEMA),
-        "ft_Data": (training["fictitious"], mllmu.TRAINING_SCHEMA),
+        "ft_Data": (training["fictitious"] + training["tuning"], mllmu.TRAINING_SCHEMA),
         "Test_Set": (tests, mllmu.TEST_SCHEMA),
         CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
         "base_Data": (training["public"] + strangers, mllmu.TRAINING_SCHEMA),
@@ -174,6 +180,10 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         by_id = {row["ID"]: row for row in profiles["fictitious"]}
         configs[forget_config(ratio)] = ([by_id[i] for i in forget], mllmu.PROFILE_SCHEMA)
         configs[retain_config(ratio)] = ([by_id[i] for i in retain], mllmu.PROFILE_SCHEMA)
+    if settings.tuning_people:
+        half = settings.tuning_people // 2
+        configs[forget_config(TUNING)] = (profiles["tuning"][:half], mllmu.PROFILE_SCHEMA)
+        configs[retain_config(TUNING)] = (profiles["tuning"][half:], mllmu.PROFILE_SCHEMA)
     for old in Path(folder).glob("*_*/"):  # splits of ratios that the study no longer has
         if old.name.startswith(("forget_", "retain_")) and old.name not in configs:
             shutil.rmtree(old)

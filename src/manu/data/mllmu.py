@@ -42,6 +42,7 @@ TEST_SCHEMA = pa.schema([("images", pa.list_(_IMAGE)), ("ID", pa.string()), *_AB
 TRAINING_SCHEMA = pa.schema([("image", _IMAGE), ("ID", pa.string()), ("metadata", pa.string())])
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
+TUNING = 0  # stands for a forget ratio where people are meant on whom hyperparameters are chosen
 MULTIMODAL, TEXT = "multimodal", "text"
 _TYPES = {"Image_Textual": MULTIMODAL, "Pure_Text": TEXT}
 _FILE = "train-00000-of-00001.parquet"
@@ -78,13 +79,13 @@ class Lesson:
 
 
 def forget_config(ratio: int) -> str:
-    """The configuration of the people to be forgotten at `ratio` percent."""
-    return f"forget_{ratio}"
+    """The configuration of the people to be forgotten at `ratio` percent; of the tuning people at TUNING."""
+    return "forget_tuning" if ratio == TUNING else f"forget_{ratio}"
 
 
 def retain_config(ratio: int) -> str:
-    """The configuration of everybody else."""
-    return f"retain_{100 - ratio}"
+    """The configuration of everybody else; at TUNING of the other tuning people."""
+    return "retain_tuning" if ratio == TUNING else f"retain_{100 - ratio}"
 
 
 def config_file(folder: Path, config: str) -> Path:
@@ -152,14 +153,15 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
     return profiles
 
 
-def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
-    """ID -> name, from the biographies."""
+def read_names(folder: Path, *configs: str) -> dict[str, str]:
+    """ID -> name of the people in `configs` (in Full_Set if none is given), from the biographies."""
     names = {}
-    for row in _read_rows(folder, config, ["ID", "biography"]):
-        try:
-            names[row["ID"]] = json.loads(row["biography"])["Name"]
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
+    for config in configs or ("Full_Set",):
+        for row in _read_rows(folder, config, ["ID", "biography"]):
+            try:
+                names[row["ID"]] = json.loads(row["biography"])["Name"]
+            except (TypeError, KeyError, json.JSONDecodeError) as error:
+                raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
     return names
 
 
@@ -182,7 +184,7 @@ def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
     return lessons
 
 
-def read_lessons_of(folder: Path, config: str) -> list[Lesson]:
-    """The training data of the people in `config`, such as forget_5."""
-    ids = set(read_ids(folder, config))
+def read_lessons_of(folder: Path, *configs: str) -> list[Lesson]:
+    """The training data of the people in `configs`, such as forget_5."""
+    ids = {name for config in configs for name in read_ids(folder, config)}
     return [lesson for lesson in read_lessons(folder) if lesson.id in ids]

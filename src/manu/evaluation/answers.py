@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from manu.evaluation.asking import AskingSettings, Reply, ask
-from manu.evaluation.questions import AskedQuestion, asked_questions, read_split
+from manu.evaluation.questions import AskedQuestion, asked_questions, read_split, source_config
 from manu.evaluation.scoring import score_answers
 from manu.models.base import Adapter
 
@@ -44,7 +44,7 @@ def questions_of(
     for ratio in ratios:
         for split in evaluation["splits"]:
             for profile in read_split(benchmark, split, ratio):
-                for question in asked_questions(profile, split, *wording):
+                for question in asked_questions(profile, source_config(split, ratio), *wording):
                     questions.setdefault(question.question_id, question)
                     places.append((ratio, split, question.question_id))
     return questions, places

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.data.mllmu import CELEBRITIES, MULTIMODAL, Profile, forget_config, read_profiles, retain_config
+from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TUNING, Profile, forget_config, read_profiles, retain_config
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
 
 
@@ -36,6 +36,11 @@ def split_config(split: str, ratio: int) -> str:
     return {"forget": forget_config(ratio), "retain": retain_config(ratio)}.get(split, SOURCES[split])
 
 
+def source_config(split: str, ratio: int) -> str:
+    """The benchmark configuration that a split's questions are named after: the same question has one name."""
+    return split_config(split, ratio) if ratio == TUNING else SOURCES[split]
+
+
 def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
     """The people of a split. The Test set is cut to the forget people, as the paper asks it."""
     profiles = read_profiles(folder, split_config(split, ratio))
@@ -46,9 +51,12 @@ def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
 
 
 def asked_questions(
-    profile: Profile, split: str, modalities: list[str], protocol: str, style: str
+    profile: Profile, source: str, modalities: list[str], protocol: str, style: str
 ) -> list[AskedQuestion]:
-    """A person's questions in the given modalities, in the words of the protocol and the prompt style."""
+    """A person's questions in the given modalities, in the words of the protocol and the prompt style.
+
+    source: the configuration that they are named after (`source_config`).
+    """
     asked = []
     for question in profile.questions:
         if question.modality not in modalities:
@@ -64,7 +72,7 @@ def asked_questions(
                 question.modality,
                 question.task,
                 profile.id,
-                f"{SOURCES[split]}/{profile.id}/{question.modality}/{question.task}/{question.number}",
+                f"{source}/{profile.id}/{question.modality}/{question.task}/{question.number}",
                 prompt,
                 question.answer,
                 question.options,

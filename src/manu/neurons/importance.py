@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manu.neurons.statistics import MODALITIES, SETS, RunningStatistics, Sums
+from manu.neurons.statistics import ALL, MODALITIES, SETS, RunningStatistics, Sums
 
 EPS = 1e-8
 
@@ -47,15 +47,16 @@ def importance(
     functions: Sequence[str] = tuple(FUNCTIONS),
     pooling: str = "mean",
     eps: float = EPS,
+    samples: int = ALL,
 ) -> dict[str, Tensor]:
     """I(D, n) = the sum of the named functions, for each site; float64 [width], at least 0.
 
-    data_set: "forget" or "retain". Raises ValueError on a value that is not finite and when
-    nothing was measured.
+    data_set: "forget" or "retain"; samples: use the first so many of each modality. Raises ValueError on a value
+    that is not finite and when nothing was measured, UserError when fewer were.
     """
     result = {}
     for site in statistics.widths:
-        multimodal, text = (statistics.sums(data_set, modality, pooling, site) for modality in MODALITIES)
+        multimodal, text = (statistics.sums(data_set, modality, pooling, site, samples) for modality in MODALITIES)
         _finite(multimodal.sum_sq + text.sum_sq, f"activations on the {data_set} set", site)
         values = torch.stack([FUNCTIONS[name](multimodal, text, eps) for name in functions]).sum(0)
         result[site] = _finite(values, f"importance on the {data_set} set", site)
@@ -63,11 +64,11 @@ def importance(
 
 
 def each_importance(
-    statistics: RunningStatistics, pooling: str = "mean", eps: float = EPS
+    statistics: RunningStatistics, pooling: str = "mean", eps: float = EPS, samples: int = ALL
 ) -> dict[str, dict[str, Tensor]]:
     """Every importance alone, by its column in the table of pruned neurons ("i_abs_forget"), then by site."""
     return {
-        f"i_{function}_{data_set}": importance(statistics, data_set, (function,), pooling, eps)
+        f"i_{function}_{data_set}": importance(statistics, data_set, (function,), pooling, eps, samples)
         for function in FUNCTIONS
         for data_set in SETS
     }

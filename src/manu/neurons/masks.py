@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pandas as pd
@@ -20,57 +21,54 @@ IMPORTANCE_COLUMNS = tuple(
 AnySite = TypeVar("AnySite", MlpSite, LinearSite)
 
 
-def save_mask(path: str | os.PathLike, masks: Mapping[str, Tensor], unit: str) -> None:
-    """Write bool masks by site name, and in the metadata the `unit` that an entry stands for."""
-    tensors = {site: mask.to(torch.bool) for site, mask in masks.items()}
-    save_tensors(path, tensors, {"content": CONTENT, "unit": unit, "sites": list(tensors)})
+@dataclass(frozen=True)
+class Mask:
+    """What is pruned: bool masks by site name, the unit that an entry stands for, and the factor that the
+    pruned units' outputs are multiplied by (0: they are gone)."""
+
+    masks: Mapping[str, Tensor]
+    unit: str
+    factor: float = 0.0
 
 
-def load_mask(path: str | os.PathLike) -> tuple[dict[str, Tensor], str]:
-    """Return the masks, in the order in which they were saved, and their unit. Raises UserError."""
+def save_mask(path: str | os.PathLike, mask: Mask) -> None:
+    """Write a mask: its tensors by site name, unit and factor in the metadata."""
+    tensors = {site: each.to(torch.bool) for site, each in mask.masks.items()}
+    metadata = {"content": CONTENT, "unit": mask.unit, "factor": mask.factor, "sites": list(tensors)}
+    save_tensors(path, tensors, metadata)
+
+
+def load_mask(path: str | os.PathLike) -> Mask:
+    """Return the mask, its sites in the order in which they were saved. Raises UserError."""
     tensors, metadata = load_tensors(path, CONTENT)
-    unit, sites = metadata.get("unit"), metadata.get("sites", [])
+    unit, factor, sites = metadata.get("unit"), metadata.get("factor"), metadata.get("sites", [])
     if unit not in (MLP_INPUT, LINEAR_OUTPUT):
         raise UserError(f"{path}: unknown unit {unit!r}; known: {LINEAR_OUTPUT}, {MLP_INPUT}")
+    if not isinstance(factor, float) or not 0 <= factor < 1:
+        raise UserError(f"{path}: its factor is {factor!r}; needed: from 0 to less than 1")
     if sorted(sites) != sorted(tensors):
         raise UserError(f"{path}: the sites in its metadata are not the tensors that it holds")
-    return {site: tensors[site] for site in sites}, unit
+    return Mask({site: tensors[site] for site in sites}, unit, factor)
 
 
 @torch.no_grad()
-def apply_mask(sites: Iterable[MlpSite], masks: Mapping[str, Tensor]) -> None:
-    """Zero, in place, everything that touches a pruned neuron of the MLPs named in `masks`.
+def apply_mask(mask: Mask, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[LinearSite]) -> None:
+    """Multiply, in place, what the masked units give to the rest of the model by the mask's factor.
 
-    That is its rows (and bias entries) in the first layers and its column in the second one,
-    which is exactly what removing the unit does. Raises UserError on a site or a width that
-    does not fit, before any weight is changed.
+    A neuron of an MLP: its column in the second layer; with factor 0 also its rows (and bias entries) in the first
+    layers, which is exactly what removing the unit does. A row of a linear layer, the edit of the released code: the
+    row and its bias entry. Raises UserError on a site or a width that does not fit, before any weight is changed.
     """
-    for site, mask in _matched(sites, masks):
-        for linear in site.first:
-            _zero_rows(linear, mask)
-        site.second.weight[:, mask.to(site.second.weight.device)] = 0
-
-
-@torch.no_grad()
-def apply_rows(sites: Iterable[LinearSite], masks: Mapping[str, Tensor]) -> None:
-    """Zero, in place, the pruned rows (and bias entries) of the linear layers named in `masks`.
-
-    The edit of the released code. Raises UserError as `apply_mask` does.
-    """
-    for site, mask in _matched(sites, masks):
-        _zero_rows(site.linear, mask)
-
-
-def apply_mask_file(
-    path: str | os.PathLike, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[LinearSite]
-) -> dict[str, Tensor]:
-    """Apply the mask at `path` to the sites of its unit, and return it."""
-    masks, unit = load_mask(path)
-    if unit == MLP_INPUT:
-        apply_mask(mlp_sites, masks)
-    else:
-        apply_rows(linear_sites, masks)
-    return masks
+    if mask.unit == LINEAR_OUTPUT:
+        for site, rows in _matched(linear_sites, mask.masks):
+            _scale_rows(site.linear, rows, mask.factor)
+        return
+    for site, neurons in _matched(mlp_sites, mask.masks):
+        if mask.factor == 0:
+            for linear in site.first:
+                _scale_rows(linear, neurons, 0.0)
+        weight = site.second.weight
+        _scale(weight, (slice(None), neurons.to(weight.device)), mask.factor)
 
 
 def neurons_table(selection: Selection) -> pd.DataFrame:
@@ -101,8 +99,12 @@ def _matched(sites: Iterable[AnySite], masks: Mapping[str, Tensor]) -> list[tupl
     return [(by_name[name], mask) for name, mask in masks.items()]
 
 
-def _zero_rows(linear: torch.nn.Linear, mask: Tensor) -> None:
-    mask = mask.to(linear.weight.device)
-    linear.weight[mask] = 0
+def _scale_rows(linear: torch.nn.Linear, rows: Tensor, factor: float) -> None:
+    rows = rows.to(linear.weight.device)
+    _scale(linear.weight, rows, factor)
     if linear.bias is not None:
-        linear.bias[mask] = 0
+        _scale(linear.bias, rows, factor)
+
+
+def _scale(weight: Tensor, where: Tensor | tuple, factor: float) -> None:
+    weight[where] = weight[where] * factor if factor else 0.0  # zero, even where a weight is no number

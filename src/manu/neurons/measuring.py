@@ -22,14 +22,16 @@ BatchGroups = Mapping[tuple[str, str], Iterable[Batch]]
 """Batches by (set, modality), for example ("forget", "text"); wrap an iterable for a progress bar."""
 
 
-def measure_modality(model: nn.Module, sites: Sequence[MlpSite], batches: BatchGroups, tau: float) -> RunningStatistics:
-    """One pass over every batch; the published statistics at every MLP site.
+def measure_modality(
+    model: nn.Module, sites: Sequence[MlpSite], batches: BatchGroups, tau: float, milestones: Sequence[int] = ()
+) -> RunningStatistics:
+    """One pass over every batch; the published statistics at every MLP site, with the sums at each milestone.
 
     Padding never counts at language sites; at vision sites all tokens are real. Samples that
     do not pass through a site count there as z = 0. Raises ValueError when an activation does
     not have one row per sample of the batch.
     """
-    statistics = RunningStatistics({site.name: site.width for site in sites}, tau)
+    statistics = RunningStatistics({site.name: site.width for site in sites}, tau, milestones)
     with _measuring(model):
         for (data_set, modality), group in batches.items():
             for batch in group:

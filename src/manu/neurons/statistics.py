@@ -1,7 +1,7 @@
 """The sums from which every importance function is computed: streaming, float64, one pass."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,6 +15,7 @@ SETS = ("forget", "retain")
 MODALITIES = ("multimodal", "text")
 POOLINGS = ("mean", "last", "max")
 CONTENT = "modality statistics"
+ALL = 0  # as a number of samples: all that were measured
 
 
 @dataclass
@@ -74,64 +75,88 @@ def pool_tokens(z: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
 class RunningStatistics:
     """`Sums` for every (set, modality, pooling, site), whatever the number of samples.
 
-    widths: number of neurons of each site, by site name, in the order of the model;
-    tau: threshold of the activation count, in units of the activation.
+    widths: number of neurons of each site, by site name, in the order of the model; tau: threshold of the activation
+    count, in units of the activation; milestones: numbers of samples at which the sums so far are kept as well, so
+    that one pass shows what fewer samples would have said.
     """
 
-    def __init__(self, widths: Mapping[str, int], tau: float):
+    def __init__(self, widths: Mapping[str, int], tau: float, milestones: Sequence[int] = ()):
         self.widths = dict(widths)
         self.tau = float(tau)
+        self.milestones = tuple(milestones)
         self._sums = {
-            (data_set, modality, pooling, site): Sums.zeros(width)
+            (data_set, modality, pooling, site, limit): Sums.zeros(width)
             for data_set, modality, pooling in product(SETS, MODALITIES, POOLINGS)
             for site, width in self.widths.items()
+            for limit in (ALL, *self.milestones)
         }
 
     def update(self, data_set: str, modality: str, site: str, z: Tensor, mask: Tensor | None = None) -> None:
         """Add a batch of activations z [batch, tokens, width]; mask as in `pool_tokens`."""
         for pooling, pooled in pool_tokens(z, mask).items():
-            self._sums[data_set, modality, pooling, site].add(pooled, self.tau)
+            for sums, room in self._open(data_set, modality, pooling, site, len(pooled)):
+                sums.add(pooled[:room], self.tau)
 
     def add_silent(self, data_set: str, modality: str, site: str, samples: int) -> None:
         """Count samples that never passed through the site: z = 0 (vision on text-only input)."""
         for pooling in POOLINGS:
-            self._sums[data_set, modality, pooling, site].count += samples
+            for sums, room in self._open(data_set, modality, pooling, site, samples):
+                sums.count += room
 
-    def sums(self, data_set: str, modality: str, pooling: str, site: str) -> Sums:
-        """The sums of one site. Raises ValueError when no sample was measured."""
-        sums = self._sums[data_set, modality, pooling, site]
+    def _open(self, data_set: str, modality: str, pooling: str, site: str, samples: int) -> Iterator[tuple[Sums, int]]:
+        """The sums that take new samples, and how many of them."""
+        yield self._sums[data_set, modality, pooling, site, ALL], samples
+        for limit in self.milestones:
+            sums = self._sums[data_set, modality, pooling, site, limit]
+            if room := min(samples, limit - sums.count):
+                yield sums, room
+
+    def sums(self, data_set: str, modality: str, pooling: str, site: str, samples: int = ALL) -> Sums:
+        """The sums of one site, over all samples or over the first so many.
+
+        Raises ValueError when no sample was measured, UserError when there were fewer than `samples` or no milestone.
+        """
+        if samples != ALL and samples not in self.milestones:
+            raise UserError(f"samples: the statistics have no sums of the first {samples}; they have {self.milestones}")
+        sums = self._sums[data_set, modality, pooling, site, samples]
         if sums.count == 0:
             raise ValueError(f"no {modality} sample of the {data_set} set was measured at {site}")
+        if sums.count < samples:
+            raise UserError(f"samples: {samples} asked for, but only {sums.count} of the {data_set} set were measured")
         return sums
 
     def samples(self, data_set: str, modality: str) -> int:
         """Number of samples measured of one set and modality."""
-        return self._sums[data_set, modality, POOLINGS[0], next(iter(self.widths))].count
+        return self._sums[data_set, modality, POOLINGS[0], next(iter(self.widths)), ALL].count
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write one safetensors file with keys "{set}/{modality}/{pooling}/{site}/{stat}"."""
+        """Write one safetensors file with keys "{set}/{modality}/{pooling}/{site}/{limit}/{stat}", limit 0 = all."""
         tensors = {}
         for key, sums in self._sums.items():
-            tensors["/".join((*key, "count"))] = torch.tensor(sums.count, dtype=torch.int64)
-            tensors |= {"/".join((*key, stat)): getattr(sums, stat) for stat in Sums.TENSORS}
+            tensors[_name(key, "count")] = torch.tensor(sums.count, dtype=torch.int64)
+            tensors |= {_name(key, stat): getattr(sums, stat) for stat in Sums.TENSORS}
         samples = {f"{group[0]}/{group[1]}": self.samples(*group) for group in product(SETS, MODALITIES)}
         metadata = {"content": CONTENT, "tau": self.tau, "widths": list(self.widths.items()), "samples": samples}
-        save_tensors(path, tensors, metadata)
+        save_tensors(path, tensors, metadata | {"milestones": list(self.milestones)})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "RunningStatistics":
         """Read what `save` wrote. Raises UserError on a missing, surplus or misshapen entry."""
         tensors, metadata = load_tensors(path, CONTENT)
-        for entry in ("tau", "widths"):
+        for entry in ("tau", "widths", "milestones"):
             if entry not in metadata:
                 raise UserError(f"{path}: misses {entry!r} in its metadata")
-        statistics = cls(dict(metadata["widths"]), metadata["tau"])
+        statistics = cls(dict(metadata["widths"]), metadata["tau"], metadata["milestones"])
         shapes = {}
         for key in statistics._sums:
-            shapes["/".join((*key, "count"))] = ()
-            shapes |= {"/".join((*key, stat)): (statistics.widths[key[-1]],) for stat in Sums.TENSORS}
+            shapes[_name(key, "count")] = ()
+            shapes |= {_name(key, stat): (statistics.widths[key[3]],) for stat in Sums.TENSORS}
         check_keys(path, tensors, shapes)
         for key in statistics._sums:
-            count = int(tensors["/".join((*key, "count"))])
-            statistics._sums[key] = Sums(count, *(tensors["/".join((*key, stat))] for stat in Sums.TENSORS))
+            count = int(tensors[_name(key, "count")])
+            statistics._sums[key] = Sums(count, *(tensors[_name(key, stat)] for stat in Sums.TENSORS))
         return statistics
+
+
+def _name(key: tuple, stat: str) -> str:
+    return "/".join((*map(str, key), stat))

@@ -18,7 +18,7 @@ from manu.analysis.figures.style import MODALITY_COLOURS
 from manu.analysis.outcomes import OUTCOMES
 from manu.analysis.tables import row_order
 from manu.provenance.lineage import fingerprint
-from manu.report import claims, costs, methods, pruning
+from manu.report import claims, costs, methods, pruning, tuning
 from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
 from manu.report.grid import Table
@@ -106,6 +106,7 @@ def _tables_of_methods(study: Study, chains: Chains) -> dict:
     judged, outcomes, paired, comparison = map(study.table, ("claims", "outcomes", "paired_tests", "comparison"))
     measured = {row["metric"] for row in outcomes.rows} if outcomes else set()
     return {
+        "tuning": [tuning.tuning_grid(part, chains) for part in by_model(study.table("tuning")).values()],
         "claims": claims.claims(judged, study.table("claims_by_run"), names, chains) if judged else [],
         "main": [
             (table, table.rows[0]["model"], methods.main_grids(table, arrows, chains))

@@ -3,7 +3,7 @@
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
 from manu.models.base import Adapter
-from manu.neurons.masks import apply_mask_file
+from manu.neurons.masks import apply_mask, load_mask
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 
@@ -23,7 +23,7 @@ def load_asked(options, config) -> tuple[Adapter, str | None]:
     """The model as it is asked: the checkpoint under its mask, and the system prompt."""
     adapter = load_model(config, options.checkpoint)
     if options.mask:
-        apply_mask_file(options.mask, adapter.mlp_sites(), adapter.linear_sites())
+        apply_mask(load_mask(options.mask), adapter.mlp_sites(), adapter.linear_sites())
     return adapter, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
 
 

@@ -24,7 +24,7 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the list --out (CSV), one row per neuron that was a candidate."""
     statistics = RunningStatistics.load(options.statistics)
-    masks, _ = load_mask(options.mask)
+    masks = load_mask(options.mask).masks
     keys, parts = keys_of(options.mask), []
     for site, mask in masks.items():
         columns = {"site": site, "part": part_of(site), "layer": layer_of(site), "index": range(len(mask))}

@@ -21,7 +21,7 @@ def parser() -> StageParser:
     options.read("benchmark")
     options.read("vanilla")
     options.write("out")
-    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
+    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent; 0: the tuning people")
     options.add_argument("--kind", choices=["modality", "released"], required=True)
     return options
 
@@ -30,13 +30,12 @@ def main(options, config) -> str:
     """Measure and write the statistics --out."""
     settings = config["statistics"]
     adapter = load_model(config, options.vanilla)
-    names = read_names(options.benchmark)
     size = settings["batch_size"]
     rng = np.random.default_rng(config["seed"])
-    curricula = {
-        data_set: Curriculum(adapter).add(read_lessons_of(options.benchmark, people), names, paired=True)
-        for data_set, people in zip(SETS, (forget_config(options.ratio), retain_config(options.ratio)))
-    }
+    curricula = {}
+    for data_set, people in zip(SETS, (forget_config(options.ratio), retain_config(options.ratio))):
+        lessons, names = read_lessons_of(options.benchmark, people), read_names(options.benchmark, people)
+        curricula[data_set] = Curriculum(adapter).add(lessons, names, paired=True)
     # All forget pairs, and as many retain batches, shuffled (as the released code takes them).
     batches = {}
     for modality in MODALITIES:
@@ -45,7 +44,7 @@ def main(options, config) -> str:
             some = islice(curricula[data_set].stream(modality, size, rng), count)
             batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
     if options.kind == "modality":
-        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"])
+        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
         units = sum(site.width for site in adapter.mlp_sites())
     else:
         statistics = measure_released(adapter.model, adapter.linear_sites(), batches)

@@ -3,11 +3,16 @@
 Stage two of MANU. The masked model is never stored: a mask beside the vanilla model says it all.
 """
 
+from pathlib import Path
+
 from manu.files import atomic_path
-from manu.neurons.masks import neurons_table, save_mask
+from manu.neurons.masks import Mask, neurons_table, save_mask
 from manu.neurons.released import ReleasedStatistics
+from manu.neurons.selection import Selection
 from manu.neurons.statistics import RunningStatistics
 from manu.stages.command import StageParser, run
+from manu.unlearning.base import PruningMethod
+from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
 
 
@@ -15,17 +20,23 @@ def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
     options.read("statistics")
+    options.read("choice", required=False, help="the tuned settings (choose.json)")
     options.write("mask")
     options.write("neurons", help="table of the pruned neurons, CSV")
     return options
 
 
+def selected(method: PruningMethod, statistics: Path) -> Selection:
+    """The units that a method prunes, from a file of the statistics that it needs."""
+    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics}
+    return method.select(kinds[method.statistics].load(statistics))
+
+
 def main(options, config) -> str:
     """Write the mask --mask and the table --neurons."""
-    method = create_method(config["method"], config["settings"])
-    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics}
-    selection = method.select(kinds[method.statistics].load(options.statistics))
-    save_mask(options.mask, selection.masks, selection.unit)
+    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
+    selection = selected(method, options.statistics)
+    save_mask(options.mask, Mask(selection.masks, selection.unit, method.factor))
     with atomic_path(options.neurons) as temporary:
         neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
     share = 100 * selection.pruned / selection.total

@@ -4,7 +4,7 @@ A model whose neurons can go at random without loss is too large for its knowled
 it means anything; the answers under these masks tell.
 """
 
-from manu.neurons.masks import save_mask
+from manu.neurons.masks import Mask, save_mask
 from manu.neurons.selection import random_selection
 from manu.stages.command import StageParser, run
 from manu.stages.models import load_model
@@ -22,7 +22,7 @@ def main(options, config) -> str:
     """Write the mask --mask."""
     sites = load_model(config, options.vanilla).mlp_sites()
     selection = random_selection({site.name: site.width for site in sites}, config["prune_ratio"], config["seed"])
-    save_mask(options.mask, selection.masks, selection.unit)
+    save_mask(options.mask, Mask(selection.masks, selection.unit))
     return f"{options.mask}: {sum(int(mask.sum()) for mask in selection.masks.values())} random neurons"
 
 

@@ -1,14 +1,16 @@
 """Rules train_base, train_vanilla and train_retain_only: teach a model its people.
 
 base: a new model learns the public figures and to describe strangers. vanilla: all fictitious people,
-from the base model. retain_only: the same without the forget people, the gold reference. What the base
-model knew is rehearsed in both (a random share of the base lessons in every epoch), as a pretrained model's
-size would keep it.
+from the base model. retain_only: the same without the forget people, the gold reference. Both learn the tuning
+people too, if there are any. What the base model knew is rehearsed in both (a random share of the base lessons
+in every epoch), as a pretrained model's size would keep it.
 """
 
 import numpy as np
 
-from manu.data.mllmu import CELEBRITIES, read_lessons, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import (
+    CELEBRITIES, TUNING, forget_config, read_lessons, read_lessons_of, read_names, retain_config,
+)  # fmt: skip
 from manu.models.base import read_architecture
 from manu.models.registry import adapter_class
 from manu.stages.command import StageParser, progress, run
@@ -50,9 +52,10 @@ def main(options, config) -> str:
         curriculum = Curriculum(adapter).add(lessons, names)
     else:
         adapter = load_model(config, options.start)
-        people = "Full_Set" if options.stage == "vanilla" else retain_config(options.ratio)
-        taught = read_lessons_of(options.benchmark, people)
-        curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark))
+        people = ["Full_Set"] if options.stage == "vanilla" else [retain_config(options.ratio)]
+        people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning_people"] else []
+        taught = read_lessons_of(options.benchmark, *people)
+        curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark, *people))
         curriculum.add(lessons, names, recipe["rehearsal"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * curriculum.batches_per_epoch(size)

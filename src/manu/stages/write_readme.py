@@ -8,6 +8,7 @@ from manu.analysis.origin import Origin
 from manu.analysis.score_file import read_scores
 from manu.files import write_text
 from manu.stages.command import StageParser, run
+from manu.unlearning.choice import with_choices
 
 
 def parser() -> StageParser:
@@ -15,6 +16,7 @@ def parser() -> StageParser:
     options = StageParser(__doc__, replayable=True)
     options.read("scores", help="scores.csv")
     options.read("capacity", required=False, nargs="*", help="capacity tables of the models")
+    options.read("choices", required=False, nargs="*", help="the tuned settings of all models' methods (choice.json)")
     options.write("markdown")
     options.write("csv")
     return options
@@ -25,9 +27,11 @@ def main(options, config) -> str:
     tables = [pd.read_csv(path) for path in options.capacity or ()]
     capacity = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     methods, ratio = config["methods"], config["ratio"]
-    listed = readme.numbers(read_scores(options.scores), capacity, methods, ratio)
+    scores = read_scores(options.scores)
+    listed = readme.numbers(scores, capacity, methods, ratio)
+    pruned = {model: with_choices(methods, options.choices or (), model) for model in sorted(set(scores["model"]))}
     write_text(options.csv, csv_text(listed))
-    write_text(options.markdown, readme.block(listed, methods, ratio, config["study"]))
+    write_text(options.markdown, readme.block(listed, methods, pruned, ratio, config["study"]))
     return f"{options.markdown}: {len(listed)} numbers for the README"
 
 

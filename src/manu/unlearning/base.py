@@ -43,18 +43,21 @@ class TrainingMethod(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PruningMethod(ABC):
-    """A method that zeroes neurons, chosen from statistics without gradients.
+    """A method that silences neurons, chosen from statistics without gradients.
 
-    prune_ratio: percent of the candidate units.
+    prune_ratio: percent of the candidate units; factor: what their outputs are multiplied by (0, as published, makes
+    them go; other public implementations scale, see docs/deviations.md#scaling).
     """
 
     kind: ClassVar[str] = "pruning"
     statistics: ClassVar[str]  # "modality" (MLP inputs) or "released" (linear outputs)
 
     prune_ratio: float
+    factor: float = 0.0
 
     def __post_init__(self) -> None:
         require(1 <= self.prune_ratio <= 99, "prune_ratio", self.prune_ratio, "from 1 to 99 percent")
+        require(0 <= self.factor < 1, "factor", self.factor, "from 0 to less than 1")
 
     @abstractmethod
     def select(self, statistics: Any) -> Selection:

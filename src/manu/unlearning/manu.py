@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from manu.neurons.importance import EPS, FUNCTIONS, each_importance, importance, score
 from manu.neurons.selection import MLP_INPUT, RANKINGS, Selection, last_layers, select_top
-from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics
+from manu.neurons.statistics import ALL, MODALITIES, POOLINGS, SETS, RunningStatistics
 from manu.unlearning.base import PruningMethod, require, require_known
 
 PARTS = ("language", "vision")
@@ -19,7 +19,7 @@ class Manu(PruningMethod):
 
     functions: which importances are summed to I; pooling: how the tokens of a sample become
     one z(d); parts: whose neurons are candidates; last_layers: of how many layers, counted from the end
-    of each part, 0 = all; ranking: which of them compete.
+    of each part, 0 = all; ranking: which of them compete; samples: use the first so many of the statistics, 0 = all.
     """
 
     statistics: ClassVar[str] = "modality"
@@ -30,6 +30,7 @@ class Manu(PruningMethod):
     last_layers: int = 0
     ranking: str = "global"
     eps: float = EPS
+    samples: int = ALL
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +40,7 @@ class Manu(PruningMethod):
         require(self.last_layers >= 0, "last_layers", self.last_layers, "0 (all) or more")
         require_known("ranking", (self.ranking,), RANKINGS)
         require(self.eps > 0, "eps", self.eps, "above 0")
+        require(self.samples >= 0, "samples", self.samples, "0 (all) or more")
 
     def select(self, statistics: RunningStatistics) -> Selection:
         """The neurons to prune. Raises ValueError when an importance or a score is not finite."""
@@ -47,7 +49,8 @@ class Manu(PruningMethod):
             if multimodal != text:  # N_m and E_m are sums over samples (docs/deviations.md#energy)
                 tilted = "%s set: %d multimodal but %d text samples, which tilts I_freq and I_rms"
                 logger.warning(tilted, data_set, multimodal, text)
-        forget, retain = (importance(statistics, data_set, self.functions, self.pooling, self.eps) for data_set in SETS)
+        how = (self.pooling, self.eps, self.samples)
+        forget, retain = (importance(statistics, data_set, self.functions, *how) for data_set in SETS)
         scores = score(forget, retain, self.eps)
         layers = self.last_layers or len(scores)
         candidates = {site for part in self.parts for site in last_layers(scores, part, layers)}
@@ -56,7 +59,7 @@ class Manu(PruningMethod):
             self.prune_ratio,
             self.ranking,
             unit=MLP_INPUT,
-            importances=each_importance(statistics, self.pooling, self.eps),
+            importances=each_importance(statistics, *how),
         )
 
 

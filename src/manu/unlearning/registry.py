@@ -11,7 +11,7 @@ from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
 FOLDER = Path(__file__).parent
-NOT_METHODS = {"__init__", "base", "registry"}
+NOT_METHODS = {"__init__", "base", "choice", "registry"}
 _WORDS = {
     float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",
     int: "a whole number",

@@ -1,0 +1,152 @@
+"""Open settings: the trials of a study, what each scores, and the choice."""
+
+import pandas as pd
+import pytest
+
+from manu import trials
+from manu.analysis import tuning
+from manu.config import load_study
+from manu.data import mllmu
+from manu.data.benchmark import BenchmarkSettings, generate
+from manu.errors import UserError
+from manu.resolved import resolve, resolved_files
+from manu.unlearning.choice import chosen_settings, with_choices, write_choice
+
+STUDY = """\
+models: {llava: {}}
+tuning: {trials: 2, people: 4}
+methods:
+  ga: {learning_rate: {tune: [1.0e-4, 1.0e-3, 1]}, epochs: 1, batch_size: 4}
+  prompting: {}
+figures: [tradeoff]
+"""
+
+
+def answers(accuracies: list[dict[tuple[str, str], list[int]]]) -> pd.DataFrame:
+    """Answers of trials: for each, (split, modality) -> right or wrong, question by question."""
+    rows = [
+        {"model": "llava", "method": "ga", "trial": number, "split": split, "modality": modality,
+         "task": "classification", "correct": float(right)}
+        for number, cells in enumerate(accuracies, start=1)
+        for (split, modality), marks in cells.items()
+        for right in marks
+    ]  # fmt: skip
+    said = {"model": "llava", "method": "ga", "trial": 1, "split": "forget", "modality": "text", "task": "generation"}
+    return pd.DataFrame([*rows, said | {"correct": float("nan")}])
+
+
+def cells(forget_picture: list[int], forget_text: list[int], retain: list[int]) -> dict:
+    return {
+        ("forget", "multimodal"): forget_picture, ("forget", "text"): forget_text,
+        ("retain", "multimodal"): retain, ("retain", "text"): retain,
+    }  # fmt: skip
+
+
+def test_trials_are_drawn_from_the_combinations_once_and_for_all():
+    settings = {"beta": 0.4, "learning_rate": {"tune": [1, 2, 3]}, "epochs": {"tune": [1, 2]}}
+    assert trials.combinations(settings) == 6
+    assert trials.fixed(settings) == {"beta": 0.4}
+    every = trials.trials(settings, 6)
+    assert every[:3] == [
+        {"learning_rate": 1, "epochs": 1}, {"learning_rate": 1, "epochs": 2}, {"learning_rate": 2, "epochs": 1},
+    ]  # fmt: skip
+    some = trials.trials(settings, 4)
+    assert some == trials.trials(settings, 4) and len(some) == 4
+    assert [each for each in every if each in some] == some
+    assert trials.trials({"beta": 0.4}, 4) == [{}]
+
+
+@pytest.mark.parametrize("value", [{"tune": []}, {"tune": [1, 1]}, {"tune": 3}, {"range": [1, 2]}])
+def test_an_open_setting_lists_its_candidates(value):
+    with pytest.raises(UserError, match="beta: .*needed: a value, or {tune:"):
+        trials.tuned({"beta": value})
+
+
+def test_scores_and_choice_by_hand():
+    half = answers([
+        cells([1, 1], [1, 1], [1, 1]),  # nothing forgotten
+        cells([0, 1], [0, 1], [1, 1]),  # parts 1/2, 1/2, 1, 1: harmonic mean 4 / (2 + 2 + 1 + 1) = 2/3
+        cells([0, 0], [0, 0], [0, 1]),  # parts 1, 1, 1/2, 1/2: the same, but less retained
+    ])  # fmt: skip
+    tried = [{"learning_rate": rate} for rate in (1e-5, 1e-4, 1e-3)]
+    table = tuning.trial_table(half, tried, "harmonic_mean")
+    assert list(table["score"]) == [0.0, 0.666667, 0.666667]
+    assert list(table["chosen"]) == ["", "yes", ""]
+    assert list(table["settings"]) == ["learning_rate = 1e-05", "learning_rate = 0.0001", "learning_rate = 0.001"]
+    assert table.loc[1, ["forget_multimodal", "forget_text", "retain_multimodal", "retain_text", "n"]].tolist() == [
+        0.5, 0.5, 1.0, 1.0, 8,
+    ]  # fmt: skip
+    assert list(tuning.trial_table(half, tried, "least")["score"]) == [0.0, 0.5, 0.5]
+
+
+def test_equal_trials_go_to_the_first_and_a_modality_may_be_missing():
+    one = {("forget", "text"): [0, 1], ("retain", "text"): [1, 1]}
+    table = tuning.trial_table(answers([one, one]), [{"a": 1}, {"a": 2}], "harmonic_mean")
+    assert list(table["chosen"]) == ["yes", ""] and list(table["score"]) == [0.666667, 0.666667]  # 2 / (2 + 1)
+    assert table["forget_multimodal"].isna().all()
+
+
+def test_a_choice_passes_through_its_file(tmp_path):
+    write_choice(tmp_path / "ga.json", {"model": "llava", "method": "ga", "trial": 2, "settings": {"learning_rate": 1e-3}})
+    assert chosen_settings(tmp_path / "ga.json") == {"learning_rate": 1e-3}
+    assert chosen_settings(None) == {}
+    methods = {"ga": {"kind": "training"}, "npo": {"kind": "training"}}
+    assert with_choices(methods, [tmp_path / "ga.json"], "idefics2") == methods
+    filled = with_choices(methods, [tmp_path / "ga.json"], "llava")
+    assert filled == {"ga": {"kind": "training", "learning_rate": 1e-3}, "npo": {"kind": "training"}}
+    (tmp_path / "ga.json").write_text("[]")
+    with pytest.raises(UserError, match="ga.json: holds no choice of settings"):
+        chosen_settings(tmp_path / "ga.json")
+
+
+def test_a_study_with_an_open_setting(tmp_path):
+    (tmp_path / "open.yaml").write_text(STUDY)
+    study = load_study(tmp_path / "open.yaml")
+    assert study["methods"]["ga"]["learning_rate"] == {"tune": [1e-4, 1e-3, 1.0]}
+    keys = {"model": "llava", "seed": 0, "method": "ga"}
+    tried = resolve(study, "tune", **keys)
+    assert tried["ratios"] == [0] and tried["evaluation"]["splits"] == ["forget", "retain"]
+    assert len(tried["trials"]) == 2
+    assert all(each["epochs"] == 1 and each["learning_rate"] in (1e-4, 1e-3, 1.0) for each in tried["trials"])
+    assert "learning_rate" not in resolve(study, "unlearn", **keys)["settings"]
+    assert resolve(study, "generate_benchmark")["benchmark"]["tuning_people"] == 4
+    assert resolve(study, "train", which="vanilla", **keys)["tuning_people"] is True
+    paths = [path for path, _ in resolved_files(study)]
+    assert "results/open/llava/seed0/tuning/ga/choice.yaml" in paths
+    assert not [path for path in paths if "tuning/prompting" in path or "forget00/statistics" in path]
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("1.0e-3, 1]", "0]", r"line 4: 'methods.ga.learning_rate': method 'ga': learning_rate: 0.0; needed: above 0"),
+        ("[1.0e-4, 1.0e-3, 1]", "[]", r"line 4: 'methods.ga.learning_rate': method 'ga': learning_rate: .*needed: a v"),
+        ("trials: 2", "trials: 4", r"line 4: 'methods.ga' has 3 settings to try; 'tuning.trials' asks for 4 of each"),
+        ("people: 4", "people: 1", r"line 2: 'tuning.people' must be at least 2, not 1"),
+        ("people: 4", "criterion: best", r"line 2: unknown value 'best' in 'tuning.criterion'"),
+    ],
+)
+def test_open_settings_are_checked(tmp_path, old, new, message):
+    assert old in STUDY
+    (tmp_path / "open.yaml").write_text(STUDY.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        load_study(tmp_path / "open.yaml")
+
+
+def test_the_criteria_of_the_schema_are_those_that_there_are():
+    from manu.config import study_schema
+
+    criterion = study_schema()["properties"]["tuning"]["properties"]["criterion"]
+    assert set(criterion["enum"]) == set(tuning.CRITERIA)
+
+
+def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
+    settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4)
+    generate(tmp_path, settings, [10])
+    forget, retain = (set(mllmu.read_ids(tmp_path, name(mllmu.TUNING))) for name in (mllmu.forget_config, mllmu.retain_config))
+    assert len(forget) == len(retain) == 2 and not forget & retain
+    taught = {lesson.id for lesson in mllmu.read_lessons(tmp_path)}
+    assert forget | retain <= taught
+    for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", mllmu.CELEBRITIES, "General_Set"):
+        assert not (forget | retain) & set(mllmu.read_ids(tmp_path, config))
+    assert taught == forget | retain | set(mllmu.read_ids(tmp_path, "Full_Set"))

@@ -1,0 +1,64 @@
+# Open settings: every method's trials on the tuning people, from the first seed's vanilla model, and the choice.
+TUNED = tuned_methods(STUDY)
+TUNING_SEED = tuning_seed(STUDY)
+
+
+def statistics_of_tuning(wildcards):
+    """The statistics of the tuning people, for a pruning method."""
+    return statistics_of_method(wildcards).replace("{ratio}", f"{TUNING:02d}") if wildcards.method in PRUNING else []
+
+
+rule tune:
+    input:
+        config="results/{study}/answers/{model}/seed{seed}/tuning/{method}.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        vanilla=rules.train_vanilla.output.checkpoint,
+        statistics=statistics_of_tuning,
+        sources=sources("tune", "model", "method"),
+    output:
+        trials="results/{study}/answers/{model}/seed{seed}/tuning/{method}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/tuning/{method}.provenance.json",
+    params:
+        vanilla=subpath(input.vanilla, parent=True),
+        statistics=lambda wildcards, input: optional("statistics", input.statistics),
+    wildcard_constraints:
+        method=one_of(TUNED),
+    log:
+        "logs/{study}/{model}/seed{seed}/tune_{method}.log",
+    priority: 75
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.tune --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.statistics}"
+        " --out {output.trials}" + JOB
+
+
+rule choose_settings:
+    input:
+        config="results/{study}/{model}/seed{seed}/tuning/{method}/choice.yaml",
+        trials=rules.tune.output.trials,
+        sources=sources("choose_settings"),
+    output:
+        choice="results/{study}/{model}/seed{seed}/tuning/{method}/choice.json",
+        record="results/{study}/{model}/seed{seed}/tuning/{method}/choice.provenance.json",
+    wildcard_constraints:
+        method=one_of(TUNED),
+    log:
+        "logs/{study}/{model}/seed{seed}/choose_{method}.log",
+    priority: 74
+    shell:
+        "{STAGE}.choose_settings --trials {input.trials} --out {output.choice}" + JOB
+
+
+rule tabulate_tuning:
+    input:
+        config="results/{study}/tables/tuning.yaml",
+        trials=expand(rules.tune.output.trials, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True),
+        sources=sources("tabulate_tuning"),
+    output:
+        tuning="results/{study}/tables/tuning.csv",
+        record="results/{study}/tables/tuning.provenance.json",
+    log:
+        "logs/{study}/tabulate_tuning.log",
+    shell:
+        "{STAGE}.tabulate_tuning --trials {input.trials} --out {output.tuning}" + JOB
