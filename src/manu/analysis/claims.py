@@ -50,6 +50,11 @@ def least_forgetting_success(run: Run, method: str, context: Context) -> np.ndar
     return np.minimum(*parts)
 
 
+def selectivity(run: Run, method: str, context: Context) -> np.ndarray | str:
+    """Accuracy on retain minus that on forget, mean over the modalities, less the same of vanilla."""
+    return _selectivity(run, method) - _selectivity(run, "vanilla")
+
+
 def balance_over_best_baseline(run: Run, method: str, context: Context) -> np.ndarray | str:
     """balanced_forgetting minus that of the baseline with the most."""
     others = [run_balance(run, name) for name in context.baselines]
@@ -103,7 +108,7 @@ def utility_kept(run: Run, method: str, context: Context) -> np.ndarray | str:
 MEASURES: Mapping[str, Measure] = {
     measure.__name__: measure
     for measure in (
-        least_forgetting_success, balance_over_best_baseline, utility_over_equal_baselines, growth_with_prune_ratio,
+        least_forgetting_success, selectivity, balance_over_best_baseline, utility_over_equal_baselines, growth_with_prune_ratio,
         union_over_best_function, mean_gain_over_baselines, utility_kept,
     )
 }  # fmt: skip
@@ -125,10 +130,10 @@ def _selectivity(run: Run, method: str) -> np.ndarray:
 
 
 def verdict_of(low: float, high: float, threshold: float) -> str:
-    """Reproduced if the whole interval is above the threshold, not if none of it reaches it."""
+    """Reproduced if the whole interval is above the threshold, not if none of it is."""
     if low > threshold:
         return REPRODUCED
-    return NOT_REPRODUCED if high < threshold else INCONCLUSIVE
+    return NOT_REPRODUCED if high <= threshold else INCONCLUSIVE
 
 
 def verdict_over(verdicts: Sequence[str]) -> str:
@@ -149,7 +154,7 @@ def claim_cells(
     for keys, group in answers.groupby(list(RUN), sort=True):
         run, named = Run(group, resamples), dict(zip(RUN, keys, strict=True))
         for claim in claims["claims"]:
-            controls = claims["controls"] if claim.get("forgetting") else []
+            controls = [*(claims["controls"] if claim.get("forgetting") else []), *claim.get("controls", [])]
             for method in [name for name in (*claims["subjects"], *controls) if name in run.methods]:
                 draws = MEASURES[claim["measure"]](run, method, context)
                 row = {"claim": claim["id"], "method": method, "measure": claim["measure"],
@@ -172,7 +177,7 @@ def _reason(verdict: str, low: float, high: float) -> str:
         return "the value is not defined: vanilla knows no more of the forget people than retain_only"
     return {
         REPRODUCED: "the interval lies above the threshold",
-        NOT_REPRODUCED: "the interval lies below the threshold",
+        NOT_REPRODUCED: "no part of the interval lies above the threshold",
         INCONCLUSIVE: "the threshold lies inside the interval",
     }[verdict]
 

@@ -16,7 +16,7 @@ NEEDS = "claims"
 TITLE = "The claims, put to the test"
 CAPTION = (
     "One row per claim, one column per method and architecture. A claim is reproduced where the whole interval over "
-    "people lies above the threshold in every run, not reproduced where it lies below in any, inconclusive "
+    "people lies above the threshold in every run, not reproduced where none of it does in any, inconclusive "
     "otherwise, also where the study has no value for it. Beneath the verdict: the mean value over the runs and the "
     "interval from the lowest end to the highest, in the unit of the claim's measure. The controls vanilla, which "
     "forgot nothing, and retain_only, which never saw the people to be forgotten, are put to the claims of "
