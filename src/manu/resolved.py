@@ -43,7 +43,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             settings = study["methods"][cell["method"]]
             each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
             asked = resolve(study, "evaluate", ratio=TUNING, **cell)
-            return asked | {"evaluation": _forget_and_retain(study), "trials": each}
+            return asked | {"evaluation": _forget_and_retain(study, "classification", "cloze"), "trials": each}
         case "choose_settings":
             return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
         case "tabulate_tuning":
@@ -233,12 +233,14 @@ def _plain_manu(study: dict) -> dict:
 def _ablation_questions(study: dict, variant: str, keys: dict) -> dict:
     """An evaluation of forget and retain only."""
     asked = resolve(study, "evaluate", method=variant, ratio=study["ablation"]["forget_ratio"], **keys)
-    return asked | {"evaluation": _forget_and_retain(study)}
+    return asked | {"evaluation": _forget_and_retain(study, "classification")}
 
 
-def _forget_and_retain(study: dict) -> dict:
-    splits = [split for split in ("forget", "retain") if split in study["evaluation"]["splits"]]
-    return study["evaluation"] | {"splits": splits}
+def _forget_and_retain(study: dict, *tasks: str) -> dict:
+    """An evaluation of forget and retain, in those of the tasks that the study asks."""
+    evaluation = study["evaluation"]
+    splits = [split for split in ("forget", "retain") if split in evaluation["splits"]]
+    return evaluation | {"splits": splits, "tasks": [task for task in tasks if task in evaluation["tasks"]]}
 
 
 def random_method(share: int) -> str:

@@ -5,12 +5,13 @@ import torch
 
 from manu.evaluation.asking import AskingSettings, ask, letter_choice, up_to_value
 from manu.evaluation.questions import asked_questions, read_split
+from manu.evaluation.vocabulary import MODALITIES, TASKS
 from manu.models.inputs import Pictures
 
 
 def questions_of(folder, split="forget", protocol="likelihood"):
     profiles = read_split(folder, split, 10)
-    return [q for p in profiles for q in asked_questions(p, split, ["multimodal", "text"], protocol, "bare")]
+    return [q for p in profiles for q in asked_questions(p, split, MODALITIES, TASKS, protocol, "bare")]
 
 
 def test_batch_size_changes_no_reply(adapter, benchmark_folder):
@@ -90,6 +91,12 @@ def test_splits_hold_the_people_they_should(benchmark_folder):
     general = [
         q
         for p in read_split(benchmark_folder, "general", 10)
-        for q in asked_questions(p, "general", ["multimodal", "text"], "likelihood", "bare")
+        for q in asked_questions(p, "general", MODALITIES, TASKS, "likelihood", "bare")
     ]
     assert general and {q.modality for q in general} == {"multimodal"}
+
+
+def test_only_the_tasks_asked_for_are_asked(benchmark_folder):
+    (profile, *_) = read_split(benchmark_folder, "forget", 10)
+    asked = asked_questions(profile, "forget", ["text"], ["cloze"], "likelihood", "bare")
+    assert [(q.modality, q.task) for q in asked] == [("text", "cloze")] * 2

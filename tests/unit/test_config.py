@@ -16,7 +16,7 @@ from manu.config import STUDIES, apply_defaults, load_study, study_schema
 from manu.data.benchmark import BenchmarkSettings
 from manu.data.prompts import STYLES
 from manu.errors import UserError
-from manu.evaluation.vocabulary import MODALITIES, SPLITS
+from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
 from manu.resolved import resolve, resolved_files, write_resolved
 from manu.unlearning.registry import known_methods
@@ -250,7 +250,7 @@ def test_every_key_is_explained_with_its_default():
             assert float(rows[key].strip("`")) == value, key
         elif isinstance(value, str):
             assert rows[key] == f"`{value}`", key
-        elif not key.endswith(">") and key not in ("evaluation.splits", "evaluation.modalities"):
+        elif not key.endswith(">") and key not in ("evaluation.splits", "evaluation.modalities", "evaluation.tasks"):
             assert yaml.safe_load(rows[key].strip("`")) == value, key
 
 
@@ -264,6 +264,7 @@ def test_the_schema_says_what_the_code_knows():
     evaluation = study_schema()["properties"]["evaluation"]["properties"]
     assert evaluation["splits"]["items"]["enum"] == list(SPLITS)
     assert evaluation["modalities"]["items"]["enum"] == list(MODALITIES)
+    assert evaluation["tasks"]["items"]["enum"] == list(TASKS)
     assert evaluation["prompt_style"]["enum"] == list(STYLES)
     benchmark = study_schema()["properties"]["benchmark"]["properties"]
     assert [*benchmark, "tuning_people"] == [field.name for field in fields(BenchmarkSettings)]

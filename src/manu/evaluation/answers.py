@@ -23,7 +23,7 @@ def collect_answers(
 ) -> pd.DataFrame:
     """Ask a model every question of the evaluation's splits at each forget ratio, and score the replies.
 
-    keys: study, model, method and seed, copied into every row. evaluation: splits, modalities,
+    keys: study, model, method and seed, copied into every row. evaluation: splits, modalities, tasks,
     classification protocol, prompt_style, batch_size, max_new_tokens. A question that several ratios share
     is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
     question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
@@ -40,7 +40,7 @@ def questions_of(
     """Every question of an evaluation by its id, and the rows of its answers: (forget ratio, split, question id)."""
     questions: dict[str, AskedQuestion] = {}
     places: list[tuple[int, str, str]] = []
-    wording = (evaluation["modalities"], evaluation["classification"], evaluation["prompt_style"])
+    wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
     for ratio in ratios:
         for split in evaluation["splits"]:
             for profile in read_split(benchmark, split, ratio):

@@ -51,15 +51,15 @@ def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
 
 
 def asked_questions(
-    profile: Profile, source: str, modalities: list[str], protocol: str, style: str
+    profile: Profile, source: str, modalities: list[str], tasks: list[str], protocol: str, style: str
 ) -> list[AskedQuestion]:
-    """A person's questions in the given modalities, in the words of the protocol and the prompt style.
+    """A person's questions of the given modalities and tasks, in the words of the protocol and the prompt style.
 
     source: the configuration that they are named after (`source_config`).
     """
     asked = []
     for question in profile.questions:
-        if question.modality not in modalities:
+        if question.modality not in modalities or question.task not in tasks:
             continue
         if question.task == "classification":
             prompt = classification_prompt(question.text, question.options, protocol, style)
