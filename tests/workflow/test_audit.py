@@ -36,6 +36,9 @@ MASK = f"{CELL}/manu/mask.safetensors"
 VANILLA = "results/smoke/llava/seed0/vanilla/checkpoint"
 OUTCOMES = "results/smoke/outcomes.csv"
 CLAIMS = "results/smoke/tables/claims.csv"
+TRIALS = "results/smoke/answers/llava/seed0/tuning/ga.parquet"
+CHOICE = "results/smoke/llava/seed0/tuning/ga/choice.json"
+TUNING = "results/smoke/tables/tuning.csv"
 DATA = "data/smoke"
 PART = "train-00000-of-00001.parquet"
 
@@ -217,6 +220,17 @@ TAMPERS = {
     "answers of another method": (
         [ANSWERS], lambda: shutil.copy(ANSWERS.replace("npo", "ga"), ANSWERS), f"{ANSWERS}, row 0, ", "column method: 'ga'",
     ),
+    "a trial's reply": (
+        [TRIALS], lambda: parquet(TRIALS, cell("reply", "I do not know.", 5)), TRIALS, "was changed since tune",
+    ),
+    "a trial's answer flipped to right": (
+        [TRIALS], lambda: parquet(TRIALS, flip_correct), f"{TRIALS}, trial 1, row 0, ", "column correct",
+    ),
+    "the answers of a trial deleted": (
+        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials [1]; the configuration has 1 to 2",
+    ),
+    "a chosen setting": ([CHOICE], lambda: replace(CHOICE, "learning_rate\": ", "learning_rate\": 1"), CHOICE, "differs from what"),
+    "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
     "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate_trained"),
     "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
     "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
@@ -481,6 +495,7 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
         ([TABLE, "--row", "manu", "--column", "forgetting"], "no number in a column 'forgetting'; its columns: forget_class"),
         ([MASK, "--row", "manu"], "--row and --column do not apply"),
         ([TABLE, "--reask", "0"], "at least 1"),
+        ([TRIALS, "--reask", "1"], "cannot be asked again: its models were not kept"),
         (["--diff", "smoke", "nothing"], "'nothing': there is no finished study"),
         (["--all", "--study", "nothing"], "unknown study 'nothing'"),
     ],

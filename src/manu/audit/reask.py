@@ -25,6 +25,8 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     padded otherwise, and the last bits may differ. Raises UserError when the model is not there.
     """
     _, record = chain.maker(file)
+    if not hasattr(stage_module(record), "load_asked"):
+        raise UserError(f"{file} cannot be asked again: its models were not kept; delete it and run the study to try anew")
     for needed in files(record["inputs"]):
         if not Path(needed).is_file():
             why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"
