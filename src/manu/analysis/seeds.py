@@ -43,6 +43,11 @@ def over_seeds(frame: pd.DataFrame, value: str = "value", keys: Sequence[str] | 
     )
 
 
+def plus_minus(mean: str, sd: str) -> str:
+    """`97.9 ± 0.4`: a mean with its standard deviation over seeds as they are printed; the mean alone without one."""
+    return f"{mean} \N{PLUS-MINUS SIGN} {sd}" if sd else mean
+
+
 def several_seeds(cells: pd.DataFrame) -> bool:
     """Whether some cell of `over_seeds` has more than one seed, so that there is a spread to show."""
     return bool((cells["seeds"] > 1).any())
