@@ -25,9 +25,11 @@ def main(options, config) -> str:
     tables = [pd.read_csv(path) for path in options.capacity or ()]
     capacity = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     methods, ratio = config["methods"], config["ratio"]
-    listed = readme.numbers(read_scores(options.scores), capacity, methods, ratio)
+    scores = read_scores(options.scores)
+    listed = readme.numbers(scores, capacity, methods, ratio)
     write_text(options.csv, csv_text(listed))
-    write_text(options.markdown, readme.block(listed, methods, ratio, config["study"]))
+    text = readme.block(listed, methods, ratio, config["study"], scores["seed"].nunique())
+    write_text(options.markdown, text)
     return f"{options.markdown}: {len(listed)} numbers for the README"
 
 
