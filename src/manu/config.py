@@ -15,7 +15,8 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from manu import trials
-from manu.config_yaml import key_path, read_yaml
+from manu.config_extends import Place, read_extended
+from manu.config_yaml import key_path
 from manu.errors import UserError
 
 STUDIES = Path("config/studies")
@@ -61,12 +62,12 @@ def study_path(study: str) -> Path:
 def load_study(study: str | Path) -> dict:
     """The study given by name or path: every key present, methods with all their settings, plus `name`.
 
-    Raises UserError (one line) on the first mistake in the order of the document.
+    Raises UserError (one line) on the first mistake in the order of the document, then of those that it extends.
     """
     path = study_path(str(study))
     if not _NAME.fullmatch(path.stem):
         raise UserError(f"{path}: a study's name has letters, digits, - and _ only; rename the file")
-    document, marks = read_yaml(path)
+    document, places = read_extended(path, study_path)
     if not isinstance(document, dict):
         raise UserError(f"{path} must be a mapping with the keys: {', '.join(study_schema()['properties'])}")
 
@@ -75,9 +76,9 @@ def load_study(study: str | Path) -> dict:
         filled = apply_defaults(study_schema(), document)
         mistakes = list(_combination_mistakes(filled))
     if mistakes:
-        where, message = min(mistakes, key=lambda mistake: _position(mistake[0], marks))
-        line = _position(where, marks)[0]
-        raise UserError(f"{path}, line {line}: {message}")
+        start = Place(0, 1, 1, path)
+        where, message = min(mistakes, key=lambda mistake: _place(mistake[0], places, start))
+        raise UserError(f"{_place(where, places, start)}: {message}")
 
     filled["methods"] = {name: _method_settings(name, given) for name, given in filled["methods"].items()}
     ablation = filled["ablation"]
@@ -125,11 +126,11 @@ def figures_that_need(study: dict, needs: str) -> list[str]:
 _Mistake = tuple[tuple, str]
 
 
-def _position(path: tuple, marks: dict) -> tuple[int, int]:
-    """(line, column) of a path; of the nearest key above it that stands in the document, if it does not."""
-    while path and path not in marks:
+def _place(path: tuple, places: dict[tuple, Place], start: Place) -> Place:
+    """Where a path stands; where the nearest key above it does, if it does not; `start` where none does."""
+    while path and path not in places:
         path = path[:-1]
-    return marks.get(path, (1, 1))
+    return places.get(path, start)
 
 
 def _schema_mistakes(document: dict) -> Iterator[_Mistake]:

@@ -73,7 +73,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
         case "compare_reported":
             return {"comparison": study["comparison"]}
-        case "list_activations" | "tabulate_anatomy":
+        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds":
             return {}
         case "judge_claims":
             variants = study["ablation"]["variants"]
@@ -145,6 +145,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     if dissected_methods(study):
         yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
     yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
+    yield f"{results}/tables/seeds.yaml", resolve(study, "tabulate_seeds")
     yield f"{results}/tables/claims.yaml", resolve(study, "judge_claims")
     yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")

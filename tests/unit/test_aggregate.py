@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from manu.analysis.aggregate import NEEDED_COLUMNS, read_answers, scores
-from manu.analysis.score_file import SCORE_COLUMNS, mean_over_seeds, read_scores, write_scores
+from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
 from manu.errors import UserError
 from manu.stages.aggregate import main
 
@@ -114,17 +114,6 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "scores.csv").write_text("study,model\n")
     with pytest.raises(UserError, match="lacks the columns: method"):
         read_scores(tmp_path / "scores.csv")
-
-
-def test_the_mean_over_seeds_by_hand():
-    answers = pd.DataFrame(
-        [
-            *rows("retain", "classification", {"a": [1, 1]}),
-            *rows("retain", "classification", {"a": [1, 0]}, seed=1),
-        ]
-    )
-    means = mean_over_seeds(scores(answers))
-    assert means[["value", "ci_low", "ci_high", "n", "seeds"]].values.tolist() == [[0.75, 0.75, 0.75, 4, 2]]
 
 
 def test_the_stage_joins_files(tmp_path: Path):

@@ -46,7 +46,7 @@ def bad(old: str, new: str) -> str:
 BAD = {
     "misspelt top-level key": (
         bad("evaluation:", "evalution:"),
-        "line 10", "unknown key 'evalution'", "did you mean 'evaluation'?", "known: seeds, forget_ratios, benchmark",
+        "line 10", "unknown key 'evalution'", "did you mean 'evaluation'?", "known: extends, seeds, forget_ratios, benchmark",
     ),
     "misspelt nested key": (
         bad("{epochs: 2}", "{epoch: 2}"),
@@ -120,8 +120,8 @@ BAD = {
     "duplicate key": (GOOD + "seeds: [1]\n", "line 12", "duplicate key 'seeds'"),
     "duplicate nested key": (bad("{people: 20}", "{people: 20, people: 30}"), "duplicate key 'benchmark.people'"),
     "key that is not text": (bad("  prompting: {}", "  1: {}"), "line 8", "the key '1' is not text"),
-    "a list": ("- 1\n", "must be a mapping with the keys: seeds"),
-    "nothing": ("", "must be a mapping with the keys: seeds"),
+    "a list": ("- 1\n", "must be a mapping with the keys: extends, seeds"),
+    "nothing": ("", "must be a mapping with the keys: extends, seeds"),
 }  # fmt: skip
 
 
@@ -193,6 +193,55 @@ def test_the_commands_stop_before_any_job(command, study_file, tmp_path):
     assert not {"results", "data", "figures"} & {entry.name for entry in tmp_path.iterdir()}
 
 
+def test_a_study_that_extends_another(study_file):
+    base = study_file(GOOD, "base.yaml")
+    middle = study_file(f"extends: {base}\nseeds: [4]\nbenchmark: {{image_size: 32}}\n", "middle.yaml")
+    study, plain = load_study(study_file(f"extends: {middle}\nseeds: [0, 1, 2]\n", "top.yaml")), load_study(base)
+    assert (study["name"], study["seeds"]) == ("top", [0, 1, 2])
+    assert study["benchmark"] == plain["benchmark"] | {"people": 100, "image_size": 32}  # replaced as a whole
+    rest = [key for key in plain if key not in ("name", "seeds", "benchmark")]
+    assert [study[key] for key in rest] == [plain[key] for key in rest] and "extends" not in study
+
+
+def test_the_default_study_with_more_seeds(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert load_study("mini-seeds") == load_study("mini") | {"name": "mini-seeds", "seeds": [0, 1, 2]}
+
+
+EXTENDING = {  # the base, the study ({base}, {own} are their files), what its message says
+    "mistake in the study": (GOOD, "extends: {base}\nseeds: [-1]\n", "{own}, line 2: 'seeds[0]' must be from 0"),
+    "mistake in the base": (bad("manu: {", "manuu: {"), "extends: {base}\n", "{base}, line 9: unknown method 'manuu'"),
+    "the study's mistake before the base's": (
+        bad("manu: {", "manuu: {"), "extends: {base}\nseeds: [-1]\n", "{own}, line 2: 'seeds[0]' must be from 0",
+    ),
+    "a mistake that is replaced": (
+        bad("[tradeoff]", "[trade]"), "extends: {base}\nfigures: [trad]\n", "{own}, line 2: unknown figure 'trad'",
+    ),
+    "wrong together": (GOOD, "extends: {base}\nbenchmark: {{people: 4}}\n", "{base}, line 2: benchmark: a forget ratio of 5 percent of 4"),
+    "missing in both": (
+        GOOD[: GOOD.index("methods")], "extends: {base}\n", "{own}, line 2: the key 'methods' is missing",
+    ),
+    "unknown base": (GOOD, "# x\nextends: minni\n", "{own}, line 2: 'extends': unknown study 'minni'"),
+    "no such file": (GOOD, "extends: none.yaml\n", "{own}, line 1: 'extends' names none.yaml, which is not a file"),
+    "not a name": (GOOD, "extends: [mini]\n", "{own}, line 1: 'extends' must be the name or the path of one study"),
+    "empty base": ("", "extends: {base}\n", "{own}, line 1: 'extends' names {base}, which is not a mapping"),
+    "broken base": (bad("[5, 20]", "[5, 20"), "extends: {base}\n", "{base}, line 3: not valid YAML"),
+    "itself": (GOOD, "extends: {own}\n", "{own}, line 1: 'extends' goes in a circle: {own} -> {own}"),
+    "a circle": (
+        "extends: {own}\n", "extends: {base}\n", "{base}, line 1: 'extends' goes in a circle: {own} -> {base} -> {own}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EXTENDING)
+def test_a_mistake_is_told_where_it_stands(case, study_file, tmp_path, capsys):
+    base, own, expected = EXTENDING[case]
+    files = {name: tmp_path / f"{name}.yaml" for name in ("base", "own")}
+    study_file(base.replace("{own}", str(files["own"])), "base.yaml")
+    error = check(study_file(own.format(**files), "own.yaml"), capsys)
+    assert error.startswith(f"error: {expected.format(**files)}")
+
+
 def test_defaults_are_filled_in_at_every_depth(study_file):
     study = load_study(study_file(GOOD))
     assert study["name"] == "study"
@@ -241,6 +290,8 @@ def test_every_key_is_explained_with_its_default():
     names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
     filled = apply_defaults(study_schema(), minimal)
     for key in schema_keys(study_schema()):
+        if key == "extends":  # has no default
+            continue
         value = filled
         for part in key.split("."):
             value = value[names.get(part, part)]

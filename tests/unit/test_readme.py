@@ -80,3 +80,18 @@ def test_the_block_goes_between_the_markers():
     for broken in (page.replace(readme.BEGIN, ""), page.replace(readme.END, ""), page + page):
         with pytest.raises(UserError, match="needs each of these lines once"):
             readme.fill(broken, "new\n")
+
+
+def test_several_seeds_show_their_spread():
+    keys = {"study": "s", "model": "m", "task": "classification", "metric": "accuracy", "metric_version": "1"}
+    cell = {"method": "ga", "forget_ratio": 10, "split": "forget", "modality": "text", "n": 4}
+    ends = {"ci_low": 0.0, "ci_high": 1.0, "higher_is_better": False}
+    scores = pd.DataFrame([keys | cell | ends | {"seed": seed, "value": value} for seed, value in ((0, 0.5), (1, 0.7))])
+    methods = {"ga": {"kind": "training"}}
+    listed = readme.numbers(scores, pd.DataFrame(), methods, 10)
+    assert listed[["place", "text", "statistic"]].values.tolist()[:2] == [
+        ["table m ga forget text", "60.0", "mean"], ["table m ga forget text sd", "14.1", "sd"],
+    ]  # fmt: skip
+    text = readme.block(listed, methods, {"m": methods}, 10, "s", seeds=2)
+    assert "| m | `ga` | 60.0 ± 14.1 |  |  |  |  |" in text
+    assert "mean ± standard deviation over 2 seeds" in text

@@ -285,3 +285,32 @@ def test_the_stage_writes_the_page(tmp_path, monkeypatch):
     text = Path(f"{RESULTS}/report/index.html").read_text(encoding="utf-8")
     assert "Forgetting against retaining" in text and text.endswith("</html>\n")
     assert len(json.loads(Path("report.provenance.json").read_text())["inputs"]["records"]) == len(given)
+
+
+OUTCOMES = rows(
+    "study,model,forget_ratio,seed,method,split,modality,metric,metric_version,value,n,ci_low,ci_high,"
+    "higher_is_better\n"
+    "tiny,llava,5,0,manu,retain,both,retention,1,0.900000,9,0.800000,0.950000,True\n"
+    "tiny,llava,5,1,manu,retain,both,retention,1,0.700000,9,0.600000,0.750000,True\n"
+)
+SEEDS = rows(
+    "model,forget_ratio,method,split,modality,task,metric,metric_version,seeds,mean,sd,lowest,highest,ci_low,ci_high,"
+    "higher_is_better\n"
+    "llava,5,manu,forget,text,classification,accuracy,1,1,0.5,,0.5,0.5,0.4,0.6,False\n"
+    "llava,5,manu,retain,both,,retention,1,2,0.800000,0.141421,0.700000,0.900000,0.700000,0.850000,True\n"
+)
+
+
+def test_several_seeds_show_mean_spread_and_interval_apart():
+    scores = [row | {"seed": seed} for seed in ("0", "1") for row in SCORES]
+    main = [row | {"seeds": "2", "forget_cloze_sd": "0.031000"} for row in main_rows()]
+    tables = {"outcomes": OUTCOMES, "tables/seeds": SEEDS, "scores": scores, "tables/main_llava": main}
+    text = page(study(records=records(2), tables=tables))
+    assert "0.80</a> <small>± 0.14 [0.70, 0.85]</small>" in text and "<small>± 3.1</small>" in text
+    assert "Mean over 2 seeds ± their standard deviation" in text and "Mean over 2 seed(s); ± is" in text
+    command = f'manu audit {RESULTS}/tables/seeds.csv --row "model=llava forget_ratio=5 method=manu metric=retention'
+    (link,) = [attributes for attributes, _ in Seen(text).links if attributes.get("title", "").startswith(command)]
+    assert link["href"] == "#run-llava-5-manu" and link["title"].endswith('modality=both" --column mean')
+    assert "Seed by seed" in text and "0.70</a>" in text
+    one = page(study(tables={"outcomes": OUTCOMES[:1], "tables/seeds": [row | {"seeds": "1"} for row in SEEDS]}))
+    assert "Seed by seed" not in one and "±" not in one

@@ -16,6 +16,11 @@ from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 
 METHODS = ["ga", "manu"]
 MODULES = (ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep)
+SPREAD = {  # what follows the columns where there are two seeds
+    ablation_selectivity: ablation_selectivity.SPREAD,
+    balance_heatmap: (balance_heatmap.SPREAD,),
+    ratio_sweep: ratio_sweep.SPREAD,
+}
 
 
 def ablation_rows() -> pd.DataFrame:
@@ -98,12 +103,17 @@ def texts(axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
+def marked(axes, *markers: str) -> list:
+    """The lines with one of the markers, without the small marks of single seeds."""
+    return [line for line in axes.lines if line.get_marker() in markers and line.get_markersize() > 4]
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
 def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp_path):
     assert module.TITLE and module.CAPTION.endswith(".")
     for folder in ("once", "twice"):
         figure, frame = module.draw(table(module), METHODS)
-        assert tuple(frame.columns) == module.COLUMNS and len(frame)
+        assert tuple(frame.columns) == (*module.COLUMNS, *SPREAD.get(module, ())) and len(frame)
         save(figure, frame, *(tmp_path / folder / f"a.{form}" for form in ("png", "svg", "csv")))
     for name in ("a.csv", "a.png", "a.svg"):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes(), name
@@ -140,7 +150,7 @@ def test_ratio_sweep_draws_vanilla_and_the_ratios():
     assert (frame["accuracy"] - frame["ci_low"]).tolist() == pytest.approx([5] * 6)
     assert (frame["ci_high"] - frame["accuracy"]).tolist() == pytest.approx([15] * 6)
     (axes,) = figure.axes
-    drawn = [list(line.get_ydata()) for line in axes.lines if line.get_marker() in ("o", "s")]
+    drawn = [list(line.get_ydata()) for line in marked(axes, "o", "s")]
     assert drawn == [frame["accuracy"].tolist()[:3], frame["accuracy"].tolist()[3:]]
     others = ablation_rows()[lambda rows: ~rows["method"].str.startswith("ratio")]
     assert ratio_sweep.draw(others, METHODS)[1].empty  # vanilla alone varies nothing
@@ -157,7 +167,7 @@ def test_ablation_selectivity_draws_every_variant_and_vanilla_as_a_line():
     (axes,) = figure.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["ratio02 (2 %)", "ratio30", "only_abs", "random"]
-    dots = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "o"]
+    dots = [float(line.get_xdata()[0]) for line in marked(axes, "o")]
     assert dots == frame["selectivity_points"].tolist()[1:]
     assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"] == pytest.approx([10])
     vanilla = ablation_rows()[lambda rows: rows["method"] == "vanilla"]
@@ -171,7 +181,7 @@ def test_balance_heatmap_shows_what_is_not_defined():
     ]  # fmt: skip
     assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
     axes = figure.axes[0]
-    assert texts(axes) == ["62", "125", "0", "n/d", "forget 5 %"]
+    assert texts(axes) == ["62 ± 18", "125", "0 ± 35", "n/d", "forget 5 %"]
     darkest = balance_heatmap.matplotlib.colormaps[balance_heatmap.COLOURS](1.0)
     assert axes.patches[1].get_facecolor() == darkest  # cut at 100
     assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, False, False, True]
@@ -212,3 +222,20 @@ def test_paper_against_ours_draws_our_accuracies(read):
     drawn = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines]
     assert drawn == list(zip(frame["published"], frame["ours"], strict=True))
     assert [line.get_markerfacecolor() == "none" for line in lines] == [True, True, False]
+
+
+@pytest.mark.parametrize("module", SPREAD, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_the_spread_over_seeds_stands_only_where_there_are_several(module):
+    both, one = table(module), table(module).query("seed == 0")
+    assert tuple(module.draw(one, METHODS)[1].columns) == module.COLUMNS
+    shown = {text.get_text() for legend in module.draw(both, METHODS)[0].legends for text in legend.get_texts()}
+    assert ("lowest and highest seed" in shown) is (module is not balance_heatmap)
+
+
+def test_the_spread_by_hand():
+    sweep = ratio_sweep.draw(table(ratio_sweep), METHODS)[1]
+    assert (sweep["accuracy_highest"] - sweep["accuracy_lowest"]).tolist() == pytest.approx([10] * 6)
+    cells = balance_heatmap.draw(table(balance_heatmap), METHODS)[1]
+    spread = dict(zip(zip(cells["method"], cells["modality"], strict=True), cells[balance_heatmap.SPREAD], strict=True))
+    assert spread["ga", "multimodal"] == pytest.approx(100 * 0.25 / 2**0.5)
+    assert np.isnan(spread["ga", "text"])  # one seed has a value

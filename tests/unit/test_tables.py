@@ -129,3 +129,18 @@ def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypat
     shown = summary(study)
     assert text_summary(tiny(), list(METHODS)) in shown
     assert "results/tiny/tables/main_llava.md" in shown
+
+
+def test_several_seeds_have_a_spread():
+    second = tiny().assign(seed=1)
+    second["value"] += [0.25 if modality == "text" else 0.05 for modality in second["modality"]]
+    table = main_table(pd.concat([tiny(), second]), "llava", METHODS, "likelihood")
+    ga = table[table["method"] == "ga"].iloc[0]
+    root = 2**0.5  # two values d apart deviate by d / sqrt(2); the mean over the modalities moved by 0.15
+    assert ga["forget_classification_multimodal_sd"] == pytest.approx(0.05 / root, abs=1e-6)
+    assert ga["forget_classification_text_sd"] == pytest.approx(0.25 / root, abs=1e-6)
+    assert ga["forget_classification_sd"] == pytest.approx(0.15 / root, abs=1e-6)
+    text = markdown(table)
+    assert "mean over 2 seed(s) ± the standard deviation over them" in text
+    assert " 22.5 ± 3.5 / 82.5 ± 17.7 " in text
+    assert "±" not in markdown(main_table(tiny(), "llava", METHODS, "likelihood"))

@@ -378,7 +378,7 @@ def test_a_finished_study_passes(here):
     report = audit_study(load_study("smoke"))
     assert [str(finding) for finding in report.findings] == [] and report.notes == []
     counts = report.counts
-    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 84
+    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 85
     assert counts["answers"] == sum(len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet"))
     # every score has a value, n and two ends; the tables' and figures' numbers and the README's come on top
     rows = {path: pd.read_csv(path) for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]}

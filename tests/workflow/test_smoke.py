@@ -27,7 +27,7 @@ SCORE_COLUMNS = (
 # the jobs that any new answers bring with them
 FROM_ANSWERS = {
     "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
-    "judge_claims": 1, "compare_reported": 1, "draw_tables": 3, "write_report": 1,
+    "judge_claims": 1, "compare_reported": 1, "tabulate_seeds": 1, "draw_tables": 3, "write_report": 1,
 }  # fmt: skip
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
@@ -49,7 +49,7 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/readme.md",
         "results/smoke/outcomes.csv",
         "results/smoke/report/index.html",
-        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "paired_tests", "anatomy")),
+        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "seeds", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
     for model in MODELS:

@@ -144,6 +144,21 @@ rule compare_reported:
         " --outcomes {input.outcomes} --out {output.comparison}" + JOB
 
 
+rule tabulate_seeds:
+    input:
+        config="results/{study}/tables/seeds.yaml",
+        scores=rules.aggregate.output.scores,
+        outcomes=rules.measure_outcomes.output.outcomes,
+        sources=sources("tabulate_seeds"),
+    output:
+        seeds="results/{study}/tables/seeds.csv",
+        record="results/{study}/tables/seeds.provenance.json",
+    log:
+        "logs/{study}/tabulate_seeds.log",
+    shell:
+        "{STAGE}.tabulate_seeds --scores {input.scores} --outcomes {input.outcomes} --out {output.seeds}" + JOB
+
+
 rule tabulate_anatomy:
     input:
         config="results/{study}/tables/anatomy.yaml",

@@ -6,6 +6,7 @@ TABLE_FILES = [
     rules.judge_claims.output.claims,
     rules.judge_claims.output.cells,
     rules.compare_reported.output.comparison,
+    rules.tabulate_seeds.output.seeds,
     *expand(rules.tabulate.output.csv, model=MODELS, allow_missing=True),
     *expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
     *expand(rules.tabulate_ablation.output.ablation, model=MODELS if VARIANTS else [], allow_missing=True),

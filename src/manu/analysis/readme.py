@@ -10,7 +10,7 @@ from itertools import product
 import pandas as pd
 
 from manu.analysis.origin import Origin, typed
-from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.analysis.tables import PEOPLE_SPLITS, row_order
 from manu.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
@@ -23,7 +23,8 @@ _KINDS = {
     "pruning": "Pruning",
 }
 _SCORES = {"task": "classification", "metric": "accuracy"}
-_STATISTICS = {"mean": pd.Series.mean, "lowest": pd.Series.min, "highest": pd.Series.max}
+# how the listed number is taken over its cells; "sd" is of a single cell, whose spread over seeds it is
+_STATISTICS = {"mean": pd.Series.mean, "sd": pd.Series.mean, "lowest": pd.Series.min, "highest": pd.Series.max}
 _SPLITS = (*PEOPLE_SPLITS, "general")
 BEGIN = "<!-- results: filled by `make readme`, checked by `make audit` -->"
 END = "<!-- end of results -->"
@@ -37,7 +38,7 @@ def numbers(scores: pd.DataFrame, capacity: pd.DataFrame, methods: Mapping[str, 
     place: where in the block; text: as printed; value: a fraction; source: "scores" or "capacity"; the WHERE
     columns hold the values a row may have, joined by ";", empty for any.
     """
-    means = mean_over_seeds(scores[(scores["task"] == "classification") & (scores["metric"] == "accuracy")])
+    means = over_seeds(scores[(scores["task"] == "classification") & (scores["metric"] == "accuracy")])
     rows: list[dict] = []
 
     def add(place: str, statistic: str, frame: pd.DataFrame, column: str, source: str, **where) -> None:
@@ -56,6 +57,8 @@ def numbers(scores: pd.DataFrame, capacity: pd.DataFrame, methods: Mapping[str, 
         place = f"table {model} {method} {split} {modality}"
         keys = {"model": model, "method": method, "forget_ratio": ratio, "split": split, "modality": modality}
         add(place, "mean", means, "value", "scores", **keys)
+        if several_seeds(means):
+            add(f"{place} sd", "sd", means, "value_sd", "scores", **keys)
     for kind, split, modality, end in product(_KINDS, ("forget", "retain"), MODALITIES, ("lowest", "highest")):
         names = tuple(name for name in methods if methods[name]["kind"] == kind)
         keys = {"method": names, "split": split, "modality": modality}
@@ -68,18 +71,25 @@ def numbers(scores: pd.DataFrame, capacity: pd.DataFrame, methods: Mapping[str, 
 
 
 def block(
-    listed: pd.DataFrame, methods: Mapping[str, Mapping], pruned: Mapping[str, Mapping], ratio: int, study: str
+    listed: pd.DataFrame,
+    methods: Mapping[str, Mapping],
+    pruned: Mapping[str, Mapping],
+    ratio: int,
+    study: str,
+    seeds: int = 1,
 ) -> str:
     """The block in Markdown, from the numbers alone.
 
-    pruned: model -> method -> settings, for the prune ratios, which may have been chosen for each model.
+    pruned: model -> method -> settings, for the prune ratios, which may have been chosen for each model; seeds: how
+    many the numbers are means over.
     """
     text = dict(zip(listed["place"], listed["text"], strict=True))
     table = listed[listed["place"].str.startswith("table ")]
     heads = [f"{split} {'↓' if split in FORGET_SPLITS else '↑'}" for split in _SPLITS]
+    over = f", mean \N{PLUS-MINUS SIGN} standard deviation over {seeds} seeds" if seeds > 1 else ""
     lines = [
         f"Study `{study}`: classification accuracy in percent with {ratio} percent of the people to be forgotten, "
-        "asked with the picture / in plain text (chance: 25). ↓ lower is better: the people to be forgotten; "
+        f"asked with the picture / in plain text (chance: 25){over}. ↓ lower is better: the people to be forgotten; "
         "↑ higher is better: what should stay.",
         "",
         f"| model | method | {' | '.join(heads)} |",
@@ -89,9 +99,10 @@ def block(
         cells = []
         for split in _SPLITS:
             places = [f"table {model} {method} {split} {modality}" for modality in MODALITIES]
-            cells.append(" / ".join(text[place] for place in places if place in text))
+            cells.append(" / ".join(plus_minus(text[at], text.get(f"{at} sd", "")) for at in places if at in text))
         lines.append(f"| {model} | `{method}` | {' | '.join(cells)} |")
-    lines += ["", "Over all models and forget ratios of the study, in percent, lowest to highest:", ""]
+    of = " mean over seeds" if seeds > 1 else ""
+    lines += ["", f"Over all models and forget ratios of the study, in percent, lowest to highest{of}:", ""]
     for kind, title in _KINDS.items():
         names = [name for name in methods if methods[name]["kind"] == kind]
         if not names:

@@ -1,4 +1,4 @@
-"""scores.csv: its columns, its row order, reading and writing it, and the mean over seeds.
+"""scores.csv: its columns, its row order, reading and writing it.
 
 Numbers are rounded to DECIMALS before they are written, so that the file is the same byte for byte
 on every run and what is read equals what was computed.
@@ -54,19 +54,3 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     if missing:
         raise UserError(f"{path} lacks the columns: {', '.join(missing)}; needed: {', '.join(SCORE_COLUMNS)}")
     return scores[list(SCORE_COLUMNS)]
-
-
-def mean_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell and metric: value, ci_low and ci_high averaged over seeds, n summed.
-
-    Adds the column `seeds`, the number of runs averaged. With one seed it changes nothing; with several
-    the interval is the mean of the single runs' intervals: the spread over people, not over seeds.
-    """
-    keys = [column for column in SCORE_COLUMNS if column not in ("seed", "value", "n", "ci_low", "ci_high")]
-    return scores.groupby(keys, sort=False, as_index=False).agg(
-        value=("value", "mean"),
-        n=("n", "sum"),
-        ci_low=("ci_low", "mean"),
-        ci_high=("ci_high", "mean"),
-        seeds=("seed", "nunique"),
-    )

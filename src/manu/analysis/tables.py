@@ -1,7 +1,7 @@
 """The paper's main table per model, and its short form for the terminal.
 
 Both have one row per forget ratio and method: vanilla, retain_only, then the study's methods in the
-study's order; a value is the mean over seeds.
+study's order; a value is the mean over seeds, and has its standard deviation beside it where there are several.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import pandas as pd
 from manu.analysis import cells
 from manu.analysis.origin import Origin, same
 from manu.analysis.cells import DECIMALS
-from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
@@ -33,6 +33,8 @@ VALUE_COLUMNS = (
     ),
     GENERAL,
 )
+SPREAD_COLUMNS = tuple(f"{column}_sd" for column in VALUE_COLUMNS)  # follow where there are several seeds
+_BOTH = ""  # modality of the mean over those that were asked
 _PROTOCOLS = {
     "likelihood": "the option to which the model gives the highest likelihood where its own answer reaches the value",
     "letter": "the letter that the model replies with",
@@ -52,6 +54,8 @@ def main_table(
 ) -> pd.DataFrame:
     """The main table of one model: ROW_COLUMNS and VALUE_COLUMNS, one row per forget ratio and method.
 
+    Of several seeds SPREAD_COLUMNS follow: the standard deviation over seeds of each value.
+
     scores: rows of scores.csv. methods: the study's methods and their settings, in order; a setting
     `prune_ratio` (percent) marks the pruning methods and stands in its column, empty elsewhere.
     classification: the study's protocol. Values are fractions; `<split>_<measure>` is the mean over the
@@ -64,8 +68,10 @@ def main_table(
     if unknown:
         raise UserError(f"scores of {model}: unknown method '{unknown[0]}'; the study lists: {', '.join(order)}")
 
-    means = mean_over_seeds(chosen)
-    values = means.set_index(["forget_ratio", "method", "split", "task", "metric", "modality"])["value"].to_dict()
+    keys = ["forget_ratio", "method", "split", "task", "metric"]
+    both = chosen.groupby([*keys, "seed"], sort=False, as_index=False)["value"].mean().assign(modality=_BOTH)
+    means = over_seeds(pd.concat([chosen[both.columns], both])).set_index([*keys, "modality"])
+    values, spread = means["value"].to_dict(), means["value_sd"].to_dict()
     seeds = chosen.groupby(["forget_ratio", "method"])["seed"].nunique().to_dict()
     rows = []
     for ratio, method in product(sorted(set(chosen["forget_ratio"])), order):
@@ -79,25 +85,32 @@ def main_table(
             "classification_protocol": classification,
             "seeds": seeds[ratio, method],
         }
-        for split, (measure, (task, metric, _)) in product(PEOPLE_SPLITS, MEASURES.items()):
-            found = {m: values.get((ratio, method, split, task, metric, m)) for m in MODALITIES}
-            row |= {f"{split}_{measure}_{modality}": value for modality, value in found.items()}
-            row[f"{split}_{measure}"] = _mean(found.values())
-        general = (ratio, method, "general", "classification", "accuracy")
-        row[GENERAL] = _mean(values.get((*general, modality)) for modality in MODALITIES)
+        for column in VALUE_COLUMNS:
+            split, task, metric, modality = _cell(column)
+            cell = (ratio, method, split, task, metric, modality)
+            row |= {column: values.get(cell), f"{column}_sd": spread.get(cell)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *VALUE_COLUMNS])
-    table[[*VALUE_COLUMNS]] = table[[*VALUE_COLUMNS]].astype("float64").round(DECIMALS)
+    numbers = [*VALUE_COLUMNS, *(SPREAD_COLUMNS if several_seeds(means) else ())]
+    table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *numbers])
+    table[numbers] = table[numbers].astype("float64").round(DECIMALS)
     return table
 
 
+def _cell(column: str) -> tuple[str, str, str, str]:
+    """Split, task, metric and modality (_BOTH: their mean) of a value column."""
+    modality = next((m for m in MODALITIES if column.endswith(f"_{m}")), _BOTH)
+    split, _, measure = column.removesuffix(f"_{modality}").partition("_")
+    task, metric, _ = MEASURES[measure]
+    return split, task, metric, modality
+
+
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The scores whose mean a cell of the main table is."""
-    modalities = tuple(m for m in MODALITIES if column.endswith(f"_{m}")) or MODALITIES
-    split, _, measure = column.removesuffix(f"_{modalities[0]}").partition("_")
+    """The scores whose mean, or spread, a cell of the main table is."""
+    column = column.removesuffix("_sd")
     if column not in VALUE_COLUMNS:
         return None
-    task, metric, _ = MEASURES[measure]
+    split, task, metric, modality = _cell(column)
+    modalities = MODALITIES if modality == _BOTH else (modality,)
     cell = {"split": (split,), "task": (task,), "metric": (metric,), "modality": modalities}
     return Origin(("scores",), same(row, "model", "forget_ratio", "method") | cell, "value")
 
@@ -115,8 +128,13 @@ def markdown(table: pd.DataFrame) -> str:
     ratios = ", ".join(f"{_escape(row.method)} {row.prune_ratio:g} %" for row in pruned.itertuples())
     runs = ", ".join(str(count) for count in sorted(set(table["seeds"])))
     meaning = f" ({_PROTOCOLS[protocol]})" if protocol in _PROTOCOLS else ""
+    spread = (
+        " \N{PLUS-MINUS SIGN} the standard deviation over them; that is not the interval over people within a seed"
+        if SPREAD_COLUMNS[0] in table
+        else ""
+    )
     caption = (
-        f"All values in percent (ROUGE-L: F1 times 100), mean over {runs} seed(s). "
+        f"All values in percent (ROUGE-L: F1 times 100), mean over {runs} seed(s){spread}. "
         f"↓ lower is better: people to be forgotten; ↑ higher is better: what should stay. "
         f"Classification protocol: {_escape(protocol)}{meaning}. "
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
@@ -129,8 +147,8 @@ def markdown(table: pd.DataFrame) -> str:
     overall = _grid(
         [
             *_row_heads(),
-            *((heading, lambda row, key=key: _percent(row[key])) for key, heading in measures),
-            (f"general classification {_arrow('general')}", lambda row: _percent(row[GENERAL])),
+            *((heading, lambda row, key=key: _shown(row, key)) for key, heading in measures),
+            (f"general classification {_arrow('general')}", lambda row: _shown(row, GENERAL)),
         ],
         table,
     )
@@ -138,7 +156,7 @@ def markdown(table: pd.DataFrame) -> str:
         [
             *_row_heads(),
             *(
-                (heading, lambda row, key=key: " / ".join(_percent(row[f"{key}_{name}"]) for name in MODALITIES))
+                (heading, lambda row, key=key: " / ".join(_shown(row, f"{key}_{name}") for name in MODALITIES))
                 for key, heading in measures
             ),
         ],
@@ -157,7 +175,7 @@ def text_summary(scores: pd.DataFrame, methods: list[str]) -> str:
     Columns: forget, test, retain and celebrity, each with the image (mm) and as text, then general.
     A cell that was not asked shows "-"; a method without any score has no row.
     """
-    chosen = mean_over_seeds(scores[scores["task"] == "classification"])
+    chosen = over_seeds(scores[scores["task"] == "classification"])
     values = chosen.set_index(["model", "forget_ratio", "method", "split", "modality"])["value"].to_dict()
     pairs = list(product(PEOPLE_SPLITS, MODALITIES))
     width = max(len(name) for name in [*row_order(methods), "method"])
@@ -202,6 +220,11 @@ def _arrow(split: str) -> str:
 
 def _percent(value: float | None, empty: str = "–") -> str:
     return empty if value is None or pd.isna(value) else f"{100 * value:.1f}"
+
+
+def _shown(row: pd.Series, column: str) -> str:
+    """A value of the table in percent, of several seeds with its spread."""
+    return plus_minus(_percent(row[column]), _percent(row.get(f"{column}_sd"), ""))
 
 
 def _escape(text: object) -> str:

@@ -96,6 +96,11 @@ def interval(row: Mapping[str, str], form: Callable[[str], str]) -> str:
     return "" if any(map(is_empty, ends)) else f"[{form(ends[0])}, {form(ends[1])}]"
 
 
+def spread(row: Mapping[str, str], column: str, form: Callable[[str], str]) -> str:
+    """`± 0.4`: a standard deviation over seeds; empty where there is none."""
+    return "" if is_empty(row.get(column)) else f"\N{PLUS-MINUS SIGN} {form(row[column])}"
+
+
 def command(path: str, row: Mapping[str, str], keys: Sequence[str], column: str) -> str:
     """The command that audits one number: the row by its `keys`, then the column.
 

@@ -9,7 +9,7 @@ from manu.analysis.outcomes import BOTH
 from manu.analysis.tables import GENERAL, MEASURES, PEOPLE_SPLITS, row_order
 from manu.report.chains import Chains
 from manu.report.grid import (
-    EMPTY, Cell, Column, Grid, Table, decimals, interval, is_empty, minus, name, number, words,
+    EMPTY, Cell, Column, Grid, Table, decimals, interval, is_empty, minus, name, number, percent, spread, words,
 )  # fmt: skip
 from manu.report.rows import ASKED, DOWN, RUN_KEYS, UP, first_of_block, run_heads, run_of, signed
 
@@ -46,7 +46,11 @@ def main_grids(table: Table, arrows: Mapping[str, str], chains: Chains) -> list[
         rows = []
         for row in table.rows:
             link = chains.run(row["model"], row["method"], row["forget_ratio"], otherwise=chains.file(table.path))
-            cells = [number(table, row, column, ("method", "forget_ratio"), link) for column, _ in shown]
+            keys = ("method", "forget_ratio")
+            cells = [
+                number(table, row, column, keys, link, small=spread(row, f"{column}_sd", percent))
+                for column, _ in shown
+            ]
             rows.append([Cell(f"{row['forget_ratio']} %", look="number"), name(row["method"]), *cells])
         columns = [Column("forget"), Column("method", words=True), *(head for _, head in shown)]
         label = f"{table.rows[0]['model']}: {heading}, percent"
@@ -54,8 +58,14 @@ def main_grids(table: Table, arrows: Mapping[str, str], chains: Chains) -> list[
     return grids
 
 
-def outcome_grid(table: Table, methods: Sequence[str], chains: Chains) -> Grid:
-    """One model's outcomes, a row per run and method, each value with its interval."""
+def outcomes_over_seeds(table: Table | None) -> Table | None:
+    """The outcomes in seeds.csv, their runs without a seed, if some have several; else None."""
+    rows = [row | {"seed": ""} for row in (table.rows if table else ()) if not row["task"]]
+    return Table(table.path, rows) if any(int(row["seeds"]) > 1 for row in rows) else None
+
+
+def outcome_grid(table: Table, methods: Sequence[str], chains: Chains, value: str = "value") -> Grid:
+    """One model's outcomes, a row per run and method; each `value` with its spread, if it has one, and its interval."""
     better = {row["metric"]: row["higher_is_better"] == "True" for row in table.rows}
     cells = {(*run_of(row), row["metric"], row["modality"]): row for row in table.rows}
     there = {(metric, modality) for *_, metric, modality in cells}
@@ -64,17 +74,18 @@ def outcome_grid(table: Table, methods: Sequence[str], chains: Chains) -> Grid:
     order = row_order(list(methods))
     runs = sorted(
         {run_of(row): row for row in table.rows}.values(),
-        key=lambda row: (int(row["forget_ratio"]), int(row["seed"]), _place(order, row["method"])),
+        key=lambda row: (int(row["forget_ratio"]), int(row["seed"] or 0), _place(order, row["method"])),
     )
     heads, start = run_heads(table.rows)
     columns = [*heads, *(_outcome_column(m, head, modality, better[m]) for m, head, modality in shown)]
     rows, file = [], chains.file(table.path)
     keys, form = (*RUN_KEYS, "metric", "split", "modality"), decimals(2)
     for run in runs:
-        link = chains.run(run["model"], run["method"], run["forget_ratio"], run["seed"], otherwise=file)
+        link = chains.run(run["model"], run["method"], run["forget_ratio"], run["seed"] or None, otherwise=file)
         found = [cells.get((*run_of(run), metric, modality)) for metric, _, modality in shown]
         rows.append([*start(run), *(
-            number(table, row, "value", keys, link, form, interval(row, form)) if row else Cell(EMPTY, look="number")
+            number(table, row, value, keys, link, form, f"{spread(row, 'sd', form)} {interval(row, form)}".strip())
+            if row else Cell(EMPTY, look="number")
             for row in found
         )])  # fmt: skip
     return Grid(f"{table.rows[0]['model']}: outcomes", columns, rows, 2, first_of_block(runs, "forget_ratio"))

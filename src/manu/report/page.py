@@ -113,6 +113,10 @@ def _tables_of_methods(study: Study, chains: Chains) -> dict:
             for table in study.tables_per_model("main")
         ],
         "outcomes": [(model, methods.outcome_grid(part, names, chains)) for model, part in by_model(outcomes).items()],
+        "outcome_means": {
+            model: methods.outcome_grid(part, names, chains, "mean")
+            for model, part in by_model(methods.outcomes_over_seeds(study.table("seeds"))).items()
+        },
         "outcome_texts": [
             (head, OUTCOMES[metric].description)
             for metric, (head, _) in methods.OUTCOMES_SHOWN.items()

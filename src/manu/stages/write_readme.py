@@ -30,8 +30,9 @@ def main(options, config) -> str:
     scores = read_scores(options.scores)
     listed = readme.numbers(scores, capacity, methods, ratio)
     pruned = {model: with_choices(methods, options.choices or (), model) for model in sorted(set(scores["model"]))}
+    text = readme.block(listed, methods, pruned, ratio, config["study"], scores["seed"].nunique())
     write_text(options.csv, csv_text(listed))
-    write_text(options.markdown, readme.block(listed, methods, pruned, ratio, config["study"]))
+    write_text(options.markdown, text)
     return f"{options.markdown}: {len(listed)} numbers for the README"
 
 

@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.ablation import SELECTIVITY
-from manu.analysis.figures.style import FAINT, GREY, INK, legend_below, look, message_figure, new_figure
+from manu.analysis.figures.style import (
+    FAINT, GREY, INK, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
+)  # fmt: skip
 from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "ablation"
@@ -20,19 +23,20 @@ CAPTION = (
     "Selectivity of each variant of the ablation: classification accuracy on the people to be kept minus that on the "
     "people to be forgotten, in percentage points, with bootstrap intervals over people (means over seeds), one panel "
     "per model and modality. At 0 (solid line) a variant hits both alike; further right is better. Dashed, with its "
-    "interval as a band: vanilla, the model before pruning. A name carries its prune ratio in brackets where that is "
-    "not the usual one."
+    "interval as a band: vanilla, the model before pruning. Where there are several seeds, the small open marks are "
+    "the lowest and the highest. A name carries its prune ratio in brackets where that is not the usual one."
 )
 COLUMNS = (
     "model", "forget_ratio", "modality", "method", "prune_ratio", "seeds", "selectivity_points", "ci_low", "ci_high",
     "n",
 )  # fmt: skip
+SPREAD = ("selectivity_points_lowest", "selectivity_points_highest")  # columns that follow of several seeds
 DOT = "#332288"
 _BAND = "#f4f4f4"  # behind every other group of variants
 
 
 def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its dots (COLUMNS, points, means over seeds) from rows of manu.analysis.ablation.
+    """Figure and its dots (COLUMNS, of several seeds SPREAD; points, means over seeds) from rows of the ablation.
 
     Vanilla's rows are the dashed lines.
     """
@@ -45,13 +49,12 @@ def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
 
 def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
     chosen = ablation[ablation["split"] == SELECTIVITY].dropna(subset=["accuracy"])
-    numbers = ["accuracy", "ci_low", "ci_high"]
+    chosen = chosen.rename(columns={"accuracy": "selectivity_points"})
+    numbers = ["selectivity_points", "ci_low", "ci_high"]
     chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
-    dots = chosen.groupby(list(COLUMNS[:5]), sort=False, as_index=False).agg(
-        seeds=("seed", "nunique"), **{name: (name, "mean") for name in numbers}, n=("n", "sum")
-    )
+    dots = over_seeds(chosen, "selectivity_points")
     order = {"method": list(dict.fromkeys(ablation["method"])), "modality": list(MODALITIES)}
-    return dots.rename(columns={"accuracy": "selectivity_points"})[list(COLUMNS)].sort_values(
+    return dots[[*COLUMNS, *(SPREAD if several_seeds(dots) else ())]].sort_values(
         ["model", "forget_ratio", "modality", "method"],
         key=lambda column: column.map(order[column.name].index) if column.name in order else column,
         ignore_index=True,
@@ -60,10 +63,10 @@ def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
     """The variant's rows "retain minus forget" of the ablation, one per seed."""
-    if column not in ("selectivity_points", "ci_low", "ci_high", "n"):
+    if column not in ("selectivity_points", "ci_low", "ci_high", "n", *SPREAD):
         return None
     where = same(row, "model", "forget_ratio", "method", "modality") | {"split": (SELECTIVITY,)}
-    return Origin(("tables",), where, "accuracy" if column == "selectivity_points" else column)
+    return Origin(("tables",), where, column if column in ("ci_low", "ci_high", "n") else "accuracy")
 
 
 def _figure(dots: pd.DataFrame) -> Figure:
@@ -92,6 +95,7 @@ def _figure(dots: pd.DataFrame) -> Figure:
     ]
     if len(variants) < len(dots):
         handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="vanilla (band: its interval)"))
+    handles += seed_legend(dots)
     legend_below(figure, handles, width, wide=2.2)
     said = f"prune ratio {usual:g} % where none is given; further right is better"
     figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
@@ -115,6 +119,9 @@ def _panel(axes: Axes, dots: pd.DataFrame, names: list[str], labels: list[str]) 
             value, place, xerr=[[max(value - dot.ci_low, 0.0)], [max(dot.ci_high - value, 0.0)]],
             color=DOT, marker="o", markersize=4.5, elinewidth=1.1, zorder=3,
         )  # fmt: skip
+        if dot.seeds > 1:
+            ends = [getattr(dot, name) for name in SPREAD]
+            axes.plot(ends, [place, place], color=DOT, marker="o", **SEED_MARK)
     axes.set_yticks(range(len(names)), labels)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

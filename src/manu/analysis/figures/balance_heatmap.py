@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from manu.analysis.figures.style import GREY, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -18,21 +19,25 @@ TITLE = "Balance of forgetting"
 CAPTION = (
     "Forgetting success on the people to be forgotten, in percent: 0 is vanilla's accuracy (nothing forgotten), 100 "
     "that of the model that never saw them (retain_only). One row per method, one column per forget ratio and "
-    "modality, one panel per model (means over seeds); the colours are cut at 0 and 100, the numbers are not. "
+    "modality, one panel per model (means over seeds, ± their standard deviation where there are several); the "
+    "colours are cut at 0 and 100, the numbers are not. "
     "Forgetting is balanced where the two columns of a forget ratio are alike and both are dark. n/d: not defined, "
     "as vanilla knows no more of these people than retain_only."
 )
 COLUMNS = (
     "model", "forget_ratio", "modality", "method", "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n",
 )  # fmt: skip
+SPREAD = "forgetting_success_percent_sd"  # column that follows where there are several seeds
 COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for every kind of colour blindness
 _CELL = (0.62, 0.34)  # inches
+_WIDER = 0.18  # inches more for a mean with its standard deviation
 _GAP = 0.16  # between the forget ratios, in cells
 
 
 def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its cells (COLUMNS, percent, means over the seeds that have a value) from rows of outcomes.csv.
+    """Figure and its cells from rows of outcomes.csv: COLUMNS, percent, means over the seeds that have a value.
 
+    Of several seeds SPREAD follows, their standard deviation.
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     cells = _cells(outcomes, methods)
@@ -45,15 +50,12 @@ def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
 def _cells(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     shown = (outcomes["metric"] == "forgetting_success") & (outcomes["split"] == "forget")
     chosen = outcomes[shown & outcomes["modality"].isin(MODALITIES)]
-    numbers = ["value", "ci_low", "ci_high"]
+    chosen = chosen.rename(columns={"value": "forgetting_success_percent"})
+    numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
     chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
-    there = chosen["value"].notna()  # what has no value is not averaged, and not counted either
-    chosen = chosen.assign(seed=chosen["seed"].where(there), n=chosen["n"].where(there, 0).astype("int64"))
-    cells = chosen.groupby(list(COLUMNS[:4]), sort=False, as_index=False).agg(
-        seeds=("seed", "nunique"), **{name: (name, "mean") for name in numbers}, n=("n", "sum")
-    )
+    cells = over_seeds(chosen, "forgetting_success_percent")
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return cells.rename(columns={"value": "forgetting_success_percent"})[list(COLUMNS)].sort_values(
+    return cells[[*COLUMNS, *([SPREAD] if several_seeds(cells) else ())]].sort_values(
         ["model", "method", "forget_ratio", "modality"],
         key=lambda column: column.map(order[column.name].index) if column.name in order else column,
         ignore_index=True,
@@ -62,11 +64,11 @@ def _cells(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
     """The method's rows of outcomes.csv, one per seed."""
-    if column not in ("forgetting_success_percent", "ci_low", "ci_high", "n"):
+    if column not in ("forgetting_success_percent", "ci_low", "ci_high", "n", SPREAD):
         return None
     where = same(row, "model", "forget_ratio", "modality", "method")
     where |= {"metric": ("forgetting_success",), "split": ("forget",)}
-    return Origin(("tables",), where, "value" if column == "forgetting_success_percent" else column)
+    return Origin(("tables",), where, column if column in ("ci_low", "ci_high", "n") else "value")
 
 
 def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
@@ -75,7 +77,9 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
     modalities = [modality for modality in MODALITIES if modality in set(cells["modality"])]
     names = [name for name in row_order(methods) if name in set(cells["method"])]
     across = [(ratio, modality) for ratio in ratios for modality in modalities]
-    width = max(_CELL[0] * (len(across) + _GAP * len(ratios)) * len(models) + 2.1, 6.5)
+    several = several_seeds(cells)
+    wide = _CELL[0] + (_WIDER if several else 0.0)
+    width = max(wide * (len(across) + _GAP * len(ratios)) * len(models) + 2.1, 6.5)
     figure = new_figure(width, _CELL[1] * len(names) + 2.4)
     figure.get_layout_engine().set(wspace=0.05)
     axes = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
@@ -88,8 +92,9 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
     )  # fmt: skip
     scale.set_label("forgetting success, %  (0: nothing forgotten, 100: as if never seen)")
     scale.outline.set_edgecolor(GREY)
+    shown = "percent, mean \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else "percent"
     figure.suptitle(
-        f"{TITLE}\nforgetting success in percent; balanced: both modalities alike and dark", fontsize=10.5
+        f"{TITLE}\nforgetting success in {shown}; balanced: both modalities alike and dark", fontsize=10.5
     )
     return figure
 
@@ -111,7 +116,9 @@ def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple
         colour = colours(float(scale(value)))
         axes.add_patch(Rectangle(**box, facecolor=colour))
         ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179 both contrast alike
-        axes.text(x, y, _whole(value), ha="center", va="center", fontsize=9, color=ink)
+        spread = _whole(getattr(cell, SPREAD)) if cell.seeds > 1 else ""
+        size = 8 if spread else 9
+        axes.text(x, y, plus_minus(_whole(value), spread), ha="center", va="center", fontsize=size, color=ink)
     for place in range(0, len(across), per_ratio):
         middle = places[place] + (per_ratio - 1) / 2
         axes.annotate(

@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.figures.style import (
-    CHANCE, GREY, INK, MODALITY_COLOURS, legend_below, look, message_figure, new_figure,
+    CHANCE, GREY, INK, MODALITY_COLOURS, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
 )  # fmt: skip
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.seeds import over_seeds, several_seeds
 from manu.analysis.tables import row_order
 
 NEEDS = "scores"
@@ -18,19 +18,23 @@ CAPTION = (
     "Classification accuracy on the people to be forgotten, in percent (lower is better), asked with the image "
     "(circle) and by name as text (square), with bootstrap intervals over people, one panel per model "
     "and forget ratio. The number at the right is the gap, text minus image, in percentage points: near 0 is "
-    "balanced, far above 0 means that the text side still knows. Dotted: chance among four options."
+    "balanced, far above 0 means that the text side still knows. Where there are several seeds, marks and lines are "
+    "means over them, and the small open marks are the lowest and the highest seed. Dotted: chance among four options."
 )
 COLUMNS = (
     "model", "forget_ratio", "method", "seeds",
     "multimodal_accuracy", "multimodal_ci_low", "multimodal_ci_high", "multimodal_n",
     "text_accuracy", "text_ci_low", "text_ci_high", "text_n", "gap_points",
 )  # fmt: skip
+SPREAD = (  # columns that follow where there are several seeds
+    "multimodal_accuracy_lowest", "multimodal_accuracy_highest", "text_accuracy_lowest", "text_accuracy_highest",
+)  # fmt: skip
 _SHIFT = {"multimodal": -0.14, "text": 0.14}  # rows apart, so that equal values and intervals stay visible
 _MARKERS = {"multimodal": "o", "text": "s"}
 
 
 def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its pairs (COLUMNS, percent, means over seeds) from rows of scores.csv.
+    """Figure and its pairs (COLUMNS, of several seeds SPREAD; percent, means over seeds) from rows of scores.csv.
 
     gap_points = text_accuracy - multimodal_accuracy.
     Raises ValueError on a method that is neither a reference nor in `methods`.
@@ -43,18 +47,21 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
 
 
 def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    means = mean_over_seeds(scores[(scores["task"] == "classification") & (scores["split"] == "forget")])
+    chosen = scores[(scores["task"] == "classification") & (scores["split"] == "forget")]
+    means = over_seeds(chosen.rename(columns={"value": "accuracy"}), "accuracy")
+    percent = ["accuracy", "accuracy_lowest", "accuracy_highest", "ci_low", "ci_high"]
+    means[percent] *= 100.0
     keys = ["model", "forget_ratio", "method", "seeds"]
-    sides = []
-    for modality in _SHIFT:
-        side = means.loc[means["modality"] == modality, [*keys, "value", "ci_low", "ci_high", "n"]]
-        side[["value", "ci_low", "ci_high"]] *= 100.0
-        names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
-        sides.append(side.rename(columns={old: f"{modality}_{new}" for old, new in names.items()}))
+    sides = [
+        means.loc[means["modality"] == modality, [*keys, *percent, "n"]].rename(
+            columns={name: f"{modality}_{name}" for name in (*percent, "n")}
+        )
+        for modality in _SHIFT
+    ]
     pairs = sides[0].merge(sides[1], on=keys)
     pairs["gap_points"] = pairs["text_accuracy"] - pairs["multimodal_accuracy"]
     order = row_order(methods)
-    return pairs[list(COLUMNS)].sort_values(
+    return pairs[[*COLUMNS, *(SPREAD if several_seeds(pairs) else ())]].sort_values(
         ["model", "forget_ratio", "method"],
         key=lambda column: column.map(order.index) if column.name == "method" else column,
         ignore_index=True,
@@ -95,6 +102,7 @@ def _figure(pairs: pd.DataFrame, methods: list[str]) -> Figure:
         for modality, label in (("multimodal", "asked with the image (multimodal)"), ("text", "asked by name (text)"))
     ]
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    handles += seed_legend(pairs)
     legend_below(figure, handles, width, wide=2.5)
     figure.suptitle(f"{TITLE}\nat the right: gap in percentage points, text minus image", fontsize=10.5)
     return figure
@@ -112,6 +120,10 @@ def _panel(axes: Axes, pairs: pd.DataFrame, names: list[str]) -> None:
                 value, place + shift, xerr=[[value - low], [high - value]], color=MODALITY_COLOURS[modality],
                 marker=_MARKERS[modality], markersize=5.5, elinewidth=1.0, zorder=3,
             )  # fmt: skip
+            if pair["seeds"] > 1:
+                ends = [pair[f"{modality}_accuracy_{end}"] for end in ("lowest", "highest")]
+                look_of = {"color": MODALITY_COLOURS[modality], "marker": _MARKERS[modality]}
+                axes.plot(ends, [place + shift] * 2, **look_of, **SEED_MARK)
         axes.annotate(
             _signed(pair["gap_points"]), xy=(1.0, place), xycoords=("axes fraction", "data"),
             xytext=(4, 0), textcoords="offset points", va="center", ha="left", fontsize=8.5, color=INK,

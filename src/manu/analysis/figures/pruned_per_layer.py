@@ -9,6 +9,7 @@ from matplotlib.patches import Patch
 
 from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds
 from manu.analysis.tables import row_order
 
 NEEDS = "masks"
@@ -41,9 +42,8 @@ def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
 
 def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     keys = ["model", "forget_ratio", "method", "unit", "site", "part", "layer"]
-    bars = pruned.groupby(keys, sort=False, as_index=False).agg(
-        seeds=("seed", "nunique"), pruned=("pruned", "mean"), width=("width", "first")
-    )
+    bars = over_seeds(pruned, "pruned", keys)
+    bars["width"] = pruned.groupby(keys, sort=False)["width"].first().to_numpy()
     bars["pruned_percent"] = 100.0 * bars["pruned"] / bars["width"]
     order = row_order(methods)
     return bars[list(COLUMNS)].sort_values(  # stable: sites stay in the model's order

@@ -5,8 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, new_figure
+from manu.analysis.figures.style import (
+    CHANCE, GREY, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
+)  # fmt: skip
 from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "ablation"
@@ -15,13 +18,14 @@ CAPTION = (
     "Classification accuracy, in percent, on the people to be forgotten (circles, solid; lower is better) and on the "
     "people to be kept (squares, dashed; higher is better) for each prune ratio of the ablation, one panel per model "
     "and modality; at 0 % stands vanilla, the model before pruning. The bands are bootstrap intervals over people "
-    "(means over seeds). The wider the gap between the lines, the more selective the pruning. Dotted: chance among "
-    "four options."
+    "(means over seeds); where there are several seeds, the small open marks are the lowest and the highest. The wider "
+    "the gap between the lines, the more selective the pruning. Dotted: chance among four options."
 )
 COLUMNS = (
     "model", "forget_ratio", "modality", "split", "method", "prune_ratio", "seeds",
     "accuracy", "ci_low", "ci_high", "n",
 )  # fmt: skip
+SPREAD = ("accuracy_lowest", "accuracy_highest")  # columns that follow where there are several seeds
 _LINES = {  # split -> colour (dark and mid-grey in print), marker, line
     "forget": ("#332288", "o", "-"),
     "retain": ("#c98a00", "s", "--"),
@@ -29,7 +33,7 @@ _LINES = {  # split -> colour (dark and mid-grey in print), marker, line
 
 
 def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS, percent, means over seeds) from rows of manu.analysis.ablation.
+    """Figure and its points (COLUMNS, of several seeds SPREAD; percent, means over seeds) from rows of the ablation.
 
     Shows vanilla and the variants whose name starts with "ratio".
     """
@@ -46,11 +50,9 @@ def _points(ablation: pd.DataFrame) -> pd.DataFrame:
     chosen = ablation[shown & varied.any()].dropna(subset=["accuracy"])
     numbers = ["accuracy", "ci_low", "ci_high"]
     chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
-    points = chosen.groupby(list(COLUMNS[:6]), sort=False, as_index=False).agg(
-        seeds=("seed", "nunique"), **{name: (name, "mean") for name in numbers}, n=("n", "sum")
-    )
+    points = over_seeds(chosen, "accuracy")
     order = {"split": list(_LINES), "modality": list(MODALITIES)}
-    return points[list(COLUMNS)].sort_values(
+    return points[[*COLUMNS, *(SPREAD if several_seeds(points) else ())]].sort_values(
         ["model", "forget_ratio", "modality", "split", "prune_ratio"],
         key=lambda column: column.map(order[column.name].index) if column.name in order else column,
         kind="stable",
@@ -60,9 +62,10 @@ def _points(ablation: pd.DataFrame) -> pd.DataFrame:
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
     """The variant's rows of the ablation, one per seed."""
-    if column not in ("accuracy", "ci_low", "ci_high", "n"):
+    if column not in ("accuracy", "ci_low", "ci_high", "n", *SPREAD):
         return None
-    return Origin(("tables",), same(row, "model", "forget_ratio", "method", "split", "modality"), column)
+    source = "accuracy" if column in SPREAD else column
+    return Origin(("tables",), same(row, "model", "forget_ratio", "method", "split", "modality"), source)
 
 
 def _figure(points: pd.DataFrame) -> Figure:
@@ -88,6 +91,7 @@ def _figure(points: pd.DataFrame) -> Figure:
         for split, (colour, marker, style) in _LINES.items()
     ]
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    handles += seed_legend(points)
     legend_below(figure, handles, width, wide=2.0)
     figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
     return figure
@@ -104,4 +108,7 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
             ratios, line["accuracy"], color=colour, marker=marker, linestyle=style, linewidth=1.4, markersize=5.5,
             markeredgecolor="white", markeredgewidth=0.6, zorder=3,
         )  # fmt: skip
+        if several_seeds(line):
+            for name in SPREAD:
+                axes.plot(ratios, line[name], color=colour, marker=marker, **SEED_MARK)
     axes.set_ylim(-4, 104)

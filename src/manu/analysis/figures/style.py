@@ -11,7 +11,9 @@ import matplotlib
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from manu.analysis.seeds import several_seeds
 from manu.evaluation.vocabulary import REFERENCES
 from manu.files import atomic_path
 
@@ -27,6 +29,7 @@ PART_COLOURS = {"vision": "#009e73", "language": "#cc79a7"}
 # also has its own marker, so that no figure is read by colour alone.
 _COLOURS = ("#332288", "#cc4455", "#117733", "#3399cc", "#c98a00", "#aa4499", "#2a9d8f", "#882255", "#7a7a1f")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+SEED_MARK = {"linestyle": "none", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.9, "zorder": 3.5}
 _REFERENCE_MARKS = {"vanilla": (INK, "*"), "retain_only": (GREY, "d")}
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # shipped with matplotlib: the same letters everywhere
@@ -83,6 +86,13 @@ def legend_below(figure: Figure, handles: list, width: float, wide: float = 1.6)
     columns = -(-len(handles) // rows)
     by_column = [handle for column in range(columns) for handle in handles[column::columns]]
     figure.legend(handles=by_column, loc="outside lower center", ncols=columns, handletextpad=0.4)
+
+
+def seed_legend(cells: pd.DataFrame) -> list[Line2D]:
+    """The legend's entry for SEED_MARK, where some of the cells (manu.analysis.seeds) have several seeds."""
+    if not several_seeds(cells):
+        return []
+    return [Line2D([], [], color=INK, marker="o", **SEED_MARK, label="lowest and highest seed")]
 
 
 def message_figure(text: str) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, Wedge
 
 from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
-from manu.analysis.score_file import mean_over_seeds
+from manu.analysis.seeds import over_seeds
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -43,7 +43,7 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
 
 def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = scores[(scores["task"] == "classification") & scores["split"].isin(["forget", "retain"])]
-    means = mean_over_seeds(chosen)
+    means = over_seeds(chosen)
     keys = ["model", "forget_ratio", "modality", "method", "seeds"]
     sides = []
     for split in ("forget", "retain"):

@@ -1,0 +1,35 @@
+"""Every cell of the scores and of the outcomes over the seeds of a study: mean, spread, and the interval apart."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds
+
+KEYS = ("model", "forget_ratio", "method", "split", "modality", "task", "metric", "metric_version")
+NUMBERS = ("mean", "sd", "lowest", "highest", "ci_low", "ci_high")
+COLUMNS = (*KEYS, "seeds", *NUMBERS, "higher_is_better")
+
+
+def seed_table(scores: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell (COLUMNS), first those of scores.csv, then those of outcomes.csv, whose `task` is empty.
+
+    seeds: those that have a value; sd: sample standard deviation over them, empty of one; ci_low, ci_high: mean of
+    the ends of each seed's interval over people.
+    """
+    cells = [over_seeds(table) for table in (scores, outcomes) if len(table)]
+    if not cells:
+        return pd.DataFrame(columns=list(COLUMNS))
+    names = {"value": "mean", **{f"value_{name}": name for name in ("sd", "lowest", "highest")}}
+    return pd.concat(cells, ignore_index=True).rename(columns=names).reindex(columns=list(COLUMNS))
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The rows of the seeds."""
+    if column not in NUMBERS:
+        return None
+    scored = bool(row["task"])
+    keys = ("model", "forget_ratio", "method", "split", "modality", "metric", *(("task",) if scored else ()))
+    where, source = same(row, *keys), column if column in ("ci_low", "ci_high") else "value"
+    return Origin(("scores",) if scored else ("outcomes",), where, source)
