@@ -52,8 +52,8 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
 
 
 def settings_text(settings: Mapping) -> str:
-    """Settings in words, `learning_rate = 0.0001, epochs = 1`; "as given" when none was tuned."""
-    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "as given"
+    """Settings in words, such as `learning_rate = 0.0001, epochs = 1`."""
+    return ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in settings.items())
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
