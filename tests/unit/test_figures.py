@@ -99,6 +99,13 @@ def test_tradeoff_draws_the_points_of_its_csv():
     assert drawn == set(zip(frame["forget_accuracy"], frame["retain_accuracy"], strict=True))
 
 
+def test_tradeoff_steps_through_the_methods_that_no_other_beats():
+    figure, frame = tradeoff.draw(scores(), METHODS)
+    assert frame["on_front"].tolist() == ["", "", "yes", "yes", "", "", "no", "yes"]  # by name manu beats ga
+    steps = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
+    assert [line.get_xydata()[1:-1].tolist() for line in steps] == [[[25.0, 50.0], [80.0, 90.0]]]
+
+
 def test_modality_balance_draws_the_pairs_of_its_csv():
     figure, frame = modality_balance.draw(scores(), METHODS)
     assert frame["method"].tolist() == ["vanilla", "retain_only", "ga", "manu"]
