@@ -58,7 +58,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
         case "compare_reported":
             return {"comparison": study["comparison"]}
-        case "list_activations" | "tabulate_anatomy":
+        case "list_activations" | "tabulate_anatomy" | "tabulate_costs":
             return {}
         case "judge_claims":
             variants = study["ablation"]["variants"]
@@ -123,6 +123,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
             yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
     yield f"{results}/outcomes.yaml", resolve(study, "measure_outcomes")
+    yield f"{results}/costs.yaml", resolve(study, "tabulate_costs")
     if dissected_methods(study):
         yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
     yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
