@@ -48,6 +48,7 @@ rule draw_masks:
 
 TABLES = {
     "outcomes": [rules.measure_outcomes.output.outcomes],
+    "costs": [rules.tabulate_costs.output.costs],
     "ablation": expand(rules.tabulate_ablation.output.ablation, model=MODELS, allow_missing=True),
     "neurons": rules.tabulate_anatomy.input.neurons,
     "claims": [rules.judge_claims.output.claims],

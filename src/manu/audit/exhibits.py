@@ -18,7 +18,7 @@ from manu.provenance.record import read_record
 
 # Columns that say what a row is about; every other number has to come from somewhere.
 KEY_COLUMNS = {
-    "study", "model", "method", "forget_ratio", "seed", "seeds", "split", "modality", "task", "metric",
+    "study", "model", "method", "forget_ratio", "seed", "seeds", "runs", "split", "modality", "task", "metric",
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
     "index", "place", "statistic", "source", "other_method", "significant",
     "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure",
