@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from manu.analysis import ablation, claims, comparison, costs, outcomes
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
-    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep,
+    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, heat, paper_against_ours, ratio_sweep,
 )  # fmt: skip
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
@@ -193,7 +194,7 @@ def test_balance_heatmap_shows_what_is_not_defined():
     assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
     axes = figure.axes[0]
     assert texts(axes) == ["62", "125", "0", "n/d", "forget 5 %"]
-    darkest = balance_heatmap.matplotlib.colormaps[balance_heatmap.COLOURS](1.0)
+    darkest = matplotlib.colormaps[heat.COLOURS](1.0)
     assert axes.patches[1].get_facecolor() == darkest  # cut at 100
     assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, False, False, True]
     with pytest.raises(ValueError, match="manu"):
