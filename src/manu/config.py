@@ -116,10 +116,26 @@ def tuned_methods(study: dict) -> list[str]:
 
 
 def figures_that_need(study: dict, needs: str) -> list[str]:
-    """The study's figures that are drawn from the scores ("scores"), the pruning masks ("masks") or a table."""
+    """The study's figures that are drawn from the scores ("scores"), masks ("masks", "variants") or a table."""
     from manu.analysis.figures.registry import figure_module
 
     return [name for name in study["figures"] if needs == figure_module(name).NEEDS]
+
+
+def variants_by_function(ablation: dict) -> dict[str, list[str]]:
+    """The variants of an ablation that differ from `manu` at its prune ratio in the importance functions only.
+
+    Name -> functions: those of one function each in the study's order, then those of all functions.
+    """
+    plain = _method_settings("manu", {"prune_ratio": ablation["prune_ratio"]})
+    all_functions = plain["functions"]
+    found = {
+        name: variant["settings"]["functions"]
+        for name, variant in ablation["variants"].items()
+        if variant["method"] == "manu" and variant["settings"] | {"functions": all_functions} == plain
+    }
+    single = {name: functions for name, functions in found.items() if len(functions) == 1}
+    return single | {name: functions for name, functions in found.items() if functions == all_functions}
 
 
 # A mistake: the path inside the document, and what to say about it.
@@ -243,12 +259,13 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
         known = ", ".join(map(str, study["forget_ratios"]))
         place = ("ablation", "forget_ratio")
         yield place, f"'ablation.forget_ratio' is {ratio}; it must be one of forget_ratios: {known}"
+    variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)
         if not _NAME.fullmatch(name):
             yield place, f"'{key_path(place)}': a variant's name has letters, digits, - and _ only"
         try:
-            _variant(study, name)
+            variants[name] = _variant(study, name)
         except UserError as error:
             yield place, f"'{key_path(place)}': {error}"
     if not methods_of_kind(study, "pruning"):
@@ -259,6 +276,12 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
         for name in figures_that_need(study, "ablation"):
             place = ("figures", study["figures"].index(name))
             yield place, f"figure '{name}' in 'figures' shows an ablation; 'ablation.variants' is empty"
+    by_function = variants_by_function(study["ablation"] | {"variants": variants})
+    if not any(len(functions) == 1 for functions in by_function.values()):
+        for name in figures_that_need(study, "variants"):
+            place = ("figures", study["figures"].index(name))
+            missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
+            yield place, f"figure '{name}' in 'figures' shows importance functions alone; {missing}"
 
 
 def _method_settings(name: str, given: dict) -> dict:

@@ -5,13 +5,12 @@ A job reruns when its file changes, so a key belongs here only if the job's resu
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
 from manu import trials
-from manu.config import methods_of_kind, tuned_methods
+from manu.config import figures_that_need, methods_of_kind, tuned_methods, variants_by_function
 from manu.data.mllmu import TUNING
 from manu.errors import UserError
 from manu.files import write_text
@@ -22,7 +21,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
     """What one job of `stage` may read of `study` (from `load_study`).
 
     cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
-    which="base" | "vanilla" | "retain_only"; for `measure_statistics` kind="modality" | "released").
+    which="base" | "vanilla" | "retain_only"; for `measure_statistics` kind="modality" | "released"; for `draw` figure).
     """
     match stage:
         case "generate_benchmark":
@@ -73,16 +72,16 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
         case "compare_reported":
             return {"comparison": study["comparison"]}
-        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds":
+        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds" | "tabulate_costs":
             return {}
         case "judge_claims":
             variants = study["ablation"]["variants"]
             ratios = {name: each["settings"]["prune_ratio"] for name, each in variants.items()}
-            plain = (name for name, each in variants.items() if each == _plain_manu(study))
+            by_function = variants_by_function(study["ablation"])
             return {
                 "methods": list(study["methods"]),
                 "prune_ratios": ratios,
-                "union": next(plain, None),
+                "union": next((name for name, functions in by_function.items() if len(functions) > 1), None),
                 "intervals": study["intervals"],
             }
         case "tabulate_ablation":
@@ -95,7 +94,10 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "evaluation": {"classification": study["evaluation"]["classification"]},
             }
         case "draw":
-            return {"methods": list(study["methods"])}
+            drawn = {"methods": list(study["methods"])}
+            if cell["figure"] in figures_that_need(study, "variants"):
+                drawn["variants"] = variants_by_function(study["ablation"])
+            return drawn
         case "write_report":
             return {"study": study["name"], "methods": {name: _table_row(study, name) for name in study["methods"]}}
         case "write_readme":
@@ -142,6 +144,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
         yield f"{results}/tables/tuning.yaml", resolve(study, "tabulate_tuning")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
     yield f"{results}/outcomes.yaml", resolve(study, "measure_outcomes")
+    yield f"{results}/costs.yaml", resolve(study, "tabulate_costs")
     if dissected_methods(study):
         yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
     yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
@@ -151,7 +154,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
     yield f"{results}/report/index.yaml", resolve(study, "write_report")
     for figure in study["figures"]:
-        yield f"figures/{name}/{figure}.yaml", resolve(study, "draw")
+        yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 
 def write_resolved(study: dict) -> None:
@@ -220,15 +223,6 @@ def dissected_methods(study: dict) -> list[str]:
     from manu.unlearning.registry import method_class
 
     return [name for name in methods_of_kind(study, "pruning") if method_class(name).statistics == "modality"]
-
-
-def _plain_manu(study: dict) -> dict:
-    """The variant of an ablation that changes nothing but the prune ratio, to the ablation's own."""
-    from manu.unlearning.registry import create_method
-
-    settings = asdict(create_method("manu", {"prune_ratio": study["ablation"]["prune_ratio"]}))
-    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-    return {"method": "manu", "settings": listed}
 
 
 def _ablation_questions(study: dict, variant: str, keys: dict) -> dict:

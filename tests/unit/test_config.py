@@ -12,7 +12,7 @@ import yaml
 
 from manu.analysis.figures.registry import known_figures
 from manu.cli import main
-from manu.config import STUDIES, apply_defaults, load_study, study_schema
+from manu.config import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
 from manu.data.benchmark import BenchmarkSettings
 from manu.data.prompts import STYLES
 from manu.errors import UserError
@@ -86,6 +86,10 @@ BAD = {
     "figure without what it shows": (
         bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
         "figure 'pruned_per_layer' in 'figures'", "no pruning method",
+    ),
+    "importance functions alone without a variant": (
+        bad("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",
+        "line 11", "figure 'pruned_by_function' in 'figures'", "no variant of one, such as only_abs: {functions: [abs]}",
     ),
     "ratio 0": (bad("[5, 20]", "[0, 20]"), "line 2", "'forget_ratios[0]' must be from 1 to 99, not 0"),
     "ratio 100": (bad("[5, 20]", "[5, 100]"), "'forget_ratios[1]' must be from 1 to 99, not 100"),
@@ -255,6 +259,18 @@ def test_defaults_are_filled_in_at_every_depth(study_file):
     assert study["methods"]["npo"]["beta"] == 0.4
     assert list(study["methods"]) == ["npo", "prompting", "manu"]
     assert study["evaluation"]["modalities"] == ["multimodal", "text"]
+
+
+def test_variants_by_function_change_nothing_else(study_file):
+    variants = {
+        "whole": "{}", "only_var": "{functions: [var]}", "other_ratio": "{prune_ratio: 5, functions: [abs]}",
+        "last": "{functions: [abs], pooling: last}", "two": "{functions: [abs, var]}",
+        "random": "{method: random_neurons}",
+    }  # fmt: skip
+    listed = ", ".join(f"{name}: {settings}" for name, settings in variants.items())
+    study = load_study(study_file(f"{GOOD}ablation: {{variants: {{{listed}}}}}\n"))
+    found = variants_by_function(study["ablation"])
+    assert list(found.items()) == [("only_var", ["var"]), ("whole", ["abs", "freq", "var", "rms"])]
 
 
 def test_defaults_are_copies():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from manu.analysis.figures import modality_balance, pruned_per_layer, tradeoff
+from manu.analysis.figures import modality_balance, pruned_by_function, pruned_per_layer, tradeoff
 from manu.analysis.figures.registry import figure_module, known_figures
 from manu.analysis.figures.style import method_mark, save
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
@@ -45,12 +45,24 @@ def pruned() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))
 
 
+def by_function() -> pd.DataFrame:
+    """One function alone and all of them; language comes first in a mask."""
+    rows = [
+        (model, name, 10, seed, "mlp_input", f"{part}.{layer}", part, layer, pruned + seed, width, functions)
+        for model in ("llava", "idefics2")
+        for name, functions, counts in (("only_var", "var", (1, 2, 3)), ("whole", "abs var", (0, 10, 4)))
+        for seed in (0, 1)
+        for (part, layer, width), pruned in zip((("language", 0, 10), ("language", 1, 20), ("vision", 0, 5)), counts, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[*PRUNED_COLUMNS, "functions"])
+
+
 def outputs(prefix: Path) -> dict[str, Path]:
     return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
 
 
 def data(module) -> pd.DataFrame:
-    return scores((5, 10)) if module.NEEDS == "scores" else pruned()
+    return {"scores": lambda: scores((5, 10)), "masks": pruned, "variants": by_function}[module.NEEDS]()
 
 
 def test_the_registry_lists_the_files_of_the_folder():
@@ -59,13 +71,13 @@ def test_the_registry_lists_the_files_of_the_folder():
         figure_module("tradoff")
 
 
-DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks")]
+DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variants")]
 
 
 @pytest.mark.parametrize("name", DRAWN_HERE)
 def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
     module = figure_module(name)
-    assert module.NEEDS in ("scores", "masks") and module.TITLE and module.CAPTION.endswith(".")
+    assert module.TITLE and module.CAPTION.endswith(".")
     for folder in ("once", "twice"):
         figure, frame = module.draw(data(module), METHODS)
         save(figure, frame, *(tmp_path / folder / f"a.b.{form}" for form in ("png", "svg", "csv")))
@@ -99,6 +111,13 @@ def test_tradeoff_draws_the_points_of_its_csv():
     assert drawn == set(zip(frame["forget_accuracy"], frame["retain_accuracy"], strict=True))
 
 
+def test_tradeoff_steps_through_the_methods_that_no_other_beats():
+    figure, frame = tradeoff.draw(scores(), METHODS)
+    assert frame["on_front"].tolist() == ["", "", "yes", "yes", "", "", "no", "yes"]  # by name manu beats ga
+    steps = [line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
+    assert [line.get_xydata()[1:-1].tolist() for line in steps] == [[[25.0, 50.0], [80.0, 90.0]]]
+
+
 def test_modality_balance_draws_the_pairs_of_its_csv():
     figure, frame = modality_balance.draw(scores(), METHODS)
     assert frame["method"].tolist() == ["vanilla", "retain_only", "ga", "manu"]
@@ -121,6 +140,22 @@ def test_pruned_per_layer_draws_the_bars_of_its_csv():
     assert [text.get_text() for text in axes.texts] == ["2", "3"]
 
 
+def test_pruned_by_function_shows_every_layer_of_every_variant():
+    figure, frame = pruned_by_function.draw(by_function(), METHODS)
+    llava = frame[frame["model"] == "llava"]
+    assert llava[["functions", "site", "seeds", "pruned", "width", "pruned_percent"]].values.tolist() == [
+        ["var", "vision.0", 2, 3.5, 5, 70.0], ["var", "language.0", 2, 1.5, 10, 15.0], ["var", "language.1", 2, 2.5, 20, 12.5],
+        ["abs var", "vision.0", 2, 4.5, 5, 90.0], ["abs var", "language.0", 2, 0.5, 10, 5.0],
+        ["abs var", "language.1", 2, 10.5, 20, 52.5],
+    ]  # fmt: skip
+    axes = figure.axes[1]  # llava follows idefics2
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["var", "all"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["vision 0", "language 0", "language 1"]
+    assert [text.get_text() for text in axes.texts] == ["70", "15", "12", "90", "5", "52"]
+    dark = [patch.get_facecolor()[0] for patch in axes.patches]
+    assert dark.index(min(dark)) == 3
+
+
 def test_methods_keep_their_marks_and_never_share_them():
     methods = [f"method{index}" for index in range(12)]
     marks = [method_mark(name, methods) for name in ["vanilla", "retain_only", *methods]]
@@ -137,6 +172,8 @@ def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
         ["llava", "manu", 5, 3, "mlp_input", "vision.0", "vision", 0, 0, 2],
         ["llava", "manu", 5, 3, "mlp_input", "language.1", "language", 1, 2, 3],
     ]
+    variant = Path("llava/seed0/forget05/ablation/only_abs/mask.safetensors")
+    assert keys_of(variant) == {"model": "llava", "method": "only_abs", "forget_ratio": 5, "seed": 0}
     folder = "llava/seed0/forget05/manu"
     for wrong in ("mask.safetensors", f"{folder}/neurons.csv", f"{folder.replace('0', 'x')}/mask.safetensors"):
         with pytest.raises(UserError, match="has to end with <model>/seed<k>/forget<rr>/<method>/mask.safetensors"):
@@ -145,6 +182,9 @@ def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
     args = argparse.Namespace(figure="pruned_per_layer", scores=None, masks=[path], **outputs(tmp_path / "pruned_per_layer"))
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}})
     assert (tmp_path / "pruned_per_layer.png").exists()
+    args = argparse.Namespace(figure="pruned_by_function", scores=None, masks=[path], **outputs(tmp_path / "by_function"))
+    assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}, "variants": {"manu": ["abs"]}})
+    assert pd.read_csv(tmp_path / "by_function.csv")["functions"].tolist() == ["abs", "abs"]
 
 
 def test_the_stage_names_what_does_not_fit(tmp_path):

@@ -14,7 +14,7 @@ from manu.evaluation.vocabulary import MODALITIES
 METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}
 
 
-DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks")]
+DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variants")]
 
 
 def scores() -> pd.DataFrame:
@@ -89,6 +89,7 @@ def exhibits() -> list:
     for name in DRAWN_HERE:
         module = figure_module(name)
         source, other = (scores(), other_scores) if module.NEEDS == "scores" else (pruned(), other_pruned)
+        source = source.assign(functions="abs") if module.NEEDS == "variants" else source
         listed.append((source, other, figure_of(name), module.origin))
     return listed
 

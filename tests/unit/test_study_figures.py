@@ -2,20 +2,22 @@
 
 import io
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import ablation, claims, comparison, outcomes
+from manu.analysis import ablation, claims, comparison, costs, outcomes
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
-    ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep,
+    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, heat, paper_against_ours, ratio_sweep,
 )  # fmt: skip
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = ["ga", "manu"]
-MODULES = (ablation_selectivity, balance_heatmap, claims_overview, paper_against_ours, ratio_sweep)
+MODULES = (ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep)
 SPREAD = {  # what follows the columns where there are two seeds
     ablation_selectivity: ablation_selectivity.SPREAD,
     balance_heatmap: (balance_heatmap.SPREAD,),
@@ -51,6 +53,22 @@ def outcome_rows() -> pd.DataFrame:
     rows.append(("tiny", "llava", 5, 0, "ga", "forget", "both", "forgetting_success", "1", 0.1, 8, 0.1, 0.1, True))
     rows.append(("tiny", "llava", 5, 0, "ga", "forget", "text", "truth_ratio", "1", 0.1, 8, 0.1, 0.1, True))
     return pd.DataFrame(rows, columns=list(outcomes.COLUMNS))
+
+
+def cost_rows() -> pd.DataFrame:
+    """Two ratios, the second twice as slow and 0.25 more successful; manu has no value by name in either."""
+    values = {"retain_only": (64.0, 1.0, 1.0), "ga": (2.0, 0.5, 0.25), "manu": (4.0, 0.0, np.nan)}
+    rows = []
+    for times, ratio in enumerate((5, 10), start=1):
+        for method, (seconds, *successes) in values.items():
+            row = {"study": "tiny", "model": "llava", "forget_ratio": ratio, "seed": 0, "method": method, "jobs": "job"}
+            row |= {"seconds": seconds * times, "peak_memory_bytes": 8, "balanced_forgetting": 0.5, "retention": 0.5}
+            for modality, success in zip(MODALITIES, successes, strict=True):
+                value = success + 0.25 * (times - 1) * (method != "retain_only")
+                row |= {f"{modality}_forgetting_success": value, f"{modality}_ci_low": value - 0.125}
+                row |= {f"{modality}_ci_high": value + 0.125, f"{modality}_n": 8}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=list(costs.COLUMNS))
 
 
 def claim_rows() -> pd.DataFrame:
@@ -94,7 +112,10 @@ def comparison_rows() -> pd.DataFrame:
 
 def table(module) -> pd.DataFrame:
     """The figure's table as the stage draw reads it."""
-    make = {"ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows}
+    make = {
+        "ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows,
+        "costs": cost_rows,
+    }  # fmt: skip
     text = csv_text(make[module.NEEDS]())
     return pd.read_csv(io.StringIO(text))
 
@@ -127,7 +148,8 @@ def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp
                 assert origin is None, column
             elif is_number(text):
                 rows = source.match(origin.where)
-                assert origin.column in rows and len(rows) == (2 if "seeds" in row else 1), (row, column)  # two seeds
+                averaged = 2 if {"seeds", "runs"} & set(row) else 1
+                assert origin.column in rows and len(rows) == averaged, (row, column)
                 found += 1
     assert found
 
@@ -182,11 +204,30 @@ def test_balance_heatmap_shows_what_is_not_defined():
     assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
     axes = figure.axes[0]
     assert texts(axes) == ["62 ± 18", "125", "0 ± 35", "n/d", "forget 5 %"]
-    darkest = balance_heatmap.matplotlib.colormaps[balance_heatmap.COLOURS](1.0)
+    darkest = matplotlib.colormaps[heat.COLOURS](1.0)
     assert axes.patches[1].get_facecolor() == darkest  # cut at 100
     assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, False, False, True]
     with pytest.raises(ValueError, match="manu"):
         balance_heatmap.draw(outcome_rows(), ["ga"])
+
+
+def test_forgetting_cost_draws_means_of_runs_and_names_them():
+    figure, frame = forgetting_cost.draw(table(forgetting_cost), METHODS)
+    numbers = ["modality", "method", "runs", "seconds", "forgetting_success_percent", "ci_low", "ci_high", "n"]
+    assert frame[numbers].values.tolist() == [
+        ["multimodal", "retain_only", 2, 96.0, 100.0, 87.5, 112.5, 16],
+        ["multimodal", "ga", 2, 3.0, 62.5, 50.0, 75.0, 16],
+        ["multimodal", "manu", 2, 6.0, 12.5, 0.0, 25.0, 16],
+        ["text", "retain_only", 2, 96.0, 100.0, 87.5, 112.5, 16],
+        ["text", "ga", 2, 3.0, 37.5, 25.0, 50.0, 16],
+    ]
+    picture, text = figure.axes
+    assert sorted(texts(picture)) == ["ga", "manu", "retain_only"] and sorted(texts(text)) == ["ga", "retain_only"]
+    assert picture.get_xscale() == "log"
+    dashed = [line.get_xdata()[0] for line in picture.lines if line.get_linestyle() == "--"]
+    assert dashed == [96.0]
+    with pytest.raises(ValueError, match="manu"):
+        forgetting_cost.draw(cost_rows(), ["ga"])
 
 
 def test_claims_overview_shows_each_verdict_with_its_value():

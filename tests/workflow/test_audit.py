@@ -378,7 +378,7 @@ def test_a_finished_study_passes(here):
     report = audit_study(load_study("smoke"))
     assert [str(finding) for finding in report.findings] == [] and report.notes == []
     counts = report.counts
-    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}"))) == 85
+    assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}")))
     assert counts["answers"] == sum(len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet"))
     # every score has a value, n and two ends; the tables' and figures' numbers and the README's come on top
     rows = {path: pd.read_csv(path) for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]}
@@ -466,7 +466,7 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
 
 def test_every_table_figure_and_page_can_be_asked_about(here, capsys):
     asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
-    asked += [Path("results/smoke") / name for name in ("outcomes.csv", "readme.md", "report/index.html")]
+    asked += [Path("results/smoke") / name for name in ("outcomes.csv", "costs.csv", "readme.md", "report/index.html")]
     for file in asked:
         assert cli.main(["audit", str(file)]) == 0, file
         assert capsys.readouterr().out.endswith("audit passed\n"), file

@@ -17,7 +17,7 @@ PRUNING = ("manu", "manu_released")
 METHODS = (*TRAINING, "prompting", *PRUNING)
 FIGURES = (
     "tradeoff", "modality_balance", "pruned_per_layer", "balance_heatmap", "ratio_sweep", "ablation_selectivity",
-    "pruned_activations", "claims_overview", "paper_against_ours",
+    "pruned_activations", "claims_overview", "paper_against_ours", "forgetting_cost", "pruned_by_function",
 )  # fmt: skip
 VARIANTS = ("ratio50", "only_abs", "random")
 SCORE_COLUMNS = (
@@ -27,7 +27,8 @@ SCORE_COLUMNS = (
 # the jobs that any new answers bring with them
 FROM_ANSWERS = {
     "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
-    "judge_claims": 1, "compare_reported": 1, "tabulate_seeds": 1, "draw_tables": 3, "write_report": 1,
+    "judge_claims": 1, "compare_reported": 1, "tabulate_seeds": 1, "tabulate_costs": 1, "draw_tables": 4,
+    "write_report": 1,
 }  # fmt: skip
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
@@ -48,6 +49,7 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/scores.csv",
         "results/smoke/readme.md",
         "results/smoke/outcomes.csv",
+        "results/smoke/costs.csv",
         "results/smoke/report/index.html",
         *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "seeds", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
@@ -142,8 +144,8 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     edited("src/manu/unlearning/manu.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
     assert jobs == {
-        "select_neurons": 2, "evaluate_pruned": 2, "draw_masks": 1, "list_activations": 2, "tabulate_anatomy": 1,
-        "select_variant": 4, "evaluate_variant": 4, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 6,
+        "select_neurons": 2, "evaluate_pruned": 2, "draw_masks": 2, "list_activations": 2, "tabulate_anatomy": 1,
+        "select_variant": 4, "evaluate_variant": 4, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 7,
     }  # fmt: skip
     assert methods == {"manu"}
 

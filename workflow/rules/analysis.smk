@@ -39,6 +39,32 @@ rule measure_outcomes:
         "{STAGE}.measure_outcomes --answers {input.answers} --out {output.outcomes}" + JOB
 
 
+def edit_records(rule, **names):
+    """Records of the jobs of a rule that make the edits, for every model, seed and forget ratio."""
+    return expand(rule.output.record, model=MODELS, seed=SEEDS, ratio=RATIOS, **names, allow_missing=True)
+
+
+rule tabulate_costs:
+    input:
+        config="results/{study}/costs.yaml",
+        records=[
+            *edit_records(rules.train_retain_only),
+            *edit_records(rules.unlearn, method=TRAINING),
+            *edit_records(rules.write_prompt, method=PROMPTING),
+            *edit_records(rules.measure_statistics, kind=statistics_kinds(STUDY)),
+            *edit_records(rules.select_neurons, method=PRUNING),
+        ],
+        outcomes=rules.measure_outcomes.output.outcomes,
+        sources=sources("tabulate_costs"),
+    output:
+        costs="results/{study}/costs.csv",
+        record="results/{study}/costs.provenance.json",
+    log:
+        "logs/{study}/tabulate_costs.log",
+    shell:
+        "{STAGE}.tabulate_costs --records {input.records} --outcomes {input.outcomes} --out {output.costs}" + JOB
+
+
 rule compare_methods:
     input:
         config="results/{study}/tables/paired_tests.yaml",

@@ -1,6 +1,11 @@
 # A figure is drawn from the scores, from the masks or from a table, whichever its module says that it needs.
 
 
+def drawn_from(files, figure):
+    """Those of `files` (what a figure may need -> paths) that a figure is drawn from."""
+    return [path.replace("{study}", NAME) for path in files[figure_module(figure).NEEDS]]
+
+
 rule draw_scores:
     input:
         config="figures/{study}/{figure}.yaml",
@@ -20,17 +25,30 @@ rule draw_scores:
         " --png {output.png} --svg {output.svg} --csv {output.csv}" + JOB
 
 
+MASKS = {
+    "masks": expand(
+        rules.select_neurons.output.mask,
+        model=MODELS,
+        seed=SEEDS,
+        ratio=RATIOS,
+        method=PRUNING,
+        allow_missing=True,
+    ),
+    "variants": expand(
+        rules.select_variant.output.mask,
+        model=MODELS,
+        seed=SEEDS,
+        ratio=f"{STUDY['ablation']['forget_ratio']:02d}",
+        variant=variants_by_function(STUDY["ablation"]),
+        allow_missing=True,
+    ),
+}
+
+
 rule draw_masks:
     input:
         config="figures/{study}/{figure}.yaml",
-        masks=expand(
-            rules.select_neurons.output.mask,
-            model=MODELS,
-            seed=SEEDS,
-            ratio=RATIOS,
-            method=PRUNING,
-            allow_missing=True,
-        ),
+        masks=lambda wildcards: drawn_from(MASKS, wildcards.figure),
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
@@ -38,7 +56,7 @@ rule draw_masks:
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
     wildcard_constraints:
-        figure=one_of(figures_that_need(STUDY, "masks")),
+        figure=one_of([name for needs in MASKS for name in figures_that_need(STUDY, needs)]),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:
@@ -48,6 +66,7 @@ rule draw_masks:
 
 TABLES = {
     "outcomes": [rules.measure_outcomes.output.outcomes],
+    "costs": [rules.tabulate_costs.output.costs],
     "ablation": expand(rules.tabulate_ablation.output.ablation, model=MODELS, allow_missing=True),
     "neurons": rules.tabulate_anatomy.input.neurons,
     "claims": [rules.judge_claims.output.claims],
@@ -55,15 +74,10 @@ TABLES = {
 }
 
 
-def tables_of_figure(wildcards):
-    """The tables that a figure is drawn from."""
-    return [path.replace("{study}", NAME) for path in TABLES[figure_module(wildcards.figure).NEEDS]]
-
-
 rule draw_tables:
     input:
         config="figures/{study}/{figure}.yaml",
-        tables=tables_of_figure,
+        tables=lambda wildcards: drawn_from(TABLES, wildcards.figure),
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",

@@ -2,6 +2,7 @@
 TABLE_FILES = [
     rules.aggregate.output.scores,
     rules.measure_outcomes.output.outcomes,
+    rules.tabulate_costs.output.costs,
     rules.compare_methods.output.tests,
     rules.judge_claims.output.claims,
     rules.judge_claims.output.cells,

@@ -10,16 +10,19 @@ from manu.errors import UserError
 
 PRUNED_COLUMNS = ("model", "method", "forget_ratio", "seed", "unit", "site", "part", "layer", "pruned", "width")
 _LAYOUT = "<model>/seed<k>/forget<rr>/<method>/mask.safetensors"
+_PATH = re.compile(r"(?:.*/)?([^/]+)/seed(\d+)/forget(\d+)/(?:ablation/)?([^/]+)/mask\.safetensors")
 
 
 def keys_of(path: str | Path) -> dict[str, str | int]:
-    """model, seed, forget_ratio (percent) and method of a mask, from its path. Raises UserError."""
-    parts = Path(path).parts[-5:]
-    seed = re.fullmatch(r"seed(\d+)", parts[1]) if len(parts) == 5 else None
-    ratio = re.fullmatch(r"forget(\d+)", parts[2]) if len(parts) == 5 else None
-    if not seed or not ratio or parts[4] != "mask.safetensors":
+    """model, seed, forget_ratio (percent) and method of a mask, or an ablation's variant, from its path.
+
+    Raises UserError.
+    """
+    found = _PATH.fullmatch(Path(path).as_posix())
+    if not found:
         raise UserError(f"{path}: the path of a mask has to end with {_LAYOUT}")
-    return {"model": parts[0], "method": parts[3], "forget_ratio": int(ratio[1]), "seed": int(seed[1])}
+    model, seed, ratio, method = found.groups()
+    return {"model": model, "method": method, "forget_ratio": int(ratio), "seed": int(seed)}
 
 
 def read_pruned(paths: Iterable[str | Path]) -> pd.DataFrame:

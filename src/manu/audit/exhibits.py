@@ -13,10 +13,12 @@ from manu.analysis.cells import read_cells
 from manu.analysis.origin import Origin
 from manu.audit.findings import Report
 from manu.errors import UserError
+from manu.provenance.hashes import RECORD_SUFFIX
+from manu.provenance.record import read_record
 
 # Columns that say what a row is about; every other number has to come from somewhere.
 KEY_COLUMNS = {
-    "study", "model", "method", "forget_ratio", "seed", "seeds", "split", "modality", "task", "metric",
+    "study", "model", "method", "forget_ratio", "seed", "seeds", "runs", "split", "modality", "task", "metric",
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
     "index", "place", "statistic", "source", "other_method", "significant",
     "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure", "trial",
@@ -76,7 +78,7 @@ class Rows:
 
 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:
-    """The rows of CSV, parquet or mask files."""
+    """The rows of CSV, parquet or mask files; of a record one, with what the job cost."""
     parts = (_read(root / file) for file in files)
     placed = [part.assign(**{"file": file, PLACE: range(len(part))}) for file, part in zip(files, parts, strict=True)]
     return Rows(pd.concat(placed, ignore_index=True))
@@ -89,6 +91,9 @@ def _read(path: Path) -> pd.DataFrame:
         from manu.analysis.pruned import read_pruned
 
         return read_pruned([path])
+    if path.name.endswith(RECORD_SUFFIX):
+        record = read_record(path)
+        return pd.DataFrame([{"rule": record["rule"], **record["cost"]}])
     return pd.read_csv(path, dtype={"metric_version": str, "study": str})
 
 

@@ -13,7 +13,7 @@ from manu.files import atomic_path, write_text
 from manu.provenance.lineage import fingerprint
 
 README = Path("README.md")
-SNAPSHOT = ("scores.csv", "outcomes.csv", "readme.md", "readme.csv", "tables")
+SNAPSHOT = ("scores.csv", "outcomes.csv", "costs.csv", "readme.md", "readme.csv", "tables")
 
 
 def publish(study: Mapping) -> str:

@@ -141,7 +141,9 @@ class Tracer:
                     visit(source)
 
         for file in ends:
-            if file in self.chain.producers:  # else in git, such as the published numbers
+            if file in self.chain.jobs:  # a record: of what the job cost
+                visit(file)
+            elif file in self.chain.producers:  # else in git, such as the published numbers
                 visit(self.chain.maker(file)[0])
         for file in between:
             if file in self.chain.producers:

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from manu.provenance.hashes import sha256_of_json
-
-WRITE_REPORT = "manu.stages.write_report"
+from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_json
 
 
 def files(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -39,10 +37,19 @@ def ordered(records: Mapping[str, Mapping]) -> list[str]:
 
 
 def fingerprint(records: Iterable[Mapping]) -> str:
-    """One checksum of everything that jobs wrote: sha256 over the outputs' paths and checksums.
+    """One checksum of what jobs wrote: sha256 over the outputs' paths and checksums.
 
-    The same inputs, code and machine give the same one; the report is left out, as it shows what the jobs cost.
+    The same inputs, code and machine give the same one. What shows how long jobs took never comes out the same
+    twice and is left out: the outputs of jobs that read records, and everything made from them.
     Printed elsewhere, in a paper say, it also shows what no audit from inside can: that the whole chain was rewritten.
     """
-    written = (files(record["outputs"]) for record in records if record["stage"] != WRITE_REPORT)
-    return sha256_of_json({file: checksum for group in written for file, checksum in group.items()})
+    jobs = dict(enumerate(records))
+    timed: set[str] = set()  # files that show times
+    written: dict[str, str] = {}
+    for job in ordered(jobs):
+        wrote = files(jobs[job]["outputs"])
+        if any(file.endswith(RECORD_SUFFIX) or file in timed for file in files(jobs[job]["inputs"])):
+            timed |= wrote.keys()
+        else:
+            written |= wrote
+    return sha256_of_json(written)

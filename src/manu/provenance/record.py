@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,11 @@ def read_record(path: str | os.PathLike) -> dict:
     if sha256_of_json(content) != record["seal"]:
         raise UserError(f"{path}: was edited after it was written (its seal does not fit its content)")
     return record
+
+
+def read_records(paths: Iterable[str | os.PathLike]) -> dict[str, dict]:
+    """Records by their paths relative to the working folder, as records name files. Raises as `read_record`."""
+    return {_relative(Path(path)): read_record(path) for path in paths}
 
 
 def source_hashes() -> dict[str, str]:

@@ -22,7 +22,7 @@ def parser() -> StageParser:
     options = StageParser(__doc__, replayable=True)
     options.add_argument("--figure", required=True, help="name of a file in manu/analysis/figures")
     options.read("scores", required=False, help="scores.csv")
-    options.read("masks", required=False, nargs="*", help="mask.safetensors of the pruning methods")
+    options.read("masks", required=False, nargs="*", help="mask.safetensors of the pruning methods, or of variants")
     options.read("tables", required=False, nargs="*", help="the table that the figure needs, one file or one per model")
     for form in ("png", "svg", "csv"):
         options.write(form)
@@ -33,7 +33,7 @@ def main(options, config) -> str:
     """Draw the figure and write it in its three forms."""
     module = figure_module(options.figure)
     methods = list(config["methods"])
-    data = _data(options, module.NEEDS)
+    data = _data(options, module.NEEDS, config)
     unknown = sorted(set(data["method"]) - set(row_order(methods))) if module.NEEDS in ("scores", "masks") else []
     if unknown:
         known = ", ".join(methods)
@@ -43,15 +43,19 @@ def main(options, config) -> str:
     return f"{options.png}: {module.TITLE.lower()}, {len(drawn)} rows of data"
 
 
-def _data(options, needs: str) -> pd.DataFrame:
+def _data(options, needs: str, config: dict) -> pd.DataFrame:
     """What the figure is drawn from."""
+    given = {"scores": "scores", "masks": "masks", "variants": "masks"}.get(needs, "tables")
     if needs == "scores" and options.scores:
         return read_scores(options.scores)
     if needs == "masks" and options.masks is not None:
         return read_pruned(options.masks)
-    if needs not in ("scores", "masks") and options.tables:
+    if needs == "variants" and options.masks is not None:
+        functions = {name: " ".join(listed) for name, listed in config["variants"].items()}
+        pruned = read_pruned(options.masks)
+        return pruned.assign(functions=pruned["method"].map(functions))
+    if given == "tables" and options.tables:
         return pd.concat([pd.read_csv(path) for path in options.tables], ignore_index=True)
-    given = needs if needs in ("scores", "masks") else "tables"
     raise UserError(f"figure {options.figure} is drawn from the {needs}: give --{given}")
 
 

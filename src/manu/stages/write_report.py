@@ -9,7 +9,7 @@ from pathlib import Path
 from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
 from manu.files import write_text
-from manu.provenance.record import read_record
+from manu.provenance.record import read_records
 from manu.report.grid import Table
 from manu.report.page import Figure, Study, page
 from manu.stages.command import StageParser, run
@@ -34,7 +34,7 @@ def main(options, config) -> str:
         methods=config["methods"],
         tables=[Table(_name(path), read_cells(path)) for path in options.tables],
         figures=[_figure(path) for path in options.figures or ()],
-        records={_name(path): read_record(path) for path in options.records or ()},
+        records=read_records(options.records or ()),
         deviations=options.deviations.read_text(encoding="utf-8"),
     )
     text = page(study)

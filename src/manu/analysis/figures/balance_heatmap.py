@@ -1,16 +1,15 @@
 """Is forgetting balanced? Forgetting success in both modalities, method by method, as a heat map."""
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from manu.analysis.figures.heat import COLOURS, heat_cell
 from manu.analysis.figures.style import GREY, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
-from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
+from manu.analysis.seeds import over_seeds, several_seeds
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -28,7 +27,6 @@ COLUMNS = (
     "model", "forget_ratio", "modality", "method", "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n",
 )  # fmt: skip
 SPREAD = "forgetting_success_percent_sd"  # column that follows where there are several seeds
-COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for every kind of colour blindness
 _CELL = (0.62, 0.34)  # inches
 _WIDER = 0.18  # inches more for a mean with its standard deviation
 _GAP = 0.16  # between the forget ratios, in cells
@@ -100,25 +98,13 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
 
 
 def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple]) -> None:
-    colours, scale = matplotlib.colormaps[COLOURS], Normalize(0.0, 100.0, clip=True)
+    scale = Normalize(0.0, 100.0)
     per_ratio = len({modality for _, modality in across})
     places = [place + _GAP * (place // per_ratio) for place in range(len(across))]
     for cell in cells.itertuples():
         x, y = places[across.index((cell.forget_ratio, cell.modality))], names.index(cell.method)
-        value = cell.forgetting_success_percent
-        box = {"xy": (x - 0.5, y - 0.5), "width": 1.0, "height": 1.0}
-        box |= {"edgecolor": GREY, "linewidth": 0.5, "clip_on": False}
-        if pd.isna(value):
-            axes.add_patch(Rectangle(**box, facecolor="white", hatch="////"))
-            mask = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
-            axes.text(x, y, "n/d", ha="center", va="center", fontsize=8, bbox=mask)
-            continue
-        colour = colours(float(scale(value)))
-        axes.add_patch(Rectangle(**box, facecolor=colour))
-        ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179 both contrast alike
-        spread = _whole(getattr(cell, SPREAD)) if cell.seeds > 1 else ""
-        size = 8 if spread else 9
-        axes.text(x, y, plus_minus(_whole(value), spread), ha="center", va="center", fontsize=size, color=ink)
+        spread = getattr(cell, SPREAD) if cell.seeds > 1 else None
+        heat_cell(axes, x, y, cell.forgetting_success_percent, scale, spread=spread)
     for place in range(0, len(across), per_ratio):
         middle = places[place] + (per_ratio - 1) / 2
         axes.annotate(
@@ -132,14 +118,3 @@ def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.spines[:].set_visible(False)
     axes.grid(visible=False)
-
-
-def _luminance(colour: tuple[float, ...]) -> float:
-    """Relative luminance of an sRGB colour: 0 black, 1 white."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _whole(percent: float) -> str:
-    """A whole number; never a negative 0."""
-    return str(round(percent)).replace("-", "\N{MINUS SIGN}")

@@ -1,9 +1,10 @@
 """Figures by name: one file in this folder is one figure.
 
 A figure's module has the constants NEEDS ("scores": the table of scores.csv; "masks": the pruned neurons of each
-mask; or a table by its name: "outcomes", "ablation", "neurons", "claims", "comparison"), TITLE and CAPTION,
-`draw(data, methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame holds exactly what the
-figure shows; and `origin(row, column)`: the rows that a number in that table comes from (manu.analysis.origin).
+mask; "variants": those of the ablation's variants by importance function; or a table by its name: "outcomes",
+"costs", "ablation", "neurons", "claims", "comparison"), TITLE and CAPTION, `draw(data, methods) -> (Figure,
+DataFrame)`: methods in the study's order; the DataFrame holds exactly what the figure shows; and `origin(row,
+column)`: the rows that a number in that table comes from (manu.analysis.origin).
 """
 
 from importlib import import_module
@@ -13,7 +14,7 @@ from types import ModuleType
 from manu.errors import UserError
 
 _FOLDER = Path(__file__).parent
-_NOT_FIGURES = ("__init__", "registry", "style")
+_NOT_FIGURES = ("__init__", "heat", "labels", "registry", "style")
 
 
 def known_figures() -> list[str]:

@@ -7,11 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Wedge
 
-from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.figures.style import (
+    CHANCE, GREY, INK, legend_below, look, message_figure, method_mark, new_figure,
+)  # fmt: skip
 from manu.analysis.origin import Origin, same
+from manu.analysis.pareto import on_front
 from manu.analysis.seeds import over_seeds
 from manu.analysis.tables import row_order
-from manu.evaluation.vocabulary import MODALITIES
+from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 NEEDS = "scores"
 TITLE = "Forgetting against retaining"
@@ -19,19 +22,22 @@ CAPTION = (
     "Classification accuracy on the people to be forgotten (x, lower is better) against the people to be kept "
     "(y, higher is better), in percent, one panel per model, modality and forget ratio. The lines are "
     "bootstrap intervals over people. Up and to the left is better; the model that never saw the forget set "
-    "(retain_only) shows what can be hoped for. Green: the ideal corner. Dotted: chance among four options."
+    "(retain_only) shows what can be hoped for. Solid steps: the Pareto front, through the methods that no other "
+    "method of the panel beats (at most as accurate on forget and at least as accurate on retain, one of them "
+    "strictly); the intervals do not enter. Green: the ideal corner. Dotted: chance among four options."
 )
 IDEAL = "#d5ecd9"  # the corner to reach, a pale green
 COLUMNS = (
     "model", "forget_ratio", "modality", "method", "seeds",
     "forget_accuracy", "forget_ci_low", "forget_ci_high", "forget_n",
-    "retain_accuracy", "retain_ci_low", "retain_ci_high", "retain_n",
+    "retain_accuracy", "retain_ci_low", "retain_ci_high", "retain_n", "on_front",
 )  # fmt: skip
 
 
 def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
     """Figure and its points (COLUMNS, percent, means over seeds) from rows of scores.csv.
 
+    on_front: whether a method is on its panel's Pareto front, "yes" or "no"; empty for the reference models.
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     points = _points(scores, methods)
@@ -51,7 +57,11 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         side[["value", "ci_low", "ci_high"]] *= 100.0
         names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
         sides.append(side.rename(columns={old: f"{split}_{new}" for old, new in names.items()}))
-    points = sides[0].merge(sides[1], on=keys)[list(COLUMNS)]
+    points = sides[0].merge(sides[1], on=keys)
+    points = points.assign(on_front="")[list(COLUMNS)]
+    for _, panel in points[~points["method"].isin(REFERENCES)].groupby(list(COLUMNS[:3])):
+        front = on_front(panel["forget_accuracy"], panel["retain_accuracy"])
+        points.loc[panel.index, "on_front"] = ["yes" if on else "no" for on in front]
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
     return points.sort_values(
         ["model", "forget_ratio", "modality", "method"],
@@ -97,9 +107,10 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
             if column == 0:
                 panel.set_ylabel("accuracy on retain, %")
     handles = [Line2D([], [], linestyle="none", label=name, **_mark(name, methods)) for name in present]
+    handles.append(Line2D([], [], color=INK, linewidth=0.8, label="Pareto front of the methods"))
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     handles.append(Patch(color=IDEAL, label="ideal: forgets, retains"))
-    legend_below(figure, handles, width, wide=1.6)
+    legend_below(figure, handles, width, wide=1.75)
     figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
     return figure
 
@@ -107,6 +118,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
 def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
     axes.axvline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
     axes.add_patch(Wedge((0, 1), 0.22, 270, 360, transform=axes.transAxes, color=IDEAL, zorder=0))
+    _front(axes, points[points["on_front"] == "yes"])
     for point in points.itertuples():
         colour, _ = method_mark(point.method, methods)
         axes.errorbar(
@@ -118,6 +130,15 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
         )  # fmt: skip
         mark = _mark(point.method, methods)
         axes.plot(point.forget_accuracy, point.retain_accuracy, linestyle="none", zorder=3, **mark)
+
+
+def _front(axes: Axes, front: pd.DataFrame) -> None:
+    """Steps through the front: what lies to the right of them and below is beaten. They reach the panel's edges."""
+    front = front.sort_values(["forget_accuracy", "retain_accuracy"])
+    across, up = front["forget_accuracy"].tolist(), front["retain_accuracy"].tolist()
+    if across:
+        across, up = [across[0], *across, 200.0], [-100.0, *up, up[-1]]  # percent, beyond the axes
+        axes.plot(across, up, color=INK, linewidth=0.8, drawstyle="steps-post", zorder=1.5)
 
 
 def _mark(method: str, methods: list[str]) -> dict:

@@ -1,0 +1,123 @@
+"""What forgetting costs: forgetting success against the time that the edit takes."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from manu.analysis.figures.labels import label_marks
+from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.origin import Origin, same
+from manu.analysis.tables import row_order
+from manu.evaluation.vocabulary import MODALITIES
+
+NEEDS = "costs"
+TITLE = "What forgetting costs"
+CAPTION = (
+    "Forgetting success on the people to be forgotten, in percent (0: vanilla's accuracy, nothing forgotten; 100: that "
+    "of the model that never saw them), with bootstrap intervals over people, against the wall time of the jobs that "
+    "make the edit from the vanilla model, in seconds (logarithmic), one panel per model and modality (means over "
+    "seeds and forget ratios). Up and to the left is better. retain_only is exact unlearning: training anew "
+    "without these people; dashed: its time. Runs without a forgetting success, where vanilla knows no more of these "
+    "people than retain_only, are left out. Times are those of the machine that ran the study."
+)
+COLUMNS = (
+    "model", "modality", "method", "runs", "seconds", "forgetting_success_percent", "ci_low", "ci_high", "n",
+)  # fmt: skip
+
+
+def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its marks (COLUMNS, means over the runs that have a value) from rows of costs.csv.
+
+    Raises ValueError on a method that is neither retain_only nor in `methods`.
+    """
+    marks = _marks(costs, methods)
+    with look():
+        if marks.empty:
+            return message_figure("No forgetting success on forget."), marks
+        return _figure(marks, methods), marks
+
+
+def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    sides = []
+    for modality in MODALITIES:
+        names = {"forgetting_success": "forgetting_success_percent", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
+        side = costs.rename(columns={f"{modality}_{old}": new for old, new in names.items()}).assign(modality=modality)
+        sides.append(side.dropna(subset=["forgetting_success_percent"]))
+    runs = pd.concat(sides, ignore_index=True)
+    numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
+    runs = runs.assign(**(100.0 * runs[numbers].astype("float64")), n=runs["n"].astype("int64"))
+    marks = runs.groupby(list(COLUMNS[:3]), sort=False, as_index=False).agg(
+        runs=("seconds", "size"), seconds=("seconds", "mean"), **{name: (name, "mean") for name in numbers},
+        n=("n", "sum"),
+    )  # fmt: skip
+    order = {"method": row_order(methods), "modality": list(MODALITIES)}
+    return marks[list(COLUMNS)].sort_values(
+        list(COLUMNS[:3]),
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        ignore_index=True,
+    )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The method's rows of costs.csv, one per seed and forget ratio."""
+    if column not in COLUMNS[COLUMNS.index("seconds") :]:
+        return None
+    taken = {"seconds": "seconds", "forgetting_success_percent": f"{row['modality']}_forgetting_success"}
+    return Origin(("tables",), same(row, "model", "method"), taken.get(column, f"{row['modality']}_{column}"))
+
+
+def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:
+    models = list(dict.fromkeys(marks["model"]))
+    modalities = [modality for modality in MODALITIES if modality in set(marks["modality"])]
+    width = max(3.6 * len(models) + 0.5, 6.5)
+    figure = new_figure(width, 2.7 * len(modalities) + 1.3)
+    axes = figure.subplots(len(modalities), len(models), squeeze=False, sharex=True, sharey=True)
+    panels = {}
+    for row, modality in enumerate(modalities):
+        for column, model in enumerate(models):
+            panel, chosen = axes[row][column], marks[(marks["model"] == model) & (marks["modality"] == modality)]
+            _panel(panel, chosen, methods)
+            panel.set_title(f"{model}, {modality}")
+            panels[panel] = chosen
+    for panel in axes[-1]:
+        panel.set_xlabel("time of the edit, s (logarithmic)")
+    for panel in axes[:, 0]:
+        panel.set_ylabel("forgetting success, %")
+    axes[0][0].set_xscale("log")
+    axes[0][0].set_xlim(marks["seconds"].min() / 4, marks["seconds"].max() * 3)  # room for the names
+    axes[0][0].xaxis.set_major_formatter("{x:g}")
+    present = [name for name in row_order(methods) if name in set(marks["method"])]
+    handles = [Line2D([], [], linestyle="none", label=name, **_look_of(name, methods)) for name in present]
+    handles.append(Line2D([], [], color=GREY, linestyle="--", linewidth=1.0, label="time of exact unlearning"))
+    legend_below(figure, handles, width, wide=1.75)
+    figure.suptitle(f"{TITLE}\nforgetting success against time; 100 %: as if never seen", fontsize=10.5)
+    for panel, chosen in panels.items():
+        names, success = chosen["method"], chosen["forgetting_success_percent"]
+        places = (chosen["seconds"], success, names, [_colour(name, methods) for name in names])
+        bars = chosen[["seconds", "ci_low", "ci_high"]].itertuples(index=False)
+        label_marks(panel, list(zip(*places, strict=True)), bars)
+    return figure
+
+
+def _panel(axes: Axes, marks: pd.DataFrame, methods: list[str]) -> None:
+    for level in (0.0, 100.0):
+        axes.axhline(level, color=GREY, linewidth=0.6, zorder=1)
+    for mark in marks.itertuples():
+        value = mark.forgetting_success_percent
+        if mark.method == "retain_only":
+            axes.axvline(mark.seconds, color=GREY, linestyle="--", linewidth=1.0, zorder=1)
+        axes.errorbar(
+            mark.seconds, value, yerr=[[max(value - mark.ci_low, 0.0)], [max(mark.ci_high - value, 0.0)]],
+            fmt="none", ecolor=_colour(mark.method, methods), elinewidth=0.9, alpha=0.6, zorder=2,
+        )  # fmt: skip
+        axes.plot(mark.seconds, value, linestyle="none", zorder=3, **_look_of(mark.method, methods))
+
+
+def _colour(method: str, methods: list[str]) -> str:
+    return method_mark(method, methods)[0]
+
+
+def _look_of(method: str, methods: list[str]) -> dict:
+    colour, marker = method_mark(method, methods)
+    return {"marker": marker, "markersize": 6.5, "markeredgecolor": colour, "markerfacecolor": colour}

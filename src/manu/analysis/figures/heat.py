@@ -1,0 +1,43 @@
+"""Cells of a heat map: one hue, the number in each cell."""
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from manu.analysis.figures.style import GREY
+from manu.analysis.seeds import plus_minus
+
+COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for every kind of colour blindness
+
+
+def heat_cell(
+    axes: Axes, x: float, y: float, value: float, scale: Normalize, size: float = 9.0, spread: float | None = None
+) -> None:
+    """A cell of width and height 1 around (x, y): coloured by `scale`, cut at its ends, with the whole number of
+    `value` in letters of `size` points, and after it that of `spread`, if there is one; hatched and n/d where the
+    value is NaN."""
+    box = {"xy": (x - 0.5, y - 0.5), "width": 1.0, "height": 1.0}
+    box |= {"edgecolor": GREY, "linewidth": 0.5, "clip_on": False}
+    if pd.isna(value):
+        axes.add_patch(Rectangle(**box, facecolor="white", hatch="////"))
+        mask = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+        axes.text(x, y, "n/d", ha="center", va="center", fontsize=size - 1, bbox=mask)
+        return
+    colour = matplotlib.colormaps[COLOURS](min(max(float(scale(value)), 0.0), 1.0))
+    axes.add_patch(Rectangle(**box, facecolor=colour))
+    ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179 both contrast alike
+    text = plus_minus(_whole(value), "" if spread is None else _whole(spread))
+    axes.text(x, y, text, ha="center", va="center", fontsize=size if spread is None else size - 1, color=ink)
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance of an sRGB colour: 0 black, 1 white."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _whole(number: float) -> str:
+    """A whole number; never a negative 0."""
+    return str(round(number)).replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,43 @@
+"""Names beside the marks of a panel, where there is room for them."""
+
+from collections.abc import Iterable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
+
+# from the mark, in points, with the side of the text that is next to it
+_PLACES = (
+    (6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"),
+    (5, 5, "left", "bottom"), (5, -5, "left", "top"), (-5, 5, "right", "bottom"), (-5, -5, "right", "top"),
+)  # fmt: skip
+_MARK = 4.5  # half a mark's size in points
+
+
+def label_marks(
+    axes: Axes, marks: Sequence[tuple[float, float, str, str]], bars: Iterable[tuple[float, float, float]]
+) -> None:
+    """Write the name of each mark (x, y, name, colour) beside it, off other marks, names and bars (x, low, high).
+
+    A mark without room keeps no name: the legend has it. The figure's layout has to be final: it is drawn here once.
+    """
+    figure = axes.figure
+    figure.draw_without_rendering()
+    point = figure.dpi / 72
+    to_pixels = axes.transData.transform
+    taken = [Bbox([to_pixels((x, y)) - _MARK * point, to_pixels((x, y)) + _MARK * point]) for x, y, _, _ in marks]
+    for x, low, high in bars:
+        taken.append(Bbox([to_pixels((x, low)) - point, to_pixels((x, high)) + point]))
+    for x, y, name, colour in marks:
+        for right, up, side, height in _PLACES:
+            note = axes.annotate(
+                name, (x, y), (right, up), textcoords="offset points", ha=side, va=height, fontsize=7.5, color=colour,
+                path_effects=[withStroke(linewidth=2.0, foreground="white")],
+            )  # fmt: skip
+            note.set_in_layout(False)
+            box = note.get_window_extent()
+            inside = all(axes.bbox.contains(*corner) for corner in box.padded(2 * point).corners())
+            if inside and not box.count_overlaps(taken):
+                taken.append(box)
+                break
+            note.remove()

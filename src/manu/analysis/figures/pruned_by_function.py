@@ -1,0 +1,98 @@
+"""Where each importance function prunes when it ranks the neurons alone, and where all of them together do."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from manu.analysis.figures.heat import COLOURS, heat_cell
+from manu.analysis.figures.style import GREY, PART_COLOURS, look, message_figure, new_figure
+from manu.analysis.origin import Origin, same
+
+NEEDS = "variants"
+TITLE = "Where each importance function prunes"
+CAPTION = (
+    "Neurons pruned in each MLP layer, in percent of the layer's neurons, when one importance function alone ranks "
+    "them (abs, freq, var, rms) and when all of the method's do (all), at the prune ratio of the ablation; one panel "
+    "per model (means over seeds). The columns of a panel prune the same number of neurons altogether: they differ "
+    "in where. Layers are counted from the input of each part."
+)
+COLUMNS = (
+    "model", "forget_ratio", "method", "functions", "site", "part", "layer", "seeds", "pruned", "width",
+    "pruned_percent",
+)  # fmt: skip
+_CELL = (0.62, 0.3)  # inches
+_GAP = 0.3  # between vision and language, in cells
+
+
+def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its cells (COLUMNS) from the sites of the variants' masks.
+
+    pruned: manu.analysis.pruned.PRUNED_COLUMNS and `functions`, the names of the variant's importance functions with
+    blanks between; variants in the order of the columns, those of several functions last.
+    """
+    cells = _cells(pruned)
+    with look():
+        if cells.empty:
+            return message_figure("No variant of this study has one importance function alone."), cells
+        return _figure(cells), cells
+
+
+def _cells(pruned: pd.DataFrame) -> pd.DataFrame:
+    cells = pruned.groupby(list(COLUMNS[:7]), sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"), pruned=("pruned", "mean"), width=("width", "first")
+    )
+    cells["pruned_percent"] = 100.0 * cells["pruned"] / cells["width"]
+    parts, variants = list(PART_COLOURS), list(dict.fromkeys(pruned["method"]))
+    ranks = {"part": parts.index, "method": variants.index}
+    return cells[list(COLUMNS)].sort_values(
+        ["model", "method", "part", "layer"],
+        key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
+        ignore_index=True,
+    )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The site in the variant's masks, one per seed."""
+    if column not in ("pruned", "width", "pruned_percent"):
+        return None
+    return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
+
+
+def _figure(cells: pd.DataFrame) -> Figure:
+    models = list(dict.fromkeys(cells["model"]))
+    columns = list(dict.fromkeys(zip(cells["method"], cells["functions"], strict=True)))
+    layers = sorted(
+        set(zip(cells["part"], cells["layer"], strict=True)),
+        key=lambda layer: (list(PART_COLOURS).index(layer[0]), layer[1]),
+    )
+    width = max((_CELL[0] * len(columns) + 0.4) * len(models) + 1.5, 6.0)
+    figure = new_figure(width, _CELL[1] * len(layers) + 2.2)
+    axes = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    scale = Normalize(0.0, max(10.0, -(-cells["pruned_percent"].max() // 10) * 10.0))
+    for panel, model in zip(axes, models, strict=True):
+        _panel(panel, cells[cells["model"] == model], columns, layers, scale)
+        panel.set_title(model)
+    bar = figure.colorbar(
+        ScalarMappable(scale, COLOURS), ax=list(axes), location="bottom", aspect=45, pad=0.04, shrink=0.8
+    )
+    bar.set_label("neurons pruned, % of the layer")
+    bar.outline.set_edgecolor(GREY)
+    said = f"percent of each layer's neurons; columns: importance functions; forget {cells['forget_ratio'].iloc[0]} %"
+    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, cells: pd.DataFrame, columns: list[tuple], layers: list[tuple], scale: Normalize) -> None:
+    places = [place + _GAP * (part != layers[0][0]) for place, (part, _) in enumerate(layers)]
+    for cell in cells.itertuples():
+        x, y = columns.index((cell.method, cell.functions)), places[layers.index((cell.part, cell.layer))]
+        heat_cell(axes, x, y, cell.pruned_percent, scale)
+    axes.set_xticks(range(len(columns)), ["all" if " " in functions else functions for _, functions in columns])
+    axes.set_yticks(places, [f"{part} {layer}" for part, layer in layers])
+    axes.tick_params(length=0)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(places[-1] + 0.5, -0.5)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
