@@ -17,7 +17,7 @@ rule aggregate:
         answers=ANSWERS,
         sources=sources("aggregate"),
     output:
-        scores="results/{study}/scores.csv",
+        scores=shown("results/{study}/scores.csv", "Tables", "scores", "scores"),
         record="results/{study}/aggregate.provenance.json",
     log:
         "logs/{study}/aggregate.log",
@@ -31,7 +31,7 @@ rule measure_outcomes:
         answers=ANSWERS,
         sources=sources("measure_outcomes"),
     output:
-        outcomes="results/{study}/outcomes.csv",
+        outcomes=shown("results/{study}/outcomes.csv", "Tables", "outcomes", "outcomes"),
         record="results/{study}/outcomes.provenance.json",
     log:
         "logs/{study}/measure_outcomes.log",
@@ -57,7 +57,7 @@ rule tabulate_costs:
         outcomes=rules.measure_outcomes.output.outcomes,
         sources=sources("tabulate_costs"),
     output:
-        costs="results/{study}/costs.csv",
+        costs=shown("results/{study}/costs.csv", "Tables", "costs", "costs"),
         record="results/{study}/costs.provenance.json",
     log:
         "logs/{study}/tabulate_costs.log",
@@ -71,7 +71,7 @@ rule compare_methods:
         answers=ANSWERS,
         sources=sources("compare_methods"),
     output:
-        tests="results/{study}/tables/paired_tests.csv",
+        tests=shown("results/{study}/tables/paired_tests.csv", "Tables", "paired_tests", "paired tests"),
         record="results/{study}/tables/paired_tests.provenance.json",
     log:
         "logs/{study}/compare_methods.log",
@@ -86,7 +86,7 @@ rule tabulate:
         choices=expand(rules.choose_settings.output.choice, seed=TUNING_SEED, method=TUNED, allow_missing=True),
         sources=sources("tabulate"),
     output:
-        csv="results/{study}/tables/main_{model}.csv",
+        csv=shown("results/{study}/tables/main_{model}.csv", "Tables", "main", "main, {model}"),
         markdown="results/{study}/tables/main_{model}.md",
         record="results/{study}/tables/main_{model}.provenance.json",
     log:
@@ -103,7 +103,7 @@ rule tabulate_capacity:
         pruned=expand(rules.evaluate_random.output.answers, seed=SEEDS, share=SHARES, allow_missing=True),
         sources=sources("tabulate_capacity"),
     output:
-        capacity="results/{study}/tables/capacity_{model}.csv",
+        capacity=shown("results/{study}/tables/capacity_{model}.csv", "Tables", "capacity", "capacity, {model}"),
         record="results/{study}/tables/capacity_{model}.provenance.json",
     log:
         "logs/{study}/tabulate_capacity_{model}.log",
@@ -127,7 +127,7 @@ rule tabulate_ablation:
         answers=VARIANT_ANSWERS,
         sources=sources("tabulate_ablation"),
     output:
-        ablation="results/{study}/tables/ablation_{model}.csv",
+        ablation=shown("results/{study}/tables/ablation_{model}.csv", "Tables", "ablation", "ablation, {model}"),
         record="results/{study}/tables/ablation_{model}.provenance.json",
     log:
         "logs/{study}/tabulate_ablation_{model}.log",
@@ -143,8 +143,8 @@ rule judge_claims:
         variants=expand(VARIANT_ANSWERS, model=MODELS, allow_missing=True),
         sources=sources("judge_claims"),
     output:
-        cells="results/{study}/tables/claims_by_run.csv",
-        claims="results/{study}/tables/claims.csv",
+        cells=shown("results/{study}/tables/claims_by_run.csv", "Claims", "claims", "claims by run"),
+        claims=shown("results/{study}/tables/claims.csv", "Claims", "claims", "claims"),
         record="results/{study}/tables/claims.provenance.json",
     log:
         "logs/{study}/judge_claims.log",
@@ -161,7 +161,7 @@ rule compare_reported:
         outcomes=rules.measure_outcomes.output.outcomes,
         sources=sources("compare_reported"),
     output:
-        comparison="results/{study}/tables/comparison.csv",
+        comparison=shown("results/{study}/tables/comparison.csv", "Claims", "comparison", "the paper beside ours"),
         record="results/{study}/tables/comparison.provenance.json",
     log:
         "logs/{study}/compare_reported.log",
@@ -177,7 +177,7 @@ rule tabulate_seeds:
         outcomes=rules.measure_outcomes.output.outcomes,
         sources=sources("tabulate_seeds"),
     output:
-        seeds="results/{study}/tables/seeds.csv",
+        seeds=shown("results/{study}/tables/seeds.csv", "Tables", "seeds", "seeds"),
         record="results/{study}/tables/seeds.provenance.json",
     log:
         "logs/{study}/tabulate_seeds.log",
@@ -198,7 +198,7 @@ rule tabulate_anatomy:
         ),
         sources=sources("tabulate_anatomy"),
     output:
-        anatomy="results/{study}/tables/anatomy.csv",
+        anatomy=shown("results/{study}/tables/anatomy.csv", "Tables", "anatomy", "anatomy"),
         record="results/{study}/tables/anatomy.provenance.json",
     log:
         "logs/{study}/tabulate_anatomy.log",

@@ -6,6 +6,11 @@ def drawn_from(files, figure):
     return [path.replace("{study}", NAME) for path in files[figure_module(figure).NEEDS]]
 
 
+def caption_of_figure(wildcards):
+    """What stands below a figure in Snakemake's report."""
+    return figure_module(wildcards.figure).CAPTION
+
+
 rule draw_scores:
     input:
         config="figures/{study}/{figure}.yaml",
@@ -13,9 +18,11 @@ rule draw_scores:
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg="figures/{study}/{figure}.svg",
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
+    params:
+        caption=caption_of_figure,
     wildcard_constraints:
         figure=one_of(figures_that_need(STUDY, "scores")),
     log:
@@ -52,9 +59,11 @@ rule draw_masks:
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg="figures/{study}/{figure}.svg",
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
+    params:
+        caption=caption_of_figure,
     wildcard_constraints:
         figure=one_of([name for needs in MASKS for name in figures_that_need(STUDY, needs)]),
     log:
@@ -81,9 +90,11 @@ rule draw_tables:
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg="figures/{study}/{figure}.svg",
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
+    params:
+        caption=caption_of_figure,
     wildcard_constraints:
         figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)]),
     log:

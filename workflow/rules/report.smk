@@ -29,7 +29,7 @@ rule write_report:
         sources=lambda wildcards: source_files("write_report", *map(SOURCE_OF["figure"], FIGURES)),
         assets=ASSETS,
     output:
-        page="results/{study}/report/index.html",
+        page=shown("results/{study}/report/index.html", "Study page", "page", "the whole study"),
         record="results/{study}/report/index.provenance.json",
     log:
         "logs/{study}/write_report.log",

@@ -56,7 +56,7 @@ rule tabulate_tuning:
         trials=expand(rules.tune.output.trials, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True),
         sources=sources("tabulate_tuning"),
     output:
-        tuning="results/{study}/tables/tuning.csv",
+        tuning=shown("results/{study}/tables/tuning.csv", "Tables", "tuning", "tuning"),
         record="results/{study}/tables/tuning.provenance.json",
     log:
         "logs/{study}/tabulate_tuning.log",

@@ -85,7 +85,7 @@ def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:
     for panel in axes[:, 0]:
         panel.set_ylabel("forgetting success, %")
     axes[0][0].set_xscale("log")
-    axes[0][0].set_xlim(marks["seconds"].min() / 4, marks["seconds"].max() * 3)  # room for the names
+    axes[0][0].set_xlim(marks["seconds"].min() / 5, marks["seconds"].max() * 3)  # room for the names
     axes[0][0].xaxis.set_major_formatter("{x:g}")
     present = [name for name in row_order(methods) if name in set(marks["method"])]
     handles = [Line2D([], [], linestyle="none", label=name, **_look_of(name, methods)) for name in present]

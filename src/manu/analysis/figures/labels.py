@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 # from the mark, in points, with the side of the text that is next to it
@@ -32,11 +31,11 @@ def label_marks(
         for right, up, side, height in _PLACES:
             note = axes.annotate(
                 name, (x, y), (right, up), textcoords="offset points", ha=side, va=height, fontsize=7.5, color=colour,
-                path_effects=[withStroke(linewidth=2.0, foreground="white")],
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
             )  # fmt: skip
             note.set_in_layout(False)
             box = note.get_window_extent()
-            inside = all(axes.bbox.contains(*corner) for corner in box.padded(2 * point).corners())
+            inside = all(axes.bbox.contains(*corner) for corner in box.padded(point).corners())
             if inside and not box.count_overlaps(taken):
                 taken.append(box)
                 break
