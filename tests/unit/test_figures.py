@@ -111,6 +111,16 @@ def test_tradeoff_draws_the_points_of_its_csv():
     assert drawn == set(zip(frame["forget_accuracy"], frame["retain_accuracy"], strict=True))
 
 
+def test_tradeoff_shows_the_spread_of_several_seeds():
+    again = scores().assign(seed=7, value=lambda frame: frame["value"] - 0.1)
+    figure, frame = tradeoff.draw(pd.concat([scores(), again]), METHODS)
+    assert list(frame.columns) == [*tradeoff.COLUMNS, *tradeoff.SPREAD]
+    spread = frame["forget_highest"] - frame["forget_lowest"]
+    assert np.allclose(spread, 10.0) and np.allclose(frame["forget_accuracy"], frame["forget_lowest"] + 5.0)
+    assert "lowest to highest seed" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert tuple(tradeoff.draw(scores(), METHODS)[1].columns) == tradeoff.COLUMNS
+
+
 def test_tradeoff_steps_through_the_methods_that_no_other_beats():
     figure, frame = tradeoff.draw(scores(), METHODS)
     assert frame["on_front"].tolist() == ["", "", "yes", "yes", "", "", "no", "yes"]  # by name manu beats ga

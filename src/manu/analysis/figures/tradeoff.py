@@ -5,14 +5,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Wedge
+from matplotlib.patches import Patch, Rectangle, Wedge
 
 from manu.analysis.figures.style import (
     CHANCE, GREY, INK, legend_below, look, message_figure, method_mark, new_figure,
 )  # fmt: skip
 from manu.analysis.origin import Origin, same
 from manu.analysis.pareto import on_front
-from manu.analysis.seeds import over_seeds
+from manu.analysis.seeds import over_seeds, several_seeds
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
@@ -24,7 +24,8 @@ CAPTION = (
     "bootstrap intervals over people. Up and to the left is better; the model that never saw the forget set "
     "(retain_only) shows what can be hoped for. Solid steps: the Pareto front, through the methods that no other "
     "method of the panel beats (at most as accurate on forget and at least as accurate on retain, one of them "
-    "strictly); the intervals do not enter. Green: the ideal corner. Dotted: chance among four options."
+    "strictly); the intervals do not enter. Green: the ideal corner. Dotted: chance among four options. Where there "
+    "are several seeds, marks and intervals are means over them, and a box reaches from the lowest to the highest seed."
 )
 IDEAL = "#d5ecd9"  # the corner to reach, a pale green
 COLUMNS = (
@@ -32,6 +33,8 @@ COLUMNS = (
     "forget_accuracy", "forget_ci_low", "forget_ci_high", "forget_n",
     "retain_accuracy", "retain_ci_low", "retain_ci_high", "retain_n", "on_front",
 )  # fmt: skip
+# Columns that follow where there are several seeds.
+SPREAD = ("forget_lowest", "forget_highest", "retain_lowest", "retain_highest")
 
 
 def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
@@ -50,15 +53,18 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
 def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = scores[(scores["task"] == "classification") & scores["split"].isin(["forget", "retain"])]
     means = over_seeds(chosen)
+    columns = (*COLUMNS, *SPREAD) if several_seeds(means) else COLUMNS
     keys = ["model", "forget_ratio", "modality", "method", "seeds"]
     sides = []
     for split in ("forget", "retain"):
-        side = means.loc[means["split"] == split, [*keys, "value", "ci_low", "ci_high", "n"]]
-        side[["value", "ci_low", "ci_high"]] *= 100.0
-        names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
+        names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high"}
+        names |= {"value_lowest": "lowest", "value_highest": "highest"}
+        side = means.loc[means["split"] == split, [*keys, *names, "n"]]
+        side[[*names]] *= 100.0
+        names |= {"n": "n"}
         sides.append(side.rename(columns={old: f"{split}_{new}" for old, new in names.items()}))
     points = sides[0].merge(sides[1], on=keys)
-    points = points.assign(on_front="")[list(COLUMNS)]
+    points = points.assign(on_front="")[list(columns)]
     for _, panel in points[~points["method"].isin(REFERENCES)].groupby(list(COLUMNS[:3])):
         front = on_front(panel["forget_accuracy"], panel["retain_accuracy"])
         points.loc[panel.index, "on_front"] = ["yes" if on else "no" for on in front]
@@ -110,6 +116,8 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     handles.append(Line2D([], [], color=INK, linewidth=0.8, label="Pareto front of the methods"))
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     handles.append(Patch(color=IDEAL, label="ideal: forgets, retains"))
+    if several_seeds(points):
+        handles.append(Patch(edgecolor=INK, facecolor="none", linewidth=0.7, label="lowest to highest seed"))
     legend_below(figure, handles, width, wide=1.75)
     figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
     return figure
@@ -128,6 +136,10 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
             yerr=[[point.retain_accuracy - point.retain_ci_low], [point.retain_ci_high - point.retain_accuracy]],
             fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=2,
         )  # fmt: skip
+        if point.seeds > 1:
+            corner, far = (point.forget_lowest, point.retain_lowest), (point.forget_highest, point.retain_highest)
+            box = {"width": far[0] - corner[0], "height": far[1] - corner[1], "edgecolor": colour, "linewidth": 0.7}
+            axes.add_patch(Rectangle(corner, **box, facecolor="none", alpha=0.8, zorder=2.5))
         mark = _mark(point.method, methods)
         axes.plot(point.forget_accuracy, point.retain_accuracy, linestyle="none", zorder=3, **mark)
 
