@@ -74,18 +74,21 @@ def apply_mask(mask: Mask, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[
 def neurons_table(selection: Selection) -> pd.DataFrame:
     """One row per pruned unit, best rank first.
 
-    Columns: site, part, layer, index (within the site), the four importances on the forget
-    and on the retain set, score, rank (1 = highest score among the units ranked together).
+    Columns: site, part, layer, index (within the site), the importances that the selection has
+    (of the published ones each function on the forget and on the retain set), score, rank (1 = highest score among
+    the units ranked together).
     """
+    known = [column for column in IMPORTANCE_COLUMNS if column in selection.importances]
+    listed = known + [column for column in selection.importances if column not in known]
     rows = []
     for site, mask in selection.masks.items():
         for index in mask.nonzero().flatten().tolist():
             rows.append(
                 {"site": site, "part": part_of(site), "layer": layer_of(site), "index": index}
-                | {column: float(selection.importances[column][site][index]) for column in IMPORTANCE_COLUMNS}
+                | {column: float(selection.importances[column][site][index]) for column in listed}
                 | {"score": float(selection.scores[site][index]), "rank": int(selection.ranks[site][index])}
             )
-    columns = ["site", "part", "layer", "index", *IMPORTANCE_COLUMNS, "score", "rank"]
+    columns = ["site", "part", "layer", "index", *listed, "score", "rank"]
     return pd.DataFrame(rows, columns=columns).sort_values("rank", kind="stable", ignore_index=True)
 
 

@@ -1,12 +1,13 @@
 """The measuring passes: run the model over batches and let statistics listen."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from manu.neurons.activations import Site, record_activations
+from manu.neurons.activations import Site, record_activations, record_gradients
 from manu.neurons.released import (
     METRICS,
     MODALITY_OF_PART,
@@ -14,6 +15,7 @@ from manu.neurons.released import (
     ReleasedStatistics,
     group_of,
 )
+from manu.neurons.sensitivity import GradientStatistics
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.statistics import SETS, RunningStatistics
 
@@ -51,6 +53,36 @@ def measure_modality(
     return statistics
 
 
+def measure_gradients(
+    model: PreTrainedModel, sites: Sequence[MlpSite], batches: BatchGroups, loss: Callable[[nn.Module, Batch], Tensor]
+) -> GradientStatistics:
+    """One forward and one backward pass over every batch; how the loss hangs on every neuron.
+
+    loss: the sum over the samples of a batch of each one's own loss. Of the weights only the input embeddings take
+    part in the differentiation, and their gradient is dropped. Samples that do not pass through a site count there
+    as 0. Raises ValueError when a gradient does not have one row per sample of the batch.
+    """
+    statistics = GradientStatistics({site.name: site.width for site in sites})
+    with _differentiating(model):
+        for (data_set, modality), group in batches.items():
+            for batch in group:
+                samples, reached = len(batch["input_ids"]), set()
+
+                def listen(site: Site, z: Tensor, gradient: Tensor) -> None:
+                    if len(z) != samples or site.name in reached:
+                        raise ValueError(f"{site.name}: needed one pass with {samples} rows, one per sample")
+                    reached.add(site.name)
+                    statistics.update(data_set, modality, site.name, z, gradient)
+
+                pixels = {k: v.clone().requires_grad_() for k, v in batch.items() if v.is_floating_point()}
+                with record_gradients(sites, listen):
+                    loss(model, {**batch, **pixels}).backward()
+                for site in sites:
+                    if site.name not in reached:
+                        statistics.add_silent(data_set, modality, site.name, samples)
+    return statistics
+
+
 def measure_released(model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups) -> ReleasedStatistics:
     """The released code's statistics: vision sites from multimodal batches, language sites from text batches.
 
@@ -76,6 +108,22 @@ def measure_released(model: nn.Module, sites: Sequence[LinearSite], batches: Bat
 def _forward(model: nn.Module, sites: Sequence[Site], listen, batch: Batch) -> None:
     with record_activations(sites, listen):
         model(**{name: tensor for name, tensor in batch.items() if name != "labels"})  # no loss is needed
+
+
+@contextmanager
+def _differentiating(model: PreTrainedModel) -> Iterator[None]:
+    """Evaluation mode, and gradients that flow through all layers but gather in the input embeddings alone."""
+    training, wanted = model.training, {parameter: parameter.requires_grad for parameter in model.parameters()}
+    embeddings = model.get_input_embeddings().weight
+    model.eval().requires_grad_(False)
+    embeddings.requires_grad_(True)
+    try:
+        yield
+    finally:
+        embeddings.grad = None
+        for parameter, want in wanted.items():
+            parameter.requires_grad_(want)
+        model.train(training)
 
 
 @contextmanager

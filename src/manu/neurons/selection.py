@@ -1,7 +1,7 @@
 """From scores to the neurons that go: the top alpha percent, reproducibly."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -112,6 +112,40 @@ def select_top(
             f"needed: at least {math.ceil(10000 / largest) / 100}"
         )
     return selection
+
+
+def select_in_turn(
+    turns: Sequence[tuple[Mapping[str, Tensor], int]],
+    scores: Mapping[str, Tensor],
+    *,
+    unit: str = MLP_INPUT,
+    importances: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> Selection:
+    """Each turn (scores by site, count) takes its `count` units with the highest scores among those not yet taken.
+
+    Equal scores are ordered by site, then by index. scores: what the selection shows and ranks all units by.
+    Raises UserError when nothing is taken, ValueError on NaN.
+    """
+    lengths = [len(scores[site]) for site in scores]
+    taken = torch.zeros(sum(lengths), dtype=torch.bool)
+    for by_site, count in turns:
+        together = torch.cat([by_site[site] for site in scores])
+        if together.isnan().any():
+            raise ValueError("a score is not a number")
+        order = together.masked_fill(taken, -math.inf).argsort(descending=True, stable=True)
+        taken[order[: min(count, int((~taken).sum()))]] = True
+    if not taken.any():
+        raise UserError(f"prune_ratio: less than one of {len(taken)} units would go; needed: at least {100 / len(taken):.3g}")
+    order = torch.cat([scores[site] for site in scores]).argsort(descending=True, stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(1, len(order) + 1)
+    return Selection(
+        unit=unit,
+        masks=dict(zip(scores, taken.split(lengths), strict=True)),
+        scores=dict(scores),
+        ranks=dict(zip(scores, rank.split(lengths), strict=True)),
+        importances={column: dict(by_site) for column, by_site in (importances or {}).items()},
+    )
 
 
 def random_selection(widths: Mapping[str, int], prune_ratio: float, seed: int, unit: str = MLP_INPUT) -> Selection:

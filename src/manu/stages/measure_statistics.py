@@ -1,6 +1,7 @@
 """Rule measure_statistics: one pass over forget and retain lessons, in both modalities.
 
-Stage one of MANU: nothing but the running sums is kept, and every importance comes from them.
+Stage one of MANU: nothing but the running sums is kept, and every importance comes from them. Gradient statistics
+take a backward pass as well.
 """
 
 from itertools import islice
@@ -8,10 +9,11 @@ from itertools import islice
 import numpy as np
 
 from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
-from manu.neurons.measuring import measure_modality, measure_released
+from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
 from manu.neurons.statistics import SETS
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
+from manu.training.answers import answer_log_likelihood
 from manu.training.curriculum import MODALITIES, Curriculum
 
 
@@ -22,7 +24,7 @@ def parser() -> StageParser:
     options.read("vanilla")
     options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent; 0: the tuning people")
-    options.add_argument("--kind", choices=["modality", "released"], required=True)
+    options.add_argument("--kind", choices=["modality", "released", "gradient"], required=True)
     return options
 
 
@@ -43,9 +45,15 @@ def main(options, config) -> str:
         for data_set in SETS:
             some = islice(curricula[data_set].stream(modality, size, rng), count)
             batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
-    if options.kind == "modality":
+    units = sum(site.width for site in adapter.mlp_sites())
+    if options.kind == "gradient":
+
+        def loss(model, batch):  # of each sample: minus the log-likelihood of its answer
+            return -answer_log_likelihood(model, batch).sum()
+
+        statistics = measure_gradients(adapter.model, adapter.mlp_sites(), batches, loss)
+    elif options.kind == "modality":
         statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
-        units = sum(site.width for site in adapter.mlp_sites())
     else:
         statistics = measure_released(adapter.model, adapter.linear_sites(), batches)
         units = sum(site.width for site in adapter.linear_sites())

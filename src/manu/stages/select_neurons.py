@@ -9,6 +9,7 @@ from manu.files import atomic_path
 from manu.neurons.masks import Mask, neurons_table, save_mask
 from manu.neurons.released import ReleasedStatistics
 from manu.neurons.selection import Selection
+from manu.neurons.sensitivity import GradientStatistics
 from manu.neurons.statistics import RunningStatistics
 from manu.stages.command import StageParser, run
 from manu.unlearning.base import PruningMethod
@@ -28,7 +29,7 @@ def parser() -> StageParser:
 
 def selected(method: PruningMethod, statistics: Path) -> Selection:
     """The units that a method prunes, from a file of the statistics that it needs."""
-    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics}
+    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics, "gradient": GradientStatistics}
     return method.select(kinds[method.statistics].load(statistics))
 
 

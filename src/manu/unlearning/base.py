@@ -50,7 +50,7 @@ class PruningMethod(ABC):
     """
 
     kind: ClassVar[str] = "pruning"
-    statistics: ClassVar[str]  # "modality" (MLP inputs) or "released" (linear outputs)
+    statistics: ClassVar[str]  # "modality" (MLP inputs), "gradient" (their effect on the loss), "released" (outputs)
 
     prune_ratio: float
     factor: float = 0.0
