@@ -62,6 +62,13 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "seed": cell["seed"],
                 "evaluation": study["evaluation"],
             }
+        case "select_variants":
+            return {"variants": study["ablation"]["variants"]}
+        case "evaluate_variants":
+            asked = resolve(study, "evaluate", method="", ratio=study["ablation"]["forget_ratio"], **cell)
+            del asked["method"]  # each variant is one
+            variants = list(study["ablation"]["variants"])
+            return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
         case "select_random":
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
         case "tabulate_capacity":
@@ -127,10 +134,10 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
                 asked = resolve(study, "evaluate", method=method, ratio=ratio, **keys)
                 yield f"{folder}/{method}/select_random.yaml", resolve(study, "select_random", share=share, **keys)
                 yield f"{answers}/{method}.yaml", asked
-            for variant, method in study["ablation"]["variants"].items():
-                at = f"forget{study['ablation']['forget_ratio']:02d}/ablation/{variant}"
-                yield f"{folder}/{at}/select_neurons.yaml", method
-                yield f"{answers}/{at}.yaml", _ablation_questions(study, variant, keys)
+            if study["ablation"]["variants"]:
+                at = f"forget{study['ablation']['forget_ratio']:02d}"
+                yield f"{folder}/{at}/ablation/variants.yaml", resolve(study, "select_variants")
+                yield f"{answers}/{at}/ablation.yaml", resolve(study, "evaluate_variants", **keys)
             if seed == tuning_seed(study):
                 yield from _tuning_files(study, folder, answers, keys)
             for ratio in study["forget_ratios"]:
@@ -225,12 +232,6 @@ def dissected_methods(study: dict) -> list[str]:
     return [name for name in methods_of_kind(study, "pruning") if method_class(name).statistics == "modality"]
 
 
-def _ablation_questions(study: dict, variant: str, keys: dict) -> dict:
-    """An evaluation of forget and retain only."""
-    asked = resolve(study, "evaluate", method=variant, ratio=study["ablation"]["forget_ratio"], **keys)
-    return asked | {"evaluation": _forget_and_retain(study, "classification")}
-
-
 def _forget_and_retain(study: dict, *tasks: str) -> dict:
     """An evaluation of forget and retain, in those of the tasks that the study asks."""
     evaluation = study["evaluation"]
@@ -247,8 +248,20 @@ def statistics_kinds(study: dict) -> list[str]:
     """Which activation statistics the study's pruning methods and ablations score neurons from."""
     from manu.unlearning.registry import method_class
 
-    variants = [variant["method"] for variant in study["ablation"]["variants"].values()]
-    return sorted({method_class(name).statistics for name in [*methods_of_kind(study, "pruning"), *variants]})
+    pruning = {method_class(name).statistics for name in methods_of_kind(study, "pruning")}
+    return sorted(pruning | set(ablation_statistics(study)))
+
+
+def ablation_methods(study: dict) -> list[str]:
+    """The pruning methods that the ablation varies."""
+    return sorted({variant["method"] for variant in study["ablation"]["variants"].values()})
+
+
+def ablation_statistics(study: dict) -> list[str]:
+    """Which activation statistics the ablation's variants score neurons from."""
+    from manu.unlearning.registry import method_class
+
+    return sorted({method_class(name).statistics for name in ablation_methods(study)})
 
 
 def _table_row(study: dict, method: str) -> dict:

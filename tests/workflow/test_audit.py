@@ -227,7 +227,7 @@ TAMPERS = {
         [TRIALS], lambda: parquet(TRIALS, flip_correct), f"{TRIALS}, trial 1, row 0, ", "column correct",
     ),
     "the answers of a trial deleted": (
-        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials [1]; the configuration has 1 to 2",
+        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials 1; the configuration has 1, 2",
     ),
     "a chosen setting": ([CHOICE], lambda: replace(CHOICE, "learning_rate\": ", "learning_rate\": 1"), CHOICE, "differs from what"),
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
@@ -495,7 +495,7 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
         ([TABLE, "--row", "manu", "--column", "forgetting"], "no number in a column 'forgetting'; its columns: forget_class"),
         ([MASK, "--row", "manu"], "--row and --column do not apply"),
         ([TABLE, "--reask", "0"], "at least 1"),
-        ([TRIALS, "--reask", "1"], "cannot be asked again: its models were not kept"),
+        ([TRIALS, "--reask", "1"], "cannot be asked again: it holds the answers of several models"),
         (["--diff", "smoke", "nothing"], "'nothing': there is no finished study"),
         (["--all", "--study", "nothing"], "unknown study 'nothing'"),
     ],

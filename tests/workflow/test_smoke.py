@@ -19,7 +19,7 @@ FIGURES = (
     "tradeoff", "modality_balance", "pruned_per_layer", "balance_heatmap", "ratio_sweep", "ablation_selectivity",
     "pruned_activations", "claims_overview", "paper_against_ours", "forgetting_cost", "pruned_by_function",
 )  # fmt: skip
-VARIANTS = ("ratio50", "only_abs", "random")
+VARIANTS = ("ratio50", "only_abs", "scaled_half", "samples008", "random")
 SCORE_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,metric,metric_version,value,n,ci_low,ci_high,"
     "higher_is_better"
@@ -30,6 +30,7 @@ FROM_ANSWERS = {
     "judge_claims": 1, "compare_reported": 1, "tabulate_seeds": 1, "tabulate_costs": 1, "draw_tables": 4,
     "write_report": 1,
 }  # fmt: skip
+TUNED = ("ga", "manu")
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
     "choice,option_log_likelihoods,correct,rouge1,rouge2,rougeL,bleu"
@@ -51,7 +52,7 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/outcomes.csv",
         "results/smoke/costs.csv",
         "results/smoke/report/index.html",
-        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "seeds", "paired_tests", "anatomy")),
+        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "comparison", "seeds", "tuning", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
     for model in MODELS:
@@ -62,7 +63,9 @@ def test_every_expected_output_is_there(copy):
         expected += [f"results/smoke/{model}/seed0/random40/mask.safetensors", f"{answers}/random40.parquet"]
         expected += [f"results/smoke/tables/{table}_{model}.csv" for table in ("capacity", "ablation")]
         expected += [f"{cell}/ablation/{variant}/mask.safetensors" for variant in VARIANTS]
-        expected += [f"{answers}/forget10/ablation/{variant}.parquet" for variant in VARIANTS]
+        expected += [f"{answers}/forget10/ablation.parquet"]
+        expected += [f"{answers}/tuning/{method}.parquet" for method in TUNED]
+        expected += [f"results/smoke/{model}/seed0/tuning/{method}/choice.json" for method in TUNED]
         expected += [f"{cell}/manu/activations.csv"]
         expected += [f"{cell}/{method}/checkpoint/model.safetensors" for method in ("retain_only", *TRAINING)]
         expected += [f"{cell}/{method}/{file}" for method in PRUNING for file in ("mask.safetensors", "neurons.csv")]
@@ -145,7 +148,8 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     jobs, methods = copy.planned()
     assert jobs == {
         "select_neurons": 2, "evaluate_pruned": 2, "draw_masks": 2, "list_activations": 2, "tabulate_anatomy": 1,
-        "select_variant": 4, "evaluate_variant": 4, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 7,
+        "select_variants": 2, "evaluate_variants": 2, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 7,
+        "tune": 2, "choose_settings": 2, "tabulate_tuning": 1,
     }  # fmt: skip
     assert methods == {"manu"}
 
@@ -155,13 +159,17 @@ def test_an_edited_figure_is_the_only_one_drawn(copy, edited):
     assert copy.planned() == ({"draw_scores": 1, "write_report": 1}, set())
 
 
-def test_another_way_of_asking_trains_nothing(copy, edited):
+def test_another_way_of_asking_trains_no_model_anew(copy, edited):
     edited("config/studies/smoke.yaml", "methods:", "evaluation: {max_new_tokens: 9}\nmethods:")
     jobs, _ = copy.planned()
     assert set(jobs) == {
         "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "evaluate_random",
-        "evaluate_variant", "tabulate_ablation", "tabulate_capacity", *FROM_ANSWERS,
+        "evaluate_variants", "tabulate_ablation", "tabulate_capacity", *FROM_ANSWERS,
+        # what is open is chosen by what is answered
+        "tune", "choose_settings", "tabulate_tuning", "unlearn", "select_neurons", "list_activations",
+        "tabulate_anatomy", "draw_masks",
     }  # fmt: skip
+    assert not any(job.startswith("train_") for job in jobs)
 
 
 def test_a_setting_of_a_method_reruns_that_method(copy, edited):

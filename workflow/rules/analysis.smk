@@ -112,10 +112,9 @@ rule tabulate_capacity:
 
 
 VARIANT_ANSWERS = expand(
-    rules.evaluate_variant.output.answers,
+    rules.evaluate_variants.output.answers,
     ratio=f"{STUDY['ablation']['forget_ratio']:02d}",
-    variant=VARIANTS,
-    seed=SEEDS,
+    seed=SEEDS if VARIANTS else [],
     allow_missing=True,
 )
 

@@ -134,23 +134,23 @@ rule evaluate_random:
         " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
 
 
-rule evaluate_variant:
+rule evaluate_variants:
     input:
-        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.yaml",
+        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.yaml",
         benchmark=rules.generate_benchmark.output.benchmark,
         checkpoint=rules.train_vanilla.output.checkpoint,
-        mask=rules.select_variant.output.mask,
-        sources=sources("evaluate", "model"),
+        masks=rules.select_variants.output.masks,
+        sources=sources("evaluate_variants", "model"),
     output:
-        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation/{variant}.provenance.json",
+        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
     log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_{variant}.log",
-    priority: 20
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_variants.log",
+    priority: 45
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
-        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
+        "{STAGE}.evaluate_variants --benchmark data/{wildcards.study}"
+        " --checkpoint {params.checkpoint} --masks {input.masks} --out {output.answers}" + JOB

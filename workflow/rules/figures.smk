@@ -42,7 +42,7 @@ MASKS = {
         allow_missing=True,
     ),
     "variants": expand(
-        rules.select_variant.output.mask,
+        "results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",
         model=MODELS,
         seed=SEEDS,
         ratio=f"{STUDY['ablation']['forget_ratio']:02d}",

@@ -97,31 +97,23 @@ rule select_neurons:
         " --mask {output.mask} --neurons {output.neurons}" + JOB
 
 
-def statistics_of_variant(wildcards):
-    """The statistics that an ablation's variant scores neurons from."""
-    kind = method_registry.method_class(VARIANTS[wildcards.variant]["method"]).statistics
-    return rules.measure_statistics.output.statistics.replace("{kind}", kind)
-
-
-def sources_of_variant(wildcards):
-    """As `sources`, with the file of the variant's method."""
-    return source_files("select_neurons", method_registry.source_file(VARIANTS[wildcards.variant]["method"]))
-
-
-rule select_variant:
+rule select_variants:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/select_neurons.yaml",
-        statistics=statistics_of_variant,
-        sources=sources_of_variant,
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.yaml",
+        statistics=expand(
+            rules.measure_statistics.output.statistics, kind=ablation_statistics(STUDY), allow_missing=True
+        ),
+        sources=source_files("select_variants", *map(method_registry.source_file, ablation_methods(STUDY))),
     output:
-        mask="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",
-        neurons="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/neurons.csv",
-        record="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/select_neurons.provenance.json",
+        masks=expand(
+            "results/{{study}}/{{model}}/seed{{seed}}/forget{{ratio}}/ablation/{variant}/mask.safetensors",
+            variant=VARIANTS,
+        ),
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.provenance.json",
     log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/select_{variant}.log",
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/select_variants.log",
     shell:
-        "{STAGE}.select_neurons --statistics {input.statistics}"
-        " --mask {output.mask} --neurons {output.neurons}" + JOB
+        "{STAGE}.select_variants --statistics {input.statistics} --masks {output.masks}" + JOB
 
 
 rule list_activations:

@@ -26,7 +26,7 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     """
     _, record = chain.maker(file)
     if not hasattr(stage_module(record), "load_asked"):
-        raise UserError(f"{file} cannot be asked again: its models were not kept; delete it and run the study to try anew")
+        raise UserError(f"{file} cannot be asked again: it holds the answers of several models; delete it and run anew")
     for needed in files(record["inputs"]):
         if not Path(needed).is_file():
             why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"

@@ -24,7 +24,7 @@ from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
 
-ANSWERING = ("manu.stages.evaluate", "manu.stages.tune")
+ANSWERING = ("manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune")
 WRITE_README = "manu.stages.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
@@ -33,7 +33,7 @@ _SHOWN = 5
 
 def check_answers(record: Mapping, report: Report) -> None:
     """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Answers of trials are checked trial by trial. Counts "answers".
+    metric is scored anew from reply and reference. Of several models (a method's trials, an ablation's variants) one after the other. Counts "answers".
     """
     config, options = record["configuration"]["content"], record["options"]
     file = options["out"]
@@ -41,20 +41,24 @@ def check_answers(record: Mapping, report: Report) -> None:
     asked = json.dumps([config["ratios"], config["evaluation"]])
     expected = _expected(options["benchmark"], asked, tuple(hashes_of([options["benchmark"]]).values()))
     report.counts["answers"] += len(stored)
-    trials = len(config.get("trials", ()))
-    needed = (*expected.columns, "reply", "choice", *(["trial"] if trials else []))
+    several = {"trial": range(1, len(config.get("trials", ())) + 1), "method": config.get("variants", ())}
+    column, names = next(((key, list(each)) for key, each in several.items() if each), ("", []))
+    needed = (*expected.columns, "reply", "choice", *([column] if column else []))
     missing = [column for column in needed if column not in stored.columns]
     if missing:
         report.fail(file, f"lacks the columns: {', '.join(missing)}")
         return
-    if not trials:
+    if not column:
         _check_rows(file, stored, expected, config, report)
         return
-    if sorted(set(stored["trial"])) != list(range(1, trials + 1)):
-        report.fail(file, f"holds the trials {sorted(set(stored['trial']))}; the configuration has 1 to {trials}")
+    found = list(dict.fromkeys(stored[column]))
+    if found != names:
+        said = "; the configuration has ".join(", ".join(map(str, each)) for each in (found, names))
+        report.fail(file, f"holds the {column}s {said}")
         return
-    for trial, answers in stored.groupby("trial"):
-        _check_rows(f"{file}, trial {trial}", answers.reset_index(drop=True), expected, config, report)
+    for name, answers in stored.groupby(column, sort=False):
+        keys = config if column == "trial" else {**config, "method": name}
+        _check_rows(f"{file}, {column} {name}", answers.reset_index(drop=True), expected, keys, report)
 
 
 def _check_rows(file: str, answers: pd.DataFrame, expected: pd.DataFrame, config: Mapping, report: Report) -> None:
@@ -130,8 +134,10 @@ def replay(record: Mapping, folder: Path) -> dict[str, Path]:
         given = options.get(name)
         options[name] = [Path(item) for item in given] if isinstance(given, list) else Path(given) if given else None
     for name in parser.writes:
-        again[options[name]] = folder / options[name]
-        options[name] = folder / options[name]
+        given = options[name]
+        listed = {file: folder / file for file in (given if isinstance(given, list) else [given])}
+        again |= listed
+        options[name] = list(listed.values()) if isinstance(given, list) else listed[given]
     module.main(argparse.Namespace(**options), record["configuration"]["content"])
     return again
 

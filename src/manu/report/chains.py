@@ -9,7 +9,6 @@ from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files, made_from, ordered, producers
 
 EVALUATE = "manu.stages.evaluate"
-_VARIANT = "/ablation/"  # in the path of the answers of an ablation's variant
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,9 @@ class Chains:
         """The id of a table's or figure's chain."""
         return self._file_anchors[path]
 
-    def run(
-        self, model: str, method: str, ratio: str, seed: str | None = None, *, variant: bool = False, otherwise: str
-    ) -> str:
+    def run(self, model: str, method: str, ratio: str, seed: str | None = None, *, otherwise: str) -> str:
         """The id of the run that a number belongs to; without a seed, of the runs of all seeds; or `otherwise`."""
-        return self._links.get((model, method, str(ratio), seed, variant), otherwise)
+        return self._links.get((model, method, str(ratio), seed), otherwise)
 
     def _sources(self, name: str) -> list[str]:
         return made_from(self._records[name], self._producers)
@@ -140,12 +137,11 @@ class Chains:
         found: dict[tuple, Runs] = {}
         for name in sorted(self._evaluations, key=self._run_order):
             asked = self._records[name]["configuration"]["content"]
-            variant = _VARIANT in self.jobs[name].output
             ratios, seed = [str(ratio) for ratio in asked["ratios"]], str(asked["seed"])
-            key = (asked["model"], asked["method"], tuple(ratios), variant)
+            key = (asked["model"], asked["method"], tuple(ratios))
             if key not in found:
-                words = ["run", asked["model"], *(ratios if len(ratios) == 1 else []), *(["ablation"] * variant)]
-                label = f"{asked['method']}, {', '.join(ratios)} %{', ablation' if variant else ''}"
+                words = ["run", asked["model"], *(ratios if len(ratios) == 1 else [])]
+                label = f"{asked['method']}, {', '.join(ratios)} %"
                 found[key] = Runs(self._id("-".join([*words, asked["method"]])), asked["model"], label)
             before = [self.jobs[job] for job in self.jobs if job in self._before[name]]
             run = Run(
@@ -157,14 +153,14 @@ class Chains:
             found[key].runs.append(run)
             for ratio in ratios:
                 cell = (asked["model"], asked["method"], ratio)
-                self._links.setdefault((*cell, None, variant), found[key].anchor)
-                self._links.setdefault((*cell, seed, variant), run.anchor)
+                self._links.setdefault((*cell, None), found[key].anchor)
+                self._links.setdefault((*cell, seed), run.anchor)
         return list(found.values()), used
 
     def _run_order(self, name: str) -> tuple:
         asked = self._records[name]["configuration"]["content"]
         ratios = [-len(asked["ratios"]), *asked["ratios"]]  # the run that was asked at all ratios first
-        return asked["model"], _VARIANT in self.jobs[name].output, ratios, asked["seed"], name
+        return asked["model"], ratios, asked["seed"], name
 
     def _file(self, name: str, paths: Sequence[str]) -> File:
         anchor = self._id(f"file-{PurePosixPath(paths[0]).stem}")

@@ -21,7 +21,7 @@ def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
     options.read("statistics")
-    options.read("choice", required=False, help="the tuned settings (choose.json)")
+    options.read("choice", required=False, help="the tuned settings (choice.json)")
     options.write("mask")
     options.write("neurons", help="table of the pruned neurons, CSV")
     return options

@@ -20,7 +20,7 @@ def parser() -> StageParser:
     options = StageParser(__doc__)
     options.read("benchmark")
     options.read("vanilla")
-    options.read("choice", required=False, help="the tuned settings (choose.json)")
+    options.read("choice", required=False, help="the tuned settings (choice.json)")
     options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options

@@ -14,7 +14,7 @@ def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
     options.read("benchmark")
-    options.read("choice", required=False, help="the tuned settings (choose.json)")
+    options.read("choice", required=False, help="the tuned settings (choice.json)")
     options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options

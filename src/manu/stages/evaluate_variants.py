@@ -1,0 +1,40 @@
+"""Rule evaluate_variants: put the ablation's questions to the vanilla model under the mask of every variant.
+
+Reads the configuration's `variants` (names), in the order of the masks, and the keys of an evaluation.
+"""
+
+import pandas as pd
+
+from manu.evaluation.answers import collect_answers
+from manu.files import atomic_path
+from manu.neurons.masks import apply_mask, load_mask
+from manu.stages.command import StageParser, progress, run
+from manu.stages.models import load_model
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__)
+    options.read("benchmark")
+    options.read("checkpoint")
+    options.read("masks", nargs="+")
+    options.write("out")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the answers of all variants --out (parquet), the variant in the column `method`."""
+    asked = []
+    under = list(zip(config["variants"], options.masks, strict=True))
+    for variant, mask in progress(under, f"{config['model']} variants"):
+        adapter = load_model(config, options.checkpoint)
+        apply_mask(load_mask(mask), adapter.mlp_sites(), adapter.linear_sites())
+        keys = {**config, "method": variant}
+        asked.append(collect_answers(adapter, options.benchmark, keys, config["ratios"], config["evaluation"]))
+    with atomic_path(options.out) as temporary:
+        pd.concat(asked, ignore_index=True).to_parquet(temporary, index=False)
+    return f"{options.out}: {len(asked)} variants asked"
+
+
+if __name__ == "__main__":
+    run(main, parser())
