@@ -196,10 +196,10 @@ def _name_mistakes(document: dict) -> Iterator[_Mistake]:
     """Models, methods and figures that do not exist, and settings that they do not take."""
     from manu.analysis.figures.registry import known_figures
     from manu.models.registry import adapter_class, known_models
-    from manu.unlearning.registry import known_methods, method_class
+    from manu.unlearning.registry import is_known, known_methods, method_class
 
     for name, settings in _entries(document, "methods"):
-        if name not in known_methods():
+        if not is_known(name):
             yield ("methods", name), f"unknown method '{name}' in 'methods'{_hint(name, known_methods())}"
         else:
             yield from _setting_mistakes(("methods", name), settings, method_class(name), _method_settings)

@@ -4,7 +4,7 @@ A job reruns when its file changes, so a key belongs here only if the job's resu
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -212,10 +212,7 @@ def tuning_seed(study: dict) -> int:
 
 def tuned_statistics(study: dict) -> list[str]:
     """Which activation statistics the trials score neurons from."""
-    from manu.unlearning.registry import method_class
-
-    pruning = [name for name in methods_of_kind(study, "pruning") if name in tuned_methods(study)]
-    return sorted({method_class(name).statistics for name in pruning})
+    return _statistics_of(tuned_methods(study))
 
 
 def milestones(study: dict) -> list[int]:
@@ -246,10 +243,7 @@ def random_method(share: int) -> str:
 
 def statistics_kinds(study: dict) -> list[str]:
     """Which activation statistics the study's pruning methods and ablations score neurons from."""
-    from manu.unlearning.registry import method_class
-
-    pruning = {method_class(name).statistics for name in methods_of_kind(study, "pruning")}
-    return sorted(pruning | set(ablation_statistics(study)))
+    return _statistics_of([*study["methods"], *ablation_methods(study)])
 
 
 def ablation_methods(study: dict) -> list[str]:
@@ -259,9 +253,14 @@ def ablation_methods(study: dict) -> list[str]:
 
 def ablation_statistics(study: dict) -> list[str]:
     """Which activation statistics the ablation's variants score neurons from."""
-    from manu.unlearning.registry import method_class
+    return _statistics_of(ablation_methods(study))
 
-    return sorted({method_class(name).statistics for name in ablation_methods(study)})
+
+def _statistics_of(methods: Iterable[str]) -> list[str]:
+    from manu.unlearning.registry import pruning_class
+
+    classes = (pruning_class(name) for name in methods)
+    return sorted({cls.statistics for cls in classes if cls})
 
 
 def _table_row(study: dict, method: str) -> dict:

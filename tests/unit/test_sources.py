@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manu.provenance.sources import PACKAGE, source_files
-from manu.unlearning.registry import source_file
+from manu.unlearning import registry
 
 FILES = {
     "__init__.py": "",
@@ -97,5 +97,5 @@ def test_a_real_stage_has_no_methods_adapters_or_figures_of_its_own(stage):
 
 
 def test_real_jobs_differ_in_their_own_file():
-    npo, ga = (set(source_files("unlearn", source_file(method))) for method in ("npo", "ga"))
+    npo, ga = (set(source_files("unlearn", *registry.source_files(method))) for method in ("npo", "ga"))
     assert {Path(path).name for path in npo - ga} == {"npo.py"}

@@ -26,7 +26,9 @@ rule write_report:
         figures=expand("figures/{study}/{figure}.svg", figure=FIGURES, allow_missing=True),
         records=RECORDS,
         deviations="docs/deviations.md",
-        sources=lambda wildcards: source_files("write_report", *map(SOURCE_OF["figure"], FIGURES)),
+        sources=lambda wildcards: source_files(
+            "write_report", *(file for figure in FIGURES for file in SOURCE_OF["figure"](figure))
+        ),
         assets=ASSETS,
     output:
         page=shown("results/{study}/report/index.html", "Study page", "page", "the whole study"),

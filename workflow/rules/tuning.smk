@@ -4,8 +4,9 @@ TUNING_SEED = tuning_seed(STUDY)
 
 
 def statistics_of_tuning(wildcards):
-    """The statistics of the tuning people, for a pruning method."""
-    return statistics_of_method(wildcards).replace("{ratio}", f"{TUNING:02d}") if wildcards.method in PRUNING else []
+    """The statistics of the tuning people, for a method that prunes."""
+    statistics = statistics_of_method(wildcards)
+    return statistics.replace("{ratio}", f"{TUNING:02d}") if statistics else []
 
 
 rule tune:

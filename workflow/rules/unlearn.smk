@@ -1,52 +1,6 @@
 # One rule per kind of method: training gives a checkpoint, pruning a mask of vanilla, prompting a system prompt.
 
 
-rule unlearn:
-    input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        vanilla=rules.train_vanilla.output.checkpoint,
-        choice=choice_of_method,
-        sources=sources("unlearn", "model", "method"),
-    output:
-        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
-        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.provenance.json",
-    params:
-        vanilla=subpath(input.vanilla, parent=True),
-        checkpoint=subpath(output[0], parent=True),
-        choice=lambda wildcards, input: optional("choice", input.choice),
-    wildcard_constraints:
-        method=one_of(TRAINING),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
-    priority: 60
-    resources:
-        gpu=GPU,
-    shell:
-        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.choice}"
-        " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
-
-
-rule write_prompt:
-    input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        choice=choice_of_method,
-        sources=sources("write_prompt", "method"),
-    output:
-        prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
-        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
-    params:
-        choice=lambda wildcards, input: optional("choice", input.choice),
-    wildcard_constraints:
-        method=one_of(PROMPTING),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
-    shell:
-        "{STAGE}.write_prompt --benchmark data/{wildcards.study} {params.choice}"
-        " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
-
-
 rule measure_statistics:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
@@ -71,9 +25,57 @@ rule measure_statistics:
 
 
 def statistics_of_method(wildcards):
-    """The statistics that a pruning method scores neurons from."""
-    kind = method_registry.method_class(wildcards.method).statistics
-    return rules.measure_statistics.output.statistics.replace("{kind}", kind)
+    """The statistics that a pruning method, or one that begins with pruning, scores neurons from."""
+    pruning = method_registry.pruning_class(wildcards.method)
+    return rules.measure_statistics.output.statistics.replace("{kind}", pruning.statistics) if pruning else []
+
+
+rule unlearn:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        vanilla=rules.train_vanilla.output.checkpoint,
+        choice=choice_of_method,
+        statistics=statistics_of_method,
+        sources=sources("unlearn", "model", "method"),
+    output:
+        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.provenance.json",
+    params:
+        vanilla=subpath(input.vanilla, parent=True),
+        checkpoint=subpath(output[0], parent=True),
+        choice=lambda wildcards, input: optional("choice", input.choice),
+        statistics=lambda wildcards, input: optional("statistics", input.statistics),
+    wildcard_constraints:
+        method=one_of(TRAINING),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
+    priority: 60
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.choice} {params.statistics}"
+        " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
+
+
+rule write_prompt:
+    input:
+        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        choice=choice_of_method,
+        sources=sources("write_prompt", "method"),
+    output:
+        prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
+        record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
+    params:
+        choice=lambda wildcards, input: optional("choice", input.choice),
+    wildcard_constraints:
+        method=one_of(PROMPTING),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
+    shell:
+        "{STAGE}.write_prompt --benchmark data/{wildcards.study} {params.choice}"
+        " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
 
 
 rule select_neurons:
@@ -103,7 +105,9 @@ rule select_variants:
         statistics=expand(
             rules.measure_statistics.output.statistics, kind=ablation_statistics(STUDY), allow_missing=True
         ),
-        sources=source_files("select_variants", *map(method_registry.source_file, ablation_methods(STUDY))),
+        sources=source_files(
+            "select_variants", *(file for name in ablation_methods(STUDY) for file in method_registry.source_files(name))
+        ),
     output:
         masks=expand(
             "results/{{study}}/{{model}}/seed{{seed}}/forget{{ratio}}/ablation/{variant}/mask.safetensors",

@@ -24,6 +24,7 @@ class TrainingMethod(ABC):
     kind: ClassVar[str] = "training"
     needs_reference: ClassVar[bool] = False
     needs_retain: ClassVar[bool] = False
+    prunes: ClassVar["type[PruningMethod] | None"] = None  # what comes before it, of two joined methods
 
     learning_rate: float
     epochs: int

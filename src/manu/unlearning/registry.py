@@ -1,4 +1,7 @@
-"""Methods by name. A method is a file in this folder that defines METHOD; nothing lists them twice."""
+"""Methods by name. A method is a file in this folder that defines METHOD; nothing lists them twice.
+
+`<pruning>+<training>` names two of them, one after the other (manu.unlearning.composite).
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,10 +11,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from manu.errors import UserError
 from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
+from manu.unlearning.composite import JOINT, composite_class
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
 FOLDER = Path(__file__).parent
-NOT_METHODS = {"__init__", "base", "choice", "registry"}
+NOT_METHODS = {"__init__", "base", "choice", "composite", "registry"}
 _WORDS = {
     float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",
     int: "a whole number",
@@ -25,16 +29,28 @@ def known_methods() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.py") if file.stem not in NOT_METHODS)
 
 
-def source_file(name: str) -> Path:
-    """The file that defines the method. Raises UserError on an unknown name."""
-    if name not in known_methods():
+def is_known(name: str) -> bool:
+    """Whether a method, or each of two joined ones, has this name."""
+    return set(name.split(JOINT, 1)) <= set(known_methods())
+
+
+def source_files(name: str) -> list[Path]:
+    """The file that defines the method, or the files of two joined ones. Raises UserError on an unknown name."""
+    if not is_known(name):
         raise UserError(f"unknown method {name!r}; known: {', '.join(known_methods())}")
-    return FOLDER / f"{name}.py"
+    return [FOLDER / f"{part}.py" for part in name.split(JOINT, 1)]
 
 
 def method_class(name: str) -> type[Method]:
-    """The method's class; imports that one file only. Raises UserError on an unknown name."""
-    return import_module(f"manu.unlearning.{source_file(name).stem}").METHOD
+    """The method's class; imports its own files only. Raises UserError on an unknown name."""
+    classes = [import_module(f"manu.unlearning.{file.stem}").METHOD for file in source_files(name)]
+    return classes[0] if len(classes) == 1 else composite_class(*classes)
+
+
+def pruning_class(name: str) -> type[PruningMethod] | None:
+    """The pruning method that a method is or begins with, if any. Raises UserError on an unknown name."""
+    cls = method_class(name)
+    return cls if cls.kind == "pruning" else getattr(cls, "prunes", None)
 
 
 def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:

@@ -1,0 +1,41 @@
+"""Two methods one after the other, `<pruning>+<training>`: prune, then train with the pruned neurons held at zero."""
+
+from dataclasses import MISSING, fields, make_dataclass
+from functools import cache
+from typing import get_type_hints
+
+from manu.errors import UserError
+from manu.unlearning.base import PruningMethod, TrainingMethod
+
+JOINT = "+"
+
+
+@cache
+def composite_class(pruning: type[PruningMethod], training: type[TrainingMethod]) -> type[TrainingMethod]:
+    """A training method with the settings of both; `pruning` is the pruning method that comes first.
+
+    Raises UserError when the two are of other kinds or share the name of a setting.
+    """
+    if (pruning.kind, training.kind) != ("pruning", "training"):
+        raise UserError(f"only <pruning>{JOINT}<training> can be joined, not {pruning.kind}{JOINT}{training.kind}")
+    own, types = fields(pruning), get_type_hints(pruning)
+    twice = {field.name for field in own} & {field.name for field in fields(training)}
+    if twice:
+        raise UserError(f"both methods have the setting {sorted(twice)[0]!r}: they cannot be joined")
+
+    def first(self) -> PruningMethod:
+        return pruning(**{field.name: getattr(self, field.name) for field in own})
+
+    def check(self) -> None:
+        training.__post_init__(self)
+        first(self)  # checks its own settings
+
+    joined = make_dataclass(
+        f"{pruning.__name__}{training.__name__}",
+        [(f.name, types[f.name]) if f.default is MISSING else (f.name, types[f.name], f.default) for f in own],
+        bases=(training,),
+        namespace={"pruning": property(first), "__post_init__": check, "prunes": pruning, "__doc__": __doc__},
+        frozen=True,
+        kw_only=True,
+    )
+    return joined

@@ -1,0 +1,40 @@
+"""Recovery: a light retraining that brings back what an edit has damaged; alone, or after pruning (`manu+recover`)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from manu.training.answers import answer_cross_entropy
+from manu.unlearning.base import Batch, TrainingMethod, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recover(TrainingMethod):
+    """The lightweight retraining of the project's brief, in two forms: with weight 0 on retain data alone, else
+    guarded, as training on other people brings the forgotten back (docs/method.md#recover).
+
+    weight: of the guard; cap: nats per answer token up to which the forget answers are pushed, and no further.
+    """
+
+    needs_retain: ClassVar[bool] = True
+
+    modalities: tuple[str, ...] = ("multimodal", "text")
+    weight: float = 1.0
+    cap: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.weight >= 0, "weight", self.weight, "0 (retain data alone) or more")
+        require(self.cap > 0, "cap", self.cap, "above 0")
+
+    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+        """L = CE(D_r) + weight * max(0, cap - CE(D_f))."""
+        kept = answer_cross_entropy(model, retain)
+        if self.weight == 0:
+            return kept
+        return kept + self.weight * torch.relu(self.cap - answer_cross_entropy(model, forget))
+
+
+METHOD = Recover
