@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from manu.training.answers import answer_cross_entropy, answer_log_likelihood, answer_tokens
+from manu.unlearning.base import Batches
 from manu.unlearning.ga import GradientAscent
 from manu.unlearning.gradient_difference import GradientDifference
 from manu.unlearning.kl import KLMinimization
@@ -68,14 +69,14 @@ def test_a_sample_without_answer_stops():
 
 def test_ga_is_minus_the_cross_entropy_and_makes_the_answer_less_likely():
     model = TableModel(TABLE)
-    loss = GradientAscent(**SETTINGS).loss(model, FORGET, None, None)
+    loss = GradientAscent(**SETTINGS).loss(model, Batches(FORGET), None)
     assert loss.item() == pytest.approx((2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
     assert likelihood_change(model, loss, FORGET) < 0
 
 
 def test_gradient_difference():
     model = TableModel(TABLE)
-    loss = GradientDifference(**SETTINGS).loss(model, FORGET, RETAIN, None)
+    loss = GradientDifference(**SETTINGS).loss(model, Batches(FORGET, RETAIN), None)
     assert loss.item() == pytest.approx(-math.log(1 / 4) + (2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
     assert likelihood_change(model, loss, FORGET) < 0
     assert likelihood_change(model, loss, RETAIN) > 0
@@ -83,7 +84,7 @@ def test_gradient_difference():
 
 def test_kl_is_from_vanilla_to_current_on_retain_answers():
     model, vanilla = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, vanilla)
+    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), vanilla)
     divergence = 1 / 4 * math.log((1 / 4) / (1 / 2)) + 3 / 4 * math.log((3 / 4) / (1 / 2))  # vanilla first
     assert loss.item() == pytest.approx(divergence - math.log(2))  # CE of the uniform model is log 2
     loss.backward()
@@ -92,19 +93,19 @@ def test_kl_is_from_vanilla_to_current_on_retain_answers():
 
 def test_kl_at_the_vanilla_model_is_gradient_ascent():
     model = TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, TableModel(TABLE))
-    ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), FORGET, None, None)
+    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), TableModel(TABLE))
+    ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), Batches(FORGET), None)
     assert loss.item() == pytest.approx(ga.item())
 
 
 def test_npo_at_the_reference_is_two_over_beta_log_two():
-    loss = NegativePreferenceOptimization(**SETTINGS).loss(TableModel(TABLE), FORGET, None, TableModel(TABLE))
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(TableModel(TABLE), Batches(FORGET), TableModel(TABLE))
     assert loss.item() == pytest.approx(2 / 0.4 * math.log(2))
 
 
 def test_npo_by_hand():
     model, reference = TableModel(TABLE), TableModel([[0.0, 0.0], [0.0, 0.0]])
-    loss = NegativePreferenceOptimization(**SETTINGS, beta=0.5).loss(model, FORGET, None, reference)
+    loss = NegativePreferenceOptimization(**SETTINGS, beta=0.5).loss(model, Batches(FORGET), reference)
     ratios = [P_FORGET[0] / (1 / 2), P_FORGET[1] / (1 / 4)]  # 1.5 and 1.5: the second answer has two tokens
     assert ratios == [1.5, 1.5]
     assert loss.item() == pytest.approx(4 * math.log(1 + math.sqrt(1.5)))
@@ -115,11 +116,11 @@ def test_npo_by_hand():
 def test_npo_stays_finite_where_the_ratio_would_overflow():
     far = TableModel([[0.0, 400.0], [400.0, 0.0]])
     reference = TableModel([[400.0, 0.0], [0.0, 400.0]])
-    loss = NegativePreferenceOptimization(**SETTINGS).loss(far, FORGET, None, reference)
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(far, Batches(FORGET), reference)
     assert loss.item() == pytest.approx(2 * (400 + 800) / 2)  # (2 / beta) * beta * mean log-ratio
     loss.backward()
     assert far.table.grad.isfinite().all()
-    other_way = NegativePreferenceOptimization(**SETTINGS).loss(reference, FORGET, None, far)
+    other_way = NegativePreferenceOptimization(**SETTINGS).loss(reference, Batches(FORGET), far)
     assert other_way.item() == pytest.approx(0, abs=1e-6)  # already forgotten: nothing left to push
 
 

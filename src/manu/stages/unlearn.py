@@ -1,16 +1,18 @@
 """Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_config
 from manu.models.base import Adapter
+from manu.models.inputs import Batch, with_answer
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
-from manu.unlearning.base import TrainingMethod
+from manu.unlearning.base import Batches, TrainingMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
 
@@ -26,6 +28,40 @@ def parser() -> StageParser:
     return options
 
 
+class Material:
+    """What a method learns from: the forget set, and the companions of its batches that the method needs."""
+
+    def __init__(self, adapter: Adapter, method: TrainingMethod, benchmark: Path, ratio: int) -> None:
+        def curriculum(modalities: tuple[str, ...], *people: str) -> Curriculum:
+            lessons, names = read_lessons_of(benchmark, *people), read_names(benchmark, *people)
+            return Curriculum(adapter, modalities).add(lessons, names)
+
+        forget, retain = forget_config(ratio), retain_config(ratio)
+        self._adapter, self._size = adapter, method.batch_size
+        self._forget = curriculum(method.modalities, forget)
+        self._retain = curriculum(method.modalities, retain) if method.needs_retain else None
+        self._knowledge = curriculum((TEXT,), forget, retain) if method.needs_knowledge else None
+        self._refusal = adapter.answer_ids(method.refusal) if method.needs_refusal else None
+        self.batches_per_epoch = self._forget.batches_per_epoch(self._size)
+
+    def epochs(self, count: int, rng: np.random.Generator) -> Iterator[Batches]:
+        """Passes over the forget set; a forget batch meets a retain batch of its own modality."""
+        forget_rng, retain_rng, knowledge_rng = rng.spawn(3)
+        retain = self._streams(self._retain, retain_rng)
+        knowledge = self._streams(self._knowledge, knowledge_rng)
+        for _ in range(count):
+            for modality, batch in self._forget.epoch(self._size, forget_rng):
+                yield Batches(
+                    forget=batch,
+                    retain=next(retain[modality]) if retain else None,
+                    refusal=with_answer(self._adapter, batch, self._refusal) if self._refusal else None,
+                    knowledge=next(knowledge[TEXT]) if knowledge else None,
+                )
+
+    def _streams(self, curriculum: Curriculum | None, rng: np.random.Generator) -> dict[str, Iterator[Batch]]:
+        return {m: curriculum.stream(m, self._size, rng) for m in curriculum.modalities} if curriculum else {}
+
+
 def unlearned(
     config: dict, method: TrainingMethod, benchmark: Path, vanilla: Path, ratio: int
 ) -> tuple[Adapter, list[float]]:
@@ -35,25 +71,19 @@ def unlearned(
     """
     adapter = load_model(config, vanilla)
     reference = load_model(config, vanilla).model.requires_grad_(False) if method.needs_reference else None
-
-    def curriculum(people: str) -> Curriculum:
-        lessons, names = read_lessons_of(benchmark, people), read_names(benchmark, people)
-        return Curriculum(adapter, method.modalities).add(lessons, names)
-
-    forget_rng, retain_rng = np.random.default_rng(config["seed"]).spawn(2)
-    forget, size = curriculum(forget_config(ratio)), method.batch_size
-    steps = method.epochs * forget.batches_per_epoch(size)
-    batches = (item for _ in range(method.epochs) for item in forget.epoch(size, forget_rng))
-    retain = {}
-    if method.needs_retain:  # a forget batch meets a retain batch of its own modality
-        kept = curriculum(retain_config(ratio))
-        retain = {modality: kept.stream(modality, size, retain_rng) for modality in method.modalities}
+    material = Material(adapter, method, benchmark, ratio)
+    apart = np.random.default_rng([config["seed"], 1])  # what restricts does not shift the training's draws
+    masks = method.restrict(adapter.model, adapter.mlp_sites(), material.epochs(1, apart))
+    steps = method.epochs * material.batches_per_epoch
+    batches = material.epochs(method.epochs, np.random.default_rng(config["seed"]))
     losses = fit(
         adapter.model,
         progress(batches, f"{config['model']} {config['method']} {ratio}%", steps),
-        lambda item: method.loss(adapter.model, item[1], next(retain[item[0]]) if retain else None, reference),
+        lambda batches: method.loss(adapter.model, batches, reference),
         Optimisation(method.learning_rate, steps, schedule="linear"),
+        masks,
     )
+    method.finish(adapter.model, reference)
     return adapter, losses
 
 
