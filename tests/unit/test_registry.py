@@ -14,8 +14,8 @@ TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
 
 def test_every_file_defines_one_frozen_method():
     assert known_methods() == [
-        "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_released", "npo", "prompting",
-        "random_neurons",
+        "dpo", "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_released", "mmunlearner", "npo",
+        "prompting", "random_neurons", "rmu", "task_arithmetic", "undial",
     ]  # fmt: skip
     for name in known_methods():
         cls = method_class(name)
@@ -52,8 +52,8 @@ def test_settings_arrive():
         (
             "manuu",
             {},
-            "unknown method 'manuu'; known: ga, gradient_difference, kl, largest_activation, "
-                "manu, manu_released, npo, prompting, random_neurons",
+            "unknown method 'manuu'; known: dpo, ga, gradient_difference, kl, largest_activation, manu, "
+            "manu_released, mmunlearner, npo, prompting, random_neurons, rmu, task_arithmetic, undial",
         ),
         ("base", {}, "unknown method 'base'"),
         ("npo", TRAINING | {"betta": 1}, "method 'npo': unknown setting 'betta'; known: batch_size, beta, epochs"),
@@ -67,6 +67,11 @@ def test_settings_arrive():
         ("ga", TRAINING | {"modalities": ["audio"]}, "modalities: unknown 'audio'; known: multimodal, text"),
         ("ga", TRAINING | {"modalities": []}, "modalities: []; needed: one or more of multimodal, text"),
         ("npo", TRAINING | {"beta": 0}, "beta: 0.0; needed: above 0"),
+        ("dpo", TRAINING | {"refusal": " "}, "method 'dpo': refusal: ' '; needed: a sentence"),
+        ("rmu", TRAINING | {"depth": 1}, "method 'rmu': depth: 1.0; needed: between 0 and 1"),
+        ("undial", TRAINING | {"gamma": 0}, "method 'undial': gamma: 0.0; needed: above 0"),
+        ("mmunlearner", TRAINING | {"threshold": 0}, "method 'mmunlearner': threshold: 0.0; needed: above 0"),
+        ("task_arithmetic", TRAINING | {"scaling": -1}, "method 'task_arithmetic': scaling: -1.0; needed: above 0"),
         ("manu", {"prune_ratio": 100}, "method 'manu': prune_ratio: 100.0; needed: from 1 to 99 percent"),
         ("manu", {"prune_ratio": 10, "pooling": "median"}, "pooling: unknown 'median'; known: mean, last, max"),
         ("manu", {"prune_ratio": 10, "ranking": "all"}, "ranking: unknown 'all'; known: global, part, layer"),

@@ -20,7 +20,7 @@ class Batches:
     """What a method sees in one step; what it does not need is None.
 
     forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
-    questions and pictures of `forget`, each answered by the method's refusal. knowledge: text questions about everybody.
+    questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
     """
 
     forget: Batch
