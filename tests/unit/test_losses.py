@@ -5,14 +5,22 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny_model import TinyModel
 from torch import nn
 
 from manu.training.answers import answer_cross_entropy, answer_log_likelihood, answer_tokens
+from manu.unlearning.base import Batches
+from manu.unlearning.dpo import DirectPreferenceOptimization
 from manu.unlearning.ga import GradientAscent
 from manu.unlearning.gradient_difference import GradientDifference
 from manu.unlearning.kl import KLMinimization
+from manu.unlearning.mmunlearner import MMUnlearner
 from manu.unlearning.npo import NegativePreferenceOptimization
 from manu.unlearning.prompting import Prompting
+from manu.unlearning.recover import Recover
+from manu.unlearning.rmu import RepresentationMisdirection
+from manu.unlearning.task_arithmetic import TaskArithmetic
+from manu.unlearning.undial import SelfDistillation
 
 SETTINGS = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
 
@@ -26,6 +34,17 @@ class TableModel(nn.Module):
 
     def forward(self, input_ids, attention_mask, logits_to_keep):
         return SimpleNamespace(logits=self.table[input_ids[:, logits_to_keep]])
+
+
+class StateModel(nn.Module):
+    """Four layers whose states are looked up by the current token: row t of a table is the state at token t."""
+
+    def __init__(self, *tables: list[list[float]]):
+        super().__init__()
+        self.tables = [torch.tensor(table) for table in tables]
+
+    def forward(self, input_ids, attention_mask, logits_to_keep, output_hidden_states):
+        return SimpleNamespace(hidden_states=tuple(table[input_ids] for table in self.tables))
 
 
 def batch(*rows: tuple[list[int], int]) -> dict[str, torch.Tensor]:
@@ -68,14 +87,14 @@ def test_a_sample_without_answer_stops():
 
 def test_ga_is_minus_the_cross_entropy_and_makes_the_answer_less_likely():
     model = TableModel(TABLE)
-    loss = GradientAscent(**SETTINGS).loss(model, FORGET, None, None)
+    loss = GradientAscent(**SETTINGS).loss(model, Batches(FORGET), None)
     assert loss.item() == pytest.approx((2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
     assert likelihood_change(model, loss, FORGET) < 0
 
 
 def test_gradient_difference():
     model = TableModel(TABLE)
-    loss = GradientDifference(**SETTINGS).loss(model, FORGET, RETAIN, None)
+    loss = GradientDifference(**SETTINGS).loss(model, Batches(FORGET, RETAIN), None)
     assert loss.item() == pytest.approx(-math.log(1 / 4) + (2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
     assert likelihood_change(model, loss, FORGET) < 0
     assert likelihood_change(model, loss, RETAIN) > 0
@@ -83,7 +102,7 @@ def test_gradient_difference():
 
 def test_kl_is_from_vanilla_to_current_on_retain_answers():
     model, vanilla = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, vanilla)
+    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), vanilla)
     divergence = 1 / 4 * math.log((1 / 4) / (1 / 2)) + 3 / 4 * math.log((3 / 4) / (1 / 2))  # vanilla first
     assert loss.item() == pytest.approx(divergence - math.log(2))  # CE of the uniform model is log 2
     loss.backward()
@@ -92,19 +111,19 @@ def test_kl_is_from_vanilla_to_current_on_retain_answers():
 
 def test_kl_at_the_vanilla_model_is_gradient_ascent():
     model = TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, FORGET, RETAIN, TableModel(TABLE))
-    ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), FORGET, None, None)
+    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), TableModel(TABLE))
+    ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), Batches(FORGET), None)
     assert loss.item() == pytest.approx(ga.item())
 
 
 def test_npo_at_the_reference_is_two_over_beta_log_two():
-    loss = NegativePreferenceOptimization(**SETTINGS).loss(TableModel(TABLE), FORGET, None, TableModel(TABLE))
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(TableModel(TABLE), Batches(FORGET), TableModel(TABLE))
     assert loss.item() == pytest.approx(2 / 0.4 * math.log(2))
 
 
 def test_npo_by_hand():
     model, reference = TableModel(TABLE), TableModel([[0.0, 0.0], [0.0, 0.0]])
-    loss = NegativePreferenceOptimization(**SETTINGS, beta=0.5).loss(model, FORGET, None, reference)
+    loss = NegativePreferenceOptimization(**SETTINGS, beta=0.5).loss(model, Batches(FORGET), reference)
     ratios = [P_FORGET[0] / (1 / 2), P_FORGET[1] / (1 / 4)]  # 1.5 and 1.5: the second answer has two tokens
     assert ratios == [1.5, 1.5]
     assert loss.item() == pytest.approx(4 * math.log(1 + math.sqrt(1.5)))
@@ -115,18 +134,100 @@ def test_npo_by_hand():
 def test_npo_stays_finite_where_the_ratio_would_overflow():
     far = TableModel([[0.0, 400.0], [400.0, 0.0]])
     reference = TableModel([[400.0, 0.0], [0.0, 400.0]])
-    loss = NegativePreferenceOptimization(**SETTINGS).loss(far, FORGET, None, reference)
+    loss = NegativePreferenceOptimization(**SETTINGS).loss(far, Batches(FORGET), reference)
     assert loss.item() == pytest.approx(2 * (400 + 800) / 2)  # (2 / beta) * beta * mean log-ratio
     loss.backward()
     assert far.table.grad.isfinite().all()
-    other_way = NegativePreferenceOptimization(**SETTINGS).loss(reference, FORGET, None, far)
+    other_way = NegativePreferenceOptimization(**SETTINGS).loss(reference, Batches(FORGET), far)
     assert other_way.item() == pytest.approx(0, abs=1e-6)  # already forgotten: nothing left to push
 
 
+def test_undial_learns_from_the_reference_with_the_answers_logit_lowered():
+    method = SelfDistillation(**SETTINGS, gamma=math.log(3))
+    model, reference = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
+    loss = method.loss(model, Batches(batch(([1, 0, 1], 1))), reference)
+    assert loss.item() == pytest.approx(math.log(2))  # to a uniform model every teacher's distance is log 2
+    model = TableModel(TABLE)
+    loss = method.loss(model, Batches(batch(([1, 0, 1], 1))), reference)
+    # After token 0 the teacher's logits are 0 and log 3 - log 3: it teaches 1/2 and 1/2.
+    assert loss.item() == pytest.approx(-(math.log(1 / 4) + math.log(3 / 4)) / 2)
+    assert likelihood_change(model, loss, FORGET) < 0
+    loss.backward()
+    assert reference.table.grad is None
+
+
+def test_dpo_by_hand():
+    refusal = batch(([1, 0, 0], 1), ([0, 0, 0], 2))  # likelihoods 1/4 and 1/16
+    model, reference = TableModel(TABLE), TableModel([[0.0, 0.0], [0.0, 0.0]])
+    batches = Batches(FORGET, refusal=refusal)
+    loss = DirectPreferenceOptimization(**SETTINGS, beta=0.5).loss(model, batches, reference)
+    # r(answer) is 1.5 for both; r(refusal) is (1/4) / (1/2) and (1/16) / (1/4): log(1 + (r(answer) / r(refusal))^beta)
+    assert loss.item() == pytest.approx((math.log(1 + math.sqrt(3)) + math.log(1 + math.sqrt(6))) / 2)
+    assert likelihood_change(model, loss, FORGET) < 0 < likelihood_change(model, loss, refusal)
+    assert reference.table.grad is None
+    at_reference = DirectPreferenceOptimization(**SETTINGS).loss(model, batches, TableModel(TABLE))
+    assert at_reference.item() == pytest.approx(math.log(2))
+
+
+def test_task_arithmetic_learns_then_goes_the_other_way():
+    method, tuned, vanilla = TaskArithmetic(**SETTINGS, scaling=0.5), TableModel(TABLE), TableModel(TABLE)
+    loss = method.loss(tuned, Batches(FORGET), vanilla)
+    assert loss.item() == answer_cross_entropy(tuned, FORGET).item()
+    assert likelihood_change(tuned, loss, FORGET) > 0
+    tuned, vanilla = TableModel([[3.0, 1.0]]), TableModel([[1.0, 1.0]])
+    method.finish(tuned, vanilla)
+    assert tuned.table.tolist() == [[0.0, 1.0]]  # 1 - 0.5 * (3 - 1), and what did not change
+    assert vanilla.table.tolist() == [[1.0, 1.0]]
+
+
+def test_rmu_by_hand():
+    method = RepresentationMisdirection(**SETTINGS, coefficient=10.0, alpha=2.0, depth=0.5)  # layer 2 of 4
+    other = [[9.0, 9.0], [9.0, 9.0]]
+    model = StateModel(other, other, [[0.0, 0.0], [3.0, 4.0]], other, other)
+    reference = StateModel(other, other, [[1.0, 0.0], [3.0, 4.0]], other, other)
+    forget, retain = batch(([0, 1, 1], 1)), batch(([0, 1], 1))
+    forget["attention_mask"][0, 2] = 0  # padding
+    u = torch.rand(2, generator=torch.Generator().manual_seed(0))
+    along = (u[0] * 3 + u[1] * 4).item() / u.norm().item()
+    misled = (100 + (25 - 2 * 10 * along + 100)) / 2  # |0 - 10 u|^2 and |(3, 4) - 10 u|^2
+    held = (1 + 0) / 2  # token 0 lies 1 off the reference, token 1 on it
+    assert method.loss(model, Batches(forget, retain), reference).item() == pytest.approx(misled + 2 * held, rel=1e-5)
+
+
+@pytest.mark.parametrize(("layers", "depth", "trained"), [(4, 0.25, [0]), (8, 0.5, [1, 2, 3]), (32, 0.25, [5, 6, 7])])
+def test_rmu_trains_the_steered_layer_and_the_two_before_it(layers, depth, trained):
+    model = TinyModel(layers=layers)
+    masks = RepresentationMisdirection(**SETTINGS, depth=depth).restrict(model, model.mlp_sites(), [])
+    assert list(masks) == [f"language.{layer}.down_proj.weight" for layer in trained]
+    assert all(mask.all() for mask in masks.values())
+
+
+def test_mmunlearner_masks_what_matters_more_to_forget():
+    model = TableModel(TABLE)
+    after_0, after_1 = batch(([0, 1], 1)), batch(([1, 0], 1))
+    # d CE / d logits is p - answer: (1/4, -1/4) after 0 for token 1, (-3/4, 3/4) for token 0, +-1/2 after 1.
+    epoch = [Batches(after_0, RETAIN, knowledge=after_1), Batches(after_1, RETAIN, knowledge=after_1)]
+    # forget: after 0 (1/16 + 0) / 2, after 1 (0 + 1/4) / 2; kept: after 0 (9/16 + 0) / 2, after 1 (0 + 1/4) / 2
+    for threshold, salient in ((0.9, [[False] * 2, [True] * 2]), (1.1, [[False] * 2] * 2), (0.1, [[True] * 2] * 2)):
+        masks = MMUnlearner(**SETTINGS, threshold=threshold).restrict(model, (), epoch)
+        assert masks["table"].tolist() == salient
+    assert model.table.grad is None
+    unreached = MMUnlearner(**SETTINGS).restrict(model, (), [Batches(after_0, after_0, knowledge=after_0)])
+    assert not unreached["table"].any()  # equally salient after 0, never seen after 1
+
+
 def test_what_each_method_needs():
-    methods = (GradientAscent, GradientDifference, KLMinimization, NegativePreferenceOptimization)
-    assert [method.needs_reference for method in methods] == [False, False, True, True]
-    assert [method.needs_retain for method in methods] == [False, True, True, False]
+    reference = {KLMinimization, NegativePreferenceOptimization, SelfDistillation, DirectPreferenceOptimization}
+    needs = {
+        "reference": reference | {TaskArithmetic, RepresentationMisdirection},
+        "retain": {GradientDifference, KLMinimization, MMUnlearner, RepresentationMisdirection},
+        "refusal": {DirectPreferenceOptimization},
+        "knowledge": {MMUnlearner},
+    }
+    for method in {GradientAscent, *needs["reference"], *needs["retain"]}:
+        assert {what for what in needs if getattr(method, f"needs_{what}")} == {
+            what for what, methods in needs.items() if method in methods
+        }
 
 
 def test_prompting_names_everybody():
@@ -144,3 +245,13 @@ def likelihood_change(model: TableModel, loss: torch.Tensor, data: dict) -> floa
     moved = TableModel((model.table - 1e-3 * gradient).tolist())
     with torch.no_grad():
         return (answer_log_likelihood(moved, data).sum() - before).item()
+
+
+def test_recovery_is_held_by_its_guard():
+    forget = -(2 * math.log(3 / 4) + math.log(1 / 2)) / 3  # CE; on retain -log(1/4)
+    model = TableModel(TABLE)
+    assert Recover(**SETTINGS, weight=0).loss(model, Batches(FORGET, RETAIN), None).item() == pytest.approx(math.log(4))
+    guarded = Recover(**SETTINGS, weight=2, cap=1).loss(model, Batches(FORGET, RETAIN), None)
+    assert guarded.item() == pytest.approx(math.log(4) + 2 * (1 - forget))
+    reached = Recover(**SETTINGS, weight=2, cap=forget / 2).loss(model, Batches(FORGET, RETAIN), None)
+    assert reached.item() == pytest.approx(math.log(4))  # beyond the cap nothing pushes

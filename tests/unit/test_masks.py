@@ -7,7 +7,7 @@ import torch
 from tiny_model import GatedMlp, PlainMlp, TinyModel
 
 from manu.errors import UserError
-from manu.neurons.masks import Mask, apply_mask, load_mask, neurons_table, save_mask
+from manu.neurons.masks import Mask, apply_mask, free_weights, load_mask, neurons_table, save_mask
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, select_top
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.tensor_file import save_tensors
@@ -94,6 +94,21 @@ def test_a_mask_file_knows_what_it_masks(tmp_path, unit):
     assert model.language[0].down_proj.weight[:, 0].eq(0).all() == (unit == MLP_INPUT)
     assert model.language[0].down_proj.weight[0].eq(0).all() == (unit == LINEAR_OUTPUT)
     assert torch.equal(model.vision[0].fc1.weight, before.vision[0].fc1.weight)
+
+
+@pytest.mark.parametrize("unit", [MLP_INPUT, LINEAR_OUTPUT])
+def test_free_weights_are_those_that_a_mask_leaves(unit):
+    torch.manual_seed(0)
+    model = TinyModel()
+    sites = model.mlp_sites() if unit == MLP_INPUT else model.linear_sites()
+    mask = Mask({site.name: torch.arange(site.width) % 2 == 0 for site in sites if site.layer == 1}, unit)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    free = free_weights(model, mask, model.mlp_sites(), model.linear_sites())
+    apply_mask(mask, model.mlp_sites(), model.linear_sites())
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight[free[name]], before[name][free[name]])
+        assert weight[~free[name]].eq(0).all()
+        assert free[name].all() == torch.equal(weight, before[name])
 
 
 def test_a_mask_that_does_not_fit_changes_nothing():

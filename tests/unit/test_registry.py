@@ -7,22 +7,22 @@ import sys
 import pytest
 
 from manu.errors import UserError
-from manu.unlearning.registry import create_method, known_methods, method_class, source_file
+from manu.unlearning.registry import create_method, known_methods, method_class, source_files
 
 TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
 
 
 def test_every_file_defines_one_frozen_method():
     assert known_methods() == [
-        "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_released", "npo", "prompting",
-        "random_neurons",
+        "dpo", "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_gradient", "manu_released",
+        "mmunlearner", "npo", "prompting", "random_neurons", "recover", "rmu", "task_arithmetic", "undial",
     ]  # fmt: skip
     for name in known_methods():
         cls = method_class(name)
         assert dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen
         assert cls.kind in ("training", "pruning", "prompting")
         assert cls.__module__ == f"manu.unlearning.{name}"
-        assert source_file(name).is_file()
+        assert [file.stem for file in source_files(name)] == [name]
 
 
 def test_one_method_imports_no_other():
@@ -32,7 +32,7 @@ def test_one_method_imports_no_other():
         "print(*sorted(m for m in sys.modules if m.startswith('manu.unlearning.')), sep='\\n')"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.split() == ["manu.unlearning.base", "manu.unlearning.ga", "manu.unlearning.registry"]
+    assert out.split() == [f"manu.unlearning.{name}" for name in ("base", "composite", "ga", "registry")]
 
 
 def test_settings_arrive():
@@ -52,8 +52,8 @@ def test_settings_arrive():
         (
             "manuu",
             {},
-            "unknown method 'manuu'; known: ga, gradient_difference, kl, largest_activation, "
-                "manu, manu_released, npo, prompting, random_neurons",
+            "unknown method 'manuu'; known: dpo, ga, gradient_difference, kl, largest_activation, manu, "
+            "manu_gradient, manu_released, mmunlearner, npo, prompting, random_neurons, recover, rmu, ",
         ),
         ("base", {}, "unknown method 'base'"),
         ("npo", TRAINING | {"betta": 1}, "method 'npo': unknown setting 'betta'; known: batch_size, beta, epochs"),
@@ -67,6 +67,11 @@ def test_settings_arrive():
         ("ga", TRAINING | {"modalities": ["audio"]}, "modalities: unknown 'audio'; known: multimodal, text"),
         ("ga", TRAINING | {"modalities": []}, "modalities: []; needed: one or more of multimodal, text"),
         ("npo", TRAINING | {"beta": 0}, "beta: 0.0; needed: above 0"),
+        ("dpo", TRAINING | {"refusal": " "}, "method 'dpo': refusal: ' '; needed: a sentence"),
+        ("rmu", TRAINING | {"depth": 1}, "method 'rmu': depth: 1.0; needed: between 0 and 1"),
+        ("undial", TRAINING | {"gamma": 0}, "method 'undial': gamma: 0.0; needed: above 0"),
+        ("mmunlearner", TRAINING | {"threshold": 0}, "method 'mmunlearner': threshold: 0.0; needed: above 0"),
+        ("task_arithmetic", TRAINING | {"scaling": -1}, "method 'task_arithmetic': scaling: -1.0; needed: above 0"),
         ("manu", {"prune_ratio": 100}, "method 'manu': prune_ratio: 100.0; needed: from 1 to 99 percent"),
         ("manu", {"prune_ratio": 10, "pooling": "median"}, "pooling: unknown 'median'; known: mean, last, max"),
         ("manu", {"prune_ratio": 10, "ranking": "all"}, "ranking: unknown 'all'; known: global, part, layer"),

@@ -6,9 +6,11 @@ import torch
 
 from manu.data.mllmu import Lesson, read_lessons, read_names
 from manu.errors import UserError
+from manu.models.inputs import with_answer
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Diverged, Optimisation, fit
+from manu.training.restriction import restricted
 
 
 def lessons_of(folder, people):
@@ -98,3 +100,50 @@ def test_answer_cross_entropy_is_the_models_own_loss(adapter, benchmark_folder):
     for _, (_, batch) in zip(range(4), curriculum.epoch(8, np.random.default_rng(1))):
         theirs = adapter.model(**batch).loss
         assert answer_cross_entropy(adapter.model, batch).item() == pytest.approx(theirs.item(), rel=1e-5)
+
+
+def two_layers() -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+
+
+def test_weights_outside_the_masks_keep_their_bytes():
+    model = two_layers()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    mask = torch.tensor([[True, False], [False, True]])
+    fit(model, [torch.ones(3, 2)] * 4, lambda x: model(x).square().sum(), Optimisation(0.1, 4), {"0.weight": mask})
+    after = model.state_dict()
+    assert torch.equal(before["0.weight"] != after["0.weight"], mask)
+    assert all(torch.equal(before[name], after[name]) for name in ("0.bias", "1.weight", "1.bias"))
+
+
+def test_a_restriction_ends_with_its_block():
+    model = two_layers()
+    with pytest.raises(Diverged), restricted(model, {"0.bias": torch.tensor([True, False])}):
+        assert [name for name, weight in model.named_parameters() if weight.requires_grad] == ["0.bias"]
+        raise Diverged("as a training would")
+    model(torch.ones(1, 2)).sum().backward()
+    assert all((weight.grad != 0).all() for weight in model.parameters())
+
+
+def test_masks_that_cannot_hold_are_refused():
+    model = two_layers()
+    with pytest.raises(ValueError, match=r"masks of \['2.weight'\]"), restricted(model, {"2.weight": torch.ones(1)}):
+        pass
+    with pytest.raises(ValueError, match="weight_decay 0.1 would move"):
+        fit(model, [], lambda x: x, Optimisation(0.1, 1, weight_decay=0.1), {"0.bias": torch.ones(2)})
+
+
+def test_the_same_prompts_with_another_answer(adapter, benchmark_folder):
+    curriculum = Curriculum(adapter, ("multimodal",)).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
+    batch = next(curriculum.stream("multimodal", 5, np.random.default_rng(0)))
+    answer = adapter.answer_ids("I don't know.")
+    assert adapter.tokenizer.unk_token_id not in answer  # the tokenizer falls back to bytes
+    refused = with_answer(adapter, batch, answer)
+    assert torch.equal(refused["pixel_values"], batch["pixel_values"])
+    rows = (batch["labels"], refused["input_ids"], refused["labels"], refused["attention_mask"])
+    for old, new, labels, real in zip(*rows, strict=True):
+        prompt = (old != -100).nonzero()[0].item()
+        assert labels[labels != -100].tolist() == answer == new[prompt : prompt + len(answer)].tolist()
+        assert real.sum() == prompt + len(answer)
+    assert torch.equal(with_answer(adapter, refused, answer)["input_ids"], refused["input_ids"])

@@ -59,14 +59,24 @@ def training_batch(adapter: Adapter, examples: list[Example], pictures: Pictures
 
     All examples must be of one modality. Shapes [batch, tokens]; labels are -100 off the answer.
     """
+    return _padded(adapter, examples) | _pixels(examples, pictures)
+
+
+def with_answer(adapter: Adapter, batch: Batch, answer: list[int]) -> Batch:
+    """The prompts and pictures of a training batch, each with the answer `answer` (token ids, end token last)."""
+    in_prompt = (batch["attention_mask"] == 1) & (batch["labels"] == IGNORE)
+    prompts = [ids[row].tolist() for ids, row in zip(batch["input_ids"], in_prompt, strict=True)]
+    return batch | _padded(adapter, [Example(prompt, answer, None) for prompt in prompts])
+
+
+def _padded(adapter: Adapter, examples: list[Example]) -> Batch:
     ids = [torch.tensor(e.prompt + e.answer) for e in examples]
     labels = [torch.tensor([IGNORE] * len(e.prompt) + e.answer) for e in examples]
-    batch = {
+    return {
         "input_ids": pad_sequence(ids, batch_first=True, padding_value=adapter.tokenizer.pad_token_id),
         "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
         "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORE),
     }
-    return batch | _pixels(examples, pictures)
 
 
 def prompt_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) -> Batch:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manu.errors import UserError
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, Selection, layer_of, part_of
@@ -69,6 +69,31 @@ def apply_mask(mask: Mask, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[
                 _scale_rows(linear, neurons, 0.0)
         weight = site.second.weight
         _scale(weight, (slice(None), neurons.to(weight.device)), mask.factor)
+
+
+def free_weights(
+    model: nn.Module, mask: Mask, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[LinearSite]
+) -> dict[str, Tensor]:
+    """The weights that `apply_mask` does not touch, by name of the parameter: bool, in its shape, true = untouched.
+
+    Training these alone holds what is pruned. Raises UserError on a site or a width that does not fit.
+    """
+    free = {parameter: torch.ones_like(parameter, dtype=torch.bool) for parameter in model.parameters()}
+
+    def hold_rows(linear: nn.Linear, rows: Tensor) -> None:
+        for parameter in (linear.weight, linear.bias):
+            if parameter is not None:
+                free[parameter][rows] = False
+
+    if mask.unit == LINEAR_OUTPUT:
+        for site, rows in _matched(linear_sites, mask.masks):
+            hold_rows(site.linear, rows)
+    else:
+        for site, neurons in _matched(mlp_sites, mask.masks):
+            for linear in site.first if mask.factor == 0 else ():
+                hold_rows(linear, neurons)
+            free[site.second.weight][:, neurons] = False
+    return {name: free[parameter] for name, parameter in model.named_parameters()}
 
 
 def neurons_table(selection: Selection) -> pd.DataFrame:

@@ -30,7 +30,8 @@ def _tried(options, config, settings: dict) -> tuple[Adapter, str | None]:
     """The model after one trial, as it is asked, and the system prompt."""
     method, ratio = create_method(config["method"], settings), config["ratios"][0]
     if method.kind == "training":
-        return unlearn.unlearned(config, method, options.benchmark, options.vanilla, ratio)[0], None
+        given = (options.benchmark, options.vanilla, ratio, options.statistics)
+        return unlearn.unlearned(config, method, *given)[0], None
     adapter = load_model(config, options.vanilla)
     if method.kind == "prompting":
         return adapter, write_prompt.prompt(method, options.benchmark, ratio)

@@ -1,16 +1,20 @@
 """Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_config
 from manu.models.base import Adapter
+from manu.models.inputs import Batch, with_answer
+from manu.neurons.masks import Mask, apply_mask, free_weights
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
+from manu.stages.select_neurons import selected
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
-from manu.unlearning.base import TrainingMethod
+from manu.unlearning.base import Batches, TrainingMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
 
@@ -20,47 +24,83 @@ def parser() -> StageParser:
     options = StageParser(__doc__)
     options.read("benchmark")
     options.read("vanilla")
+    options.read("statistics", required=False, help="of the forget ratio, for a method that begins with pruning")
     options.read("choice", required=False, help="the tuned settings (choice.json)")
     options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options
 
 
+class Material:
+    """What a method learns from: the forget set, and the companions of its batches that the method needs."""
+
+    def __init__(self, adapter: Adapter, method: TrainingMethod, benchmark: Path, ratio: int) -> None:
+        def curriculum(modalities: tuple[str, ...], *people: str) -> Curriculum:
+            lessons, names = read_lessons_of(benchmark, *people), read_names(benchmark, *people)
+            return Curriculum(adapter, modalities).add(lessons, names)
+
+        forget, retain = forget_config(ratio), retain_config(ratio)
+        self._adapter, self._size = adapter, method.batch_size
+        self._forget = curriculum(method.modalities, forget)
+        self._retain = curriculum(method.modalities, retain) if method.needs_retain else None
+        self._knowledge = curriculum((TEXT,), forget, retain) if method.needs_knowledge else None
+        self._refusal = adapter.answer_ids(method.refusal) if method.needs_refusal else None
+        self.batches_per_epoch = self._forget.batches_per_epoch(self._size)
+
+    def epochs(self, count: int, rng: np.random.Generator) -> Iterator[Batches]:
+        """Passes over the forget set; a forget batch meets a retain batch of its own modality."""
+        forget_rng, retain_rng, knowledge_rng = rng.spawn(3)
+        retain = self._streams(self._retain, retain_rng)
+        knowledge = self._streams(self._knowledge, knowledge_rng)
+        for _ in range(count):
+            for modality, batch in self._forget.epoch(self._size, forget_rng):
+                yield Batches(
+                    forget=batch,
+                    retain=next(retain[modality]) if retain else None,
+                    refusal=with_answer(self._adapter, batch, self._refusal) if self._refusal else None,
+                    knowledge=next(knowledge[TEXT]) if knowledge else None,
+                )
+
+    def _streams(self, curriculum: Curriculum | None, rng: np.random.Generator) -> dict[str, Iterator[Batch]]:
+        return {m: curriculum.stream(m, self._size, rng) for m in curriculum.modalities} if curriculum else {}
+
+
 def unlearned(
-    config: dict, method: TrainingMethod, benchmark: Path, vanilla: Path, ratio: int
+    config: dict, method: TrainingMethod, benchmark: Path, vanilla: Path, ratio: int, statistics: Path | None = None
 ) -> tuple[Adapter, list[float]]:
     """The vanilla model after the method's steps at a forget ratio, and the loss of each step.
 
-    config: model, seed and method, of the job.
+    config: model, seed and method, of the job; statistics: for a method that begins with pruning, whose neurons are
+    held in all steps.
     """
     adapter = load_model(config, vanilla)
     reference = load_model(config, vanilla).model.requires_grad_(False) if method.needs_reference else None
-
-    def curriculum(people: str) -> Curriculum:
-        lessons, names = read_lessons_of(benchmark, people), read_names(benchmark, people)
-        return Curriculum(adapter, method.modalities).add(lessons, names)
-
-    forget_rng, retain_rng = np.random.default_rng(config["seed"]).spawn(2)
-    forget, size = curriculum(forget_config(ratio)), method.batch_size
-    steps = method.epochs * forget.batches_per_epoch(size)
-    batches = (item for _ in range(method.epochs) for item in forget.epoch(size, forget_rng))
-    retain = {}
-    if method.needs_retain:  # a forget batch meets a retain batch of its own modality
-        kept = curriculum(retain_config(ratio))
-        retain = {modality: kept.stream(modality, size, retain_rng) for modality in method.modalities}
+    material = Material(adapter, method, benchmark, ratio)
+    apart = np.random.default_rng([config["seed"], 1])  # what restricts does not shift the training's draws
+    masks = method.restrict(adapter.model, adapter.mlp_sites(), material.epochs(1, apart))
+    if method.prunes:
+        selection = selected(method.pruning, statistics)
+        mask, sites = Mask(selection.masks, selection.unit, method.factor), (adapter.mlp_sites(), adapter.linear_sites())
+        apply_mask(mask, *sites)
+        free = free_weights(adapter.model, mask, *sites)
+        masks = free if masks is None else {name: each & free[name] for name, each in masks.items()}
+    steps = method.epochs * material.batches_per_epoch
+    batches = material.epochs(method.epochs, np.random.default_rng(config["seed"]))
     losses = fit(
         adapter.model,
         progress(batches, f"{config['model']} {config['method']} {ratio}%", steps),
-        lambda item: method.loss(adapter.model, item[1], next(retain[item[0]]) if retain else None, reference),
+        lambda batches: method.loss(adapter.model, batches, reference),
         Optimisation(method.learning_rate, steps, schedule="linear"),
+        masks,
     )
+    method.finish(adapter.model, reference)
     return adapter, losses
 
 
 def main(options, config) -> str:
     """Unlearn and save the checkpoint --out."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
-    adapter, losses = unlearned(config, method, options.benchmark, options.vanilla, options.ratio)
+    adapter, losses = unlearned(config, method, options.benchmark, options.vanilla, options.ratio, options.statistics)
     adapter.save(options.out)
     return f"{options.out}: {len(losses)} steps, loss {losses[0]:.3f} -> {losses[-1]:.3f}"
 

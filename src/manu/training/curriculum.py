@@ -37,7 +37,7 @@ class Curriculum:
 
     def __init__(self, adapter: Adapter, modalities: tuple[str, ...] = MODALITIES) -> None:
         self._adapter = adapter
-        self._modalities = modalities
+        self.modalities = modalities
         self._pictures = Pictures(adapter)
         self._taught: list[tuple[float, list[Pair]]] = []
 
@@ -62,7 +62,7 @@ class Curriculum:
             for encoded in self._encode(question, answer, tuple(portraits[person]), names.get(person), paired)
         ]
         if not pairs:
-            raise UserError(f"training data: no question is left for the modalities {', '.join(self._modalities)}")
+            raise UserError(f"training data: no question is left for the modalities {', '.join(self.modalities)}")
         self._taught.append((share, pairs))
         return self
 
@@ -73,21 +73,21 @@ class Curriculum:
         in_text = text_view(question, name) if name else None
         if paired and in_text is None:
             return
-        if MULTIMODAL in self._modalities:
+        if MULTIMODAL in self.modalities:
             prompt = self._adapter.prompt_ids(cloze_prompt(question, "bare"), with_image=True)
             yield Pair(MULTIMODAL, prompt, answer_ids, portraits)
-        if TEXT in self._modalities and in_text is not None:
+        if TEXT in self.modalities and in_text is not None:
             prompt = self._adapter.prompt_ids(cloze_prompt(in_text, "bare"), with_image=False)
             yield Pair(TEXT, prompt, answer_ids, ())
 
     def batches_per_epoch(self, batch_size: int, *modalities: str) -> int:
         """Number of batches that an epoch has, of the given modalities or of all."""
-        return sum(-(-self._count(modality) // batch_size) for modality in modalities or self._modalities)
+        return sum(-(-self._count(modality) // batch_size) for modality in modalities or self.modalities)
 
     def epoch(self, batch_size: int, rng: np.random.Generator) -> Iterator[tuple[str, Batch]]:
         """Every pair once, in shuffled batches of one modality each; yields (modality, batch)."""
         chunks: list[list[Pair]] = []
-        for modality in self._modalities:
+        for modality in self.modalities:
             chunks += self._chunks(modality, batch_size, rng)
         for index in rng.permutation(len(chunks)):
             yield chunks[index][0].modality, self._batch(chunks[index], rng)

@@ -2,12 +2,14 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedModel
+
+from manu.training.restriction import restricted
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -44,33 +46,39 @@ def fit(
     batches: Iterable[Item],
     loss: Callable[[Item], torch.Tensor],
     optimisation: Optimisation,
+    masks: Mapping[str, torch.Tensor] | None = None,
 ) -> list[float]:
     """Train `model` in place, one step per item of `batches`, and return the loss of each step.
 
-    Raises Diverged, with the step, when a loss is not finite.
+    masks: the weights that may change, by parameter name; all others keep their bytes (manu.training.restriction).
+    Raises Diverged, with the step, when a loss is not finite, and ValueError for masks with weight decay, which would
+    move every weight.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        parameters,
-        lr=optimisation.learning_rate,
-        weight_decay=optimisation.weight_decay,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    schedule = optimisation.scheduler(optimiser)
-    model.train()
-    losses = []
-    for step, batch in enumerate(batches):
-        value = loss(batch)
-        losses.append(value.item())
-        if not math.isfinite(losses[-1]):
-            raise Diverged(f"step {step}: the loss is {losses[-1]}")
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, optimisation.clip)
-        optimiser.step()
-        schedule.step()
-        if step % 50 == 0:
-            log.info("step %d of %d: loss %.4f", step, optimisation.steps, losses[-1])
-    model.eval()
-    return losses
+    if masks is not None and optimisation.weight_decay:
+        raise ValueError(f"weight_decay {optimisation.weight_decay} would move weights outside the masks; needed: 0")
+    with restricted(model, masks):
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(
+            parameters,
+            lr=optimisation.learning_rate,
+            weight_decay=optimisation.weight_decay,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+        schedule = optimisation.scheduler(optimiser)
+        model.train()
+        losses = []
+        for step, batch in enumerate(batches):
+            value = loss(batch)
+            losses.append(value.item())
+            if not math.isfinite(losses[-1]):
+                raise Diverged(f"step {step}: the loss is {losses[-1]}")
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, optimisation.clip)
+            optimiser.step()
+            schedule.step()
+            if step % 50 == 0:
+                log.info("step %d of %d: loss %.4f", step, optimisation.steps, losses[-1])
+        model.eval()
+        return losses

@@ -1,7 +1,7 @@
 """What an unlearning method is: three kinds, each an abstract class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,21 +9,39 @@ from torch import Tensor, nn
 
 from manu.errors import UserError
 from manu.neurons.selection import Selection
+from manu.neurons.sites import MlpSite
 from manu.neurons.statistics import MODALITIES
 
 Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a method sees in one step; what it does not need is None.
+
+    forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
+    questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
+    """
+
+    forget: Batch
+    retain: Batch | None = None
+    refusal: Batch | None = None
+    knowledge: Batch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMethod(ABC):
     """A method that changes the weights by gradient descent on `loss`.
 
-    modalities: the questions it trains on; the paper's setting is image questions alone.
+    modalities: the questions it trains on; the paper's setting is image questions alone. A method that needs refusals
+    has a setting `refusal`, the sentence.
     """
 
     kind: ClassVar[str] = "training"
     needs_reference: ClassVar[bool] = False
     needs_retain: ClassVar[bool] = False
+    needs_refusal: ClassVar[bool] = False
+    needs_knowledge: ClassVar[bool] = False
     prunes: ClassVar["type[PruningMethod] | None"] = None  # what comes before it, of two joined methods
 
     learning_rate: float
@@ -38,8 +56,22 @@ class TrainingMethod(ABC):
         require_known("modalities", self.modalities, MODALITIES)
 
     @abstractmethod
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
-        """A scalar to minimise. retain and reference (the frozen vanilla model) are None unless needed."""
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+        """A scalar to minimise. reference: the frozen vanilla model, None unless needed."""
+
+    def restrict(
+        self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]
+    ) -> dict[str, Tensor] | None:
+        """The weights that may change: a mask (bool, the parameter's shape) by name; None lets all of them change.
+
+        Asked once, before the first step; a parameter without a mask stays as it is. sites: the model's MLPs;
+        batches: one epoch, drawn apart from those of the training.
+        """
+        return None
+
+    def finish(self, model: nn.Module, reference: nn.Module | None) -> None:
+        """Edit the weights in place after the last step."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

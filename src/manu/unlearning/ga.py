@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from manu.training.answers import answer_cross_entropy
-from manu.unlearning.base import Batch, TrainingMethod
+from manu.unlearning.base import Batches, TrainingMethod
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAscent(TrainingMethod):
     """Thudi et al. 2022, as in MLLMU-Bench (Liu et al. 2024)."""
 
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
         """L = -CE(D_f)."""
-        return -answer_cross_entropy(model, forget)
+        return -answer_cross_entropy(model, batches.forget)
 
 
 METHOD = GradientAscent

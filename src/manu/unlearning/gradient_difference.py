@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from manu.training.answers import answer_cross_entropy
-from manu.unlearning.base import Batch, TrainingMethod
+from manu.unlearning.base import Batches, TrainingMethod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +15,9 @@ class GradientDifference(TrainingMethod):
 
     needs_retain: ClassVar[bool] = True
 
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
         """L = CE(D_r) - CE(D_f)."""
-        return answer_cross_entropy(model, retain) - answer_cross_entropy(model, forget)
+        return answer_cross_entropy(model, batches.retain) - answer_cross_entropy(model, batches.forget)
 
 
 METHOD = GradientDifference

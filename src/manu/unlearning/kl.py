@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manu.training.answers import answer_cross_entropy, answer_tokens
-from manu.unlearning.base import Batch, TrainingMethod
+from manu.unlearning.base import Batches, TrainingMethod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,13 @@ class KLMinimization(TrainingMethod):
     needs_reference: ClassVar[bool] = True
     needs_retain: ClassVar[bool] = True
 
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
         """L = -CE(D_f) + KL(vanilla || current), the divergence averaged over retain answer tokens."""
         with torch.no_grad():
-            vanilla = answer_tokens(reference, retain).logits.log_softmax(-1)
-        current = answer_tokens(model, retain).logits.log_softmax(-1)
+            vanilla = answer_tokens(reference, batches.retain).logits.log_softmax(-1)
+        current = answer_tokens(model, batches.retain).logits.log_softmax(-1)
         divergence = F.kl_div(current, vanilla, reduction="batchmean", log_target=True)
-        return divergence - answer_cross_entropy(model, forget)
+        return divergence - answer_cross_entropy(model, batches.forget)
 
 
 METHOD = KLMinimization

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manu.training.answers import answer_log_likelihood
-from manu.unlearning.base import Batch, TrainingMethod, require
+from manu.unlearning.base import Batches, TrainingMethod, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,11 @@ class NegativePreferenceOptimization(TrainingMethod):
         super().__post_init__()
         require(self.beta > 0, "beta", self.beta, "above 0")
 
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
         """L = (2 / beta) * mean over D_f of log(1 + (pi / pi_ref)^beta), pi the likelihood of a whole answer."""
         with torch.no_grad():
-            vanilla = answer_log_likelihood(reference, forget)
-        log_ratio = answer_log_likelihood(model, forget) - vanilla
+            vanilla = answer_log_likelihood(reference, batches.forget)
+        log_ratio = answer_log_likelihood(model, batches.forget) - vanilla
         # log(1 + r^beta) = -log sigmoid(-beta log r), which never forms the ratio itself
         return -2 / self.beta * F.logsigmoid(-self.beta * log_ratio).mean()
 

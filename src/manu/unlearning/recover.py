@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from manu.training.answers import answer_cross_entropy
-from manu.unlearning.base import Batch, TrainingMethod, require
+from manu.unlearning.base import Batches, TrainingMethod, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class Recover(TrainingMethod):
         require(self.weight >= 0, "weight", self.weight, "0 (retain data alone) or more")
         require(self.cap > 0, "cap", self.cap, "above 0")
 
-    def loss(self, model: nn.Module, forget: Batch, retain: Batch | None, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
         """L = CE(D_r) + weight * max(0, cap - CE(D_f))."""
-        kept = answer_cross_entropy(model, retain)
+        kept = answer_cross_entropy(model, batches.retain)
         if self.weight == 0:
             return kept
-        return kept + self.weight * torch.relu(self.cap - answer_cross_entropy(model, forget))
+        return kept + self.weight * torch.relu(self.cap - answer_cross_entropy(model, batches.forget))
 
 
 METHOD = Recover

@@ -1,0 +1,76 @@
+"""MMUnlearner: gradient difference on the weights that matter to the forgotten pictures more than to all else."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from manu.neurons.sites import MlpSite
+from manu.training.answers import answer_cross_entropy
+from manu.unlearning.base import Batch, Batches, require
+from manu.unlearning.gradient_difference import GradientDifference
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMUnlearner(GradientDifference):
+    """Huo et al. 2025: gradient ascent under a weight saliency map (after Huang et al. 2024).
+
+    threshold: how many times as salient on forget as on what is kept a weight must be to change.
+    """
+
+    needs_knowledge: ClassVar[bool] = True
+
+    threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.threshold > 0, "threshold", self.threshold, "above 0")
+
+    def restrict(self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]) -> dict[str, Tensor]:
+        """m = [F_f / F_k > threshold] per weight; F: mean squared gradient on forget, and on what is kept.
+
+        Kept are the retain questions and the textual knowledge of everybody, forget people included.
+        """
+        forget, kept = SquaredGradients(model), SquaredGradients(model)
+        for each in batches:
+            forget.update(each.forget)
+            kept.update(each.retain)
+            kept.update(each.knowledge)
+        masks = {name: forget.mean(name) > self.threshold * kept.mean(name) for name in forget.sums}  # 0 / 0 stays
+        salient = sum(mask.sum().item() for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
+        logger.info("%.1f percent of the weights are salient", 100 * salient)
+        return masks
+
+
+class SquaredGradients:
+    """Per weight, the squared gradient of CE, averaged over the batches that reach the weight (text reaches no vision).
+
+    The diagonal of the empirical Fisher information, batch by batch.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.sums = {name: torch.zeros_like(weight) for name, weight in self.weights.items()}
+        self.counts = dict.fromkeys(self.weights, 0)
+
+    def update(self, batch: Batch) -> None:
+        """Add a batch; the weights keep the gradients that they have."""
+        loss = answer_cross_entropy(self.model, batch)
+        gradients = torch.autograd.grad(loss, list(self.weights.values()), allow_unused=True)
+        for name, gradient in zip(self.weights, gradients, strict=True):
+            if gradient is not None:
+                self.sums[name] += gradient.square()
+                self.counts[name] += 1
+
+    def mean(self, name: str) -> Tensor:
+        """float, the weight's shape; zero where no batch reached it."""
+        return self.sums[name] / max(1, self.counts[name])
+
+
+METHOD = MMUnlearner

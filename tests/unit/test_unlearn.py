@@ -1,0 +1,98 @@
+"""Every training method through its stage, on a tiny model of each architecture."""
+
+import numpy as np
+import pytest
+import torch
+
+from manu.stages.unlearn import Material, unlearned
+from manu.training.answers import answer_cross_entropy
+from manu.unlearning.registry import create_method, known_methods, method_class
+
+TRAINING = [name for name in known_methods() if method_class(name).kind == "training"]
+SETTINGS = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8}
+MORE = {
+    "rmu": {"alpha": 0.0},  # without the retain term the loss shows which way the forget states go
+    "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
+}
+RATIO = 10
+
+
+@pytest.fixture
+def run(adapter, benchmark_folder, tmp_path):
+    """Unlearn with a method from the fixture's model, saved as a checkpoint."""
+    adapter.save(tmp_path / "vanilla")
+
+    def unlearn(name: str, **settings):
+        method = create_method(name, SETTINGS | MORE.get(name, {}) | settings)
+        config = {"model": adapter.name, "seed": 1, "method": name}
+        return unlearned(config, method, benchmark_folder, tmp_path / "vanilla", RATIO)
+
+    return unlearn
+
+
+@pytest.fixture
+def forget_loss(adapter, benchmark_folder):
+    """CE of a model's answers about the forget people."""
+    material = Material(adapter, create_method("ga", SETTINGS), benchmark_folder, RATIO)
+    batches = [each.forget for each in material.epochs(1, np.random.default_rng(0))]
+
+    def loss(model) -> float:
+        with torch.no_grad():
+            return float(np.mean([answer_cross_entropy(model, batch).item() for batch in batches]))
+
+    return loss
+
+
+def changed(before: torch.nn.Module, after: torch.nn.Module) -> list[str]:
+    """Names of the parameters that differ."""
+    pairs = zip(before.named_parameters(), after.parameters(), strict=True)
+    return [name for (name, old), new in pairs if not torch.equal(old, new)]
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_the_loss_falls_and_the_seed_decides(name, run, adapter):
+    (once, losses), (again, same) = run(name), run(name)
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert losses == same and changed(adapter.model, once.model) and not changed(once.model, again.model)
+    assert not once.model.training and all(weight.requires_grad for weight in once.model.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINING if name != "rmu"])
+def test_the_forget_answers_become_less_likely(name, run, adapter, forget_loss):
+    assert forget_loss(run(name)[0].model) > forget_loss(adapter.model)
+
+
+def test_rmu_changes_the_weights_that_it_names_alone(run, adapter):
+    (weight,) = changed(adapter.model, run("rmu")[0].model)
+    assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
+
+
+def test_mmunlearner_changes_salient_weights_alone(run, adapter, benchmark_folder):
+    method = create_method("mmunlearner", SETTINGS)
+    epoch = Material(adapter, method, benchmark_folder, RATIO).epochs(1, np.random.default_rng([1, 1]))
+    masks = method.restrict(adapter.model, adapter.mlp_sites(), epoch)
+    after = run("mmunlearner")[0].model
+    for (name, old), new in zip(adapter.model.named_parameters(), after.parameters(), strict=True):
+        assert torch.equal(old[~masks[name]], new[~masks[name]]), name
+    salient = torch.cat([mask.flatten() for mask in masks.values()]).float().mean().item()
+    assert 0 < salient < 1
+
+
+def test_a_stricter_threshold_changes_fewer_weights(run, adapter):
+    moved = []
+    for threshold in (0.5, 4.0):
+        after = run("mmunlearner", threshold=threshold)[0].model
+        pairs = zip(adapter.model.parameters(), after.parameters(), strict=True)
+        moved.append(sum((old != new).sum().item() for old, new in pairs))
+    assert moved[0] > moved[1] > 0
+
+
+def test_task_arithmetic_mirrors_the_fine_tuning(run, adapter):
+    far, near = (run("task_arithmetic", scaling=scaling)[0].model for scaling in (1.0, 0.5))
+    for vanilla, one, half in zip(adapter.model.parameters(), far.parameters(), near.parameters(), strict=True):
+        torch.testing.assert_close(one - vanilla, 2 * (half - vanilla), rtol=1e-3, atol=1e-6)
+
+
+def test_both_modalities_and_all_companions(run):
+    for name in ("dpo", "mmunlearner", "rmu"):
+        assert np.isfinite(run(name, modalities=["multimodal", "text"], epochs=1)[1]).all()
