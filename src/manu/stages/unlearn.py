@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_people
 from manu.models.base import Adapter
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
@@ -36,8 +36,8 @@ def unlearned(
     adapter = load_model(config, vanilla)
     reference = load_model(config, vanilla).model.requires_grad_(False) if method.needs_reference else None
 
-    def curriculum(people: str) -> Curriculum:
-        lessons, names = read_lessons_of(benchmark, people), read_names(benchmark, people)
+    def curriculum(*people: str) -> Curriculum:
+        lessons, names = read_lessons_of(benchmark, *people), read_names(benchmark, *people)
         return Curriculum(adapter, method.modalities).add(lessons, names)
 
     forget_rng, retain_rng = np.random.default_rng(config["seed"]).spawn(2)
@@ -46,7 +46,7 @@ def unlearned(
     batches = (item for _ in range(method.epochs) for item in forget.epoch(size, forget_rng))
     retain = {}
     if method.needs_retain:  # a forget batch meets a retain batch of its own modality
-        kept = curriculum(retain_config(ratio))
+        kept = curriculum(*retain_people(ratio))
         retain = {modality: kept.stream(modality, size, retain_rng) for modality in method.modalities}
     losses = fit(
         adapter.model,
