@@ -124,3 +124,17 @@ def test_a_broken_claims_file_is_refused(change, said):
     change(document)
     with pytest.raises(UserError, match=said):
         read_claims(document, "claims.yaml")
+
+
+def test_the_controls_behave_in_the_reference_study():
+    """An oracle passes every test of forgetting, vanilla fails every one, random neurons do not pass for selective."""
+    claims = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))["claims"]
+    table = pd.read_csv(CLAIMS.parents[1] / "results/reference/mini/tables/claims.csv")
+    verdicts = table.set_index(["claim", "model", "method"])["verdict"]
+    models = set(table["model"])
+    assert len(models) > 2
+    for claim in (claim["id"] for claim in claims if claim.get("forgetting")):
+        for model in models:
+            assert verdicts[claim, model, "retain_only"] == REPRODUCED
+            assert verdicts[claim, model, "vanilla"] == NOT_REPRODUCED
+    assert all(verdicts["selective", model, "random"] != REPRODUCED for model in models)

@@ -145,6 +145,8 @@ def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
     generate(tmp_path, settings, [10])
     forget, retain = (set(mllmu.read_ids(tmp_path, name(mllmu.TUNING))) for name in (mllmu.forget_config, mllmu.retain_config))
     assert len(forget) == len(retain) == 2 and not forget & retain
+    others = {name for config in mllmu.retain_people(mllmu.TUNING) for name in mllmu.read_ids(tmp_path, config)}
+    assert others == retain | set(mllmu.read_ids(tmp_path, "Full_Set")) and mllmu.retain_people(10) == ("retain_90",)
     taught = {lesson.id for lesson in mllmu.read_lessons(tmp_path)}
     assert forget | retain <= taught
     for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", mllmu.CELEBRITIES, "General_Set"):

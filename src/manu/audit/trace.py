@@ -56,6 +56,8 @@ class Tracer:
         """
         _, record = self.chain.maker(file)
         cells = read_cells(Path(file))
+        if not cells and not row:
+            return []  # a figure may have nothing to show
         chosen = [cell for cell in cells if _fits(cell, (row or "").replace(",", " ").split())]
         if not chosen:
             known = "\n  ".join(dict.fromkeys(row_name(cell) for cell in cells))

@@ -88,6 +88,14 @@ def retain_config(ratio: int) -> str:
     return "retain_tuning" if ratio == TUNING else f"retain_{100 - ratio}"
 
 
+def retain_people(ratio: int) -> tuple[str, ...]:
+    """The configurations of those whose lessons a method may use as retain data: everybody else.
+
+    At TUNING these are the other tuning people and all of Full_Set: a trial forgets a few of many, as the study does.
+    """
+    return ("Full_Set", retain_config(TUNING)) if ratio == TUNING else (retain_config(ratio),)
+
+
 def config_file(folder: Path, config: str) -> Path:
     """Where the built-in benchmark keeps a configuration."""
     return Path(folder) / config / _FILE

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_people
 from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
 from manu.neurons.statistics import SETS
 from manu.stages.command import StageParser, progress, run
@@ -35,8 +35,8 @@ def main(options, config) -> str:
     size = settings["batch_size"]
     rng = np.random.default_rng(config["seed"])
     curricula = {}
-    for data_set, people in zip(SETS, (forget_config(options.ratio), retain_config(options.ratio))):
-        lessons, names = read_lessons_of(options.benchmark, people), read_names(options.benchmark, people)
+    for data_set, people in zip(SETS, ((forget_config(options.ratio),), retain_people(options.ratio))):
+        lessons, names = read_lessons_of(options.benchmark, *people), read_names(options.benchmark, *people)
         curricula[data_set] = Curriculum(adapter).add(lessons, names, paired=True)
     # All forget pairs, and as many retain batches, shuffled (as the released code takes them).
     batches = {}

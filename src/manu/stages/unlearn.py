@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_config
+from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_people
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
 from manu.neurons.masks import Mask, apply_mask, free_weights
@@ -39,11 +39,11 @@ class Material:
             lessons, names = read_lessons_of(benchmark, *people), read_names(benchmark, *people)
             return Curriculum(adapter, modalities).add(lessons, names)
 
-        forget, retain = forget_config(ratio), retain_config(ratio)
+        forget, retain = forget_config(ratio), retain_people(ratio)
         self._adapter, self._size = adapter, method.batch_size
         self._forget = curriculum(method.modalities, forget)
-        self._retain = curriculum(method.modalities, retain) if method.needs_retain else None
-        self._knowledge = curriculum((TEXT,), forget, retain) if method.needs_knowledge else None
+        self._retain = curriculum(method.modalities, *retain) if method.needs_retain else None
+        self._knowledge = curriculum((TEXT,), forget, *retain) if method.needs_knowledge else None
         self._refusal = adapter.answer_ids(method.refusal) if method.needs_refusal else None
         self.batches_per_epoch = self._forget.batches_per_epoch(self._size)
 
