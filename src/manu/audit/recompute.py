@@ -20,41 +20,65 @@ from manu.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import METRICS
+from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
+from manu.robustness.questions import attacked
 
-ANSWERING = ("manu.stages.evaluate", "manu.stages.tune")
+ATTACK = "manu.stages.attack"
+ANSWERING = ("manu.stages.evaluate", "manu.stages.tune", ATTACK)
 WRITE_README = "manu.stages.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
 _SHOWN = 5
+_EXPECTED = (
+    "forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options",
+)  # fmt: skip
 
 
 def check_answers(record: Mapping, report: Report) -> None:
     """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Answers of trials are checked trial by trial. Counts "answers".
+    metric is scored anew from reply and reference. Answers of trials and of attacks are checked one by one. Counts
+    "answers".
     """
     config, options = record["configuration"]["content"], record["options"]
-    file = options["out"]
+    file = options["answers" if record["stage"] == ATTACK else "out"]
     stored = pd.read_parquet(file)
-    asked = json.dumps([config["ratios"], config["evaluation"]])
-    expected = _expected(options["benchmark"], asked, tuple(hashes_of([options["benchmark"]]).values()))
+    keys, parts = _parts(record)
     report.counts["answers"] += len(stored)
-    trials = len(config.get("trials", ()))
-    needed = (*expected.columns, "reply", "choice", *(["trial"] if trials else []))
+    needed = (*_EXPECTED, "reply", "choice", *keys)
     missing = [column for column in needed if column not in stored.columns]
     if missing:
         report.fail(file, f"lacks the columns: {', '.join(missing)}")
         return
-    if not trials:
-        _check_rows(file, stored, expected, config, report)
+    if not keys:
+        _check_rows(file, stored, parts[()], config, report)
         return
-    if sorted(set(stored["trial"])) != list(range(1, trials + 1)):
-        report.fail(file, f"holds the trials {sorted(set(stored['trial']))}; the configuration has 1 to {trials}")
+    there = dict(list(stored.groupby(keys)))
+    if set(there) != set(parts):
+        what = " and ".join(f"{key}s" for key in keys)
+        report.fail(file, f"holds the {what} {_listed(there)}; the configuration has {_listed(parts)}")
         return
-    for trial, answers in stored.groupby("trial"):
-        _check_rows(f"{file}, trial {trial}", answers.reset_index(drop=True), expected, config, report)
+    for part, expected in parts.items():
+        where = ", ".join(f"{key} {value}" for key, value in zip(keys, part, strict=True))
+        _check_rows(f"{file}, {where}", there[part].reset_index(drop=True), expected, config, report)
+
+
+def _parts(record: Mapping) -> tuple[list[str], dict[tuple, pd.DataFrame]]:
+    """The columns that tell the parts of a file of answers, and the questions (`_EXPECTED`) of each part."""
+    config, benchmark = record["configuration"]["content"], record["options"]["benchmark"]
+    checksums = tuple(hashes_of([benchmark]).values())
+    if record["stage"] == ATTACK:
+        asked = json.dumps([config["ratios"][0], config["evaluation"], config["robustness"]])
+        return ["attack", "condition"], _attacked(benchmark, asked, checksums)
+    expected = _expected(benchmark, json.dumps([config["ratios"], config["evaluation"]]), checksums)
+    trials = range(1, len(config.get("trials", ())) + 1)
+    return (["trial"], {(trial,): expected for trial in trials}) if trials else ([], {(): expected})
+
+
+def _listed(parts: Mapping) -> str:
+    return "; ".join(" ".join(map(str, part)) for part in sorted(parts))
 
 
 def _check_rows(file: str, answers: pd.DataFrame, expected: pd.DataFrame, config: Mapping, report: Report) -> None:
@@ -77,14 +101,22 @@ def _expected(benchmark: str, asked: str, checksums: tuple[str, ...]) -> pd.Data
 
     asked: JSON of (forget ratios, evaluation); checksums: of the benchmark's files, so that an edit is seen.
     """
-    questions, places = questions_of(Path(benchmark), *json.loads(asked))
+    return _table(*questions_of(Path(benchmark), *json.loads(asked)))
+
+
+@cache
+def _attacked(benchmark: str, asked: str, checksums: tuple[str, ...]) -> dict[tuple[str, str], pd.DataFrame]:
+    """The same for every (attack, condition). asked: JSON of (forget ratio, evaluation, robustness)."""
+    return {part: _table(*questions) for part, questions in attacked(Path(benchmark), *json.loads(asked)).items()}
+
+
+def _table(questions: Mapping[str, AskedQuestion], places: list[tuple[int, str, str]]) -> pd.DataFrame:
     rows = []
     for ratio, split, name in places:
         question = questions[name]
         keys = (ratio, split, question.modality, question.task, question.profile_id, name)
         rows.append((*keys, question.prompt, question.reference, options_text(question)))
-    keys = ["forget_ratio", "split", "modality", "task", "profile_id", "question_id"]
-    return pd.DataFrame(rows, columns=[*keys, "prompt", "reference", "options"])
+    return pd.DataFrame(rows, columns=list(_EXPECTED))
 
 
 def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
