@@ -223,6 +223,6 @@ def check_origins(record: Mapping, report: Report) -> None:
                 report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
                 continue
             if origin.options not in read:
-                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"][o]])
+                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"].get(o, ())])
             if not read[origin.options].places(origin.where):
                 report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")
