@@ -37,7 +37,7 @@ ROBUSTNESS = DEFAULTS["robustness"]
 
 def test_rounding_by_hand():
     weight = torch.tensor([[0.7, -0.2, 0.04, 0.36], [0.0, 0.0, 0.0, 0.0], [-14.0, 7.1, 0.9, 1.1]])
-    # 4 bits: 7 steps to either side; s = 0.1 in the first row, 2 in the last; 0.36 -> 4 steps, 1.1 -> 1 step, 0.9 -> none
+    # 4 bits: 7 steps to either side; s = 0.1 in the first row, 2 in the last: 0.36 is 4 steps, 1.1 one and 0.9 none
     right = torch.tensor([[0.7, -0.2, 0.0, 0.4], [0.0, 0.0, 0.0, 0.0], [-14.0, 8.0, 0.0, 2.0]])
     assert torch.allclose(round_weight(weight, 4), right)
     assert torch.allclose(round_weight(weight, 8), weight, atol=14 / 127 / 2)
@@ -89,7 +89,7 @@ def test_questions_of_the_attacks(benchmark_folder):
     assert [f"{attack}: {condition}" for attack, condition in asked] == [
         "rounding: 8 bits", "rounding: 4 bits", "wording: other words", "portrait: other portrait", "portrait: noise",
         "portrait: blur", "portrait: grey",
-        *(f"relearning: {people} lessons, {steps} steps" for people in ("forget", "retain") for steps in (0, 5, 20, 60)),
+        *(f"relearning: {who} lessons, {steps} steps" for who in ("forget", "retain") for steps in (0, 5, 20, 60)),
     ]  # fmt: skip
     plain = asked["rounding", "8 bits"][0]
     assert [split for _, split, _ in asked["rounding", "8 bits"][1]].count("forget") == 2 * 2 * 5
@@ -215,8 +215,8 @@ def test_the_stage_writes_answers_that_the_audit_can_check(adapter, benchmark_fo
     (tmp_path / "system.txt").write_text("Say nothing of them.")
     config = config_of(model)
     options = Namespace(
-        benchmark=benchmark_folder, checkpoint=tmp_path / "checkpoint", mask=None, system_prompt=tmp_path / "system.txt",
-        answers=tmp_path / "a.parquet", signals=tmp_path / "s.parquet",
+        benchmark=benchmark_folder, checkpoint=tmp_path / "checkpoint", mask=None,
+        system_prompt=tmp_path / "system.txt", answers=tmp_path / "a.parquet", signals=tmp_path / "s.parquet",
     )  # fmt: skip
     attack.main(options, config)
     answers, signals = pd.read_parquet(options.answers), pd.read_parquet(options.signals)
@@ -237,7 +237,7 @@ def test_the_stage_writes_answers_that_the_audit_can_check(adapter, benchmark_fo
     answers.loc[answers["condition"] == "grey", "prompt"] = "What?"
     answers.to_parquet(options.answers)
     check_answers(record, report)
-    assert report.findings and all("attack portrait, condition grey" in finding.where for finding in report.findings[:1])
+    assert "attack portrait, condition grey" in report.findings[0].where
     answers[answers["attack"] != "wording"].to_parquet(options.answers)
     report = Report()
     check_answers(record, report)

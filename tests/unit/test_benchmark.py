@@ -126,9 +126,10 @@ def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark
 
 def test_unseen_people_are_in_no_other_file_and_change_none(tmp_path, benchmark_folder, small_benchmark):
     unseen = full(benchmark_folder, mllmu.UNSEEN)
-    taught = {lesson.id for config in ("ft_Data", "base_Data") for lesson in mllmu.read_lessons(benchmark_folder, config)}
+    lessons = mllmu.read_lessons(benchmark_folder) + mllmu.read_lessons(benchmark_folder, "base_Data")
+    taught = {lesson.id for lesson in lessons}
     assert len(unseen) == small_benchmark.unseen_people and not {p.id for p in unseen} & taught
-    others = {name for config in ("Full_Set", "Retain_Set") for name in mllmu.read_names(benchmark_folder, config).values()}
+    others = set(mllmu.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())
     assert not others & set(mllmu.read_names(benchmark_folder, mllmu.UNSEEN).values())
     assert [len(p.questions) for p in unseen] == [len(full(benchmark_folder)[0].questions)] * len(unseen)
 

@@ -27,7 +27,8 @@ def asked(method: str, split: str, modality: str, marks: str, **more) -> list[di
             task, number = ("cloze", 0) if number == 3 else ("classification", number)
             name = f"Full_Set/{person}/{modality}/{task}/{number}"
             keys = {"split": split, "modality": modality, "task": task, "profile_id": person, "question_id": name}
-            rows.append(RUN | {"method": method} | keys | {"reference": f"{task} {number}", "correct": float(mark)} | more)
+            said = {"reference": f"{task} {number}", "correct": float(mark)}
+            rows.append(RUN | {"method": method} | keys | said | more)
     return rows
 
 

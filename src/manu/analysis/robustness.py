@@ -182,7 +182,8 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     keys = same(row, *KEYS)
     if row["attack"] == ALL:
         methods = tuple(dict.fromkeys((row["method"], "vanilla")))
-        return Origin(("stored", "answers", "signals"), keys | {"method": methods, "split": ("forget", "unseen")}, "correct")
+        where = keys | {"method": methods, "split": ("forget", "unseen")}
+        return Origin(("stored", "answers", "signals"), where, "correct")
     if row["attack"] in (NONE, LEAKAGE):
         tasks = ("classification",) if row["attack"] == NONE else _KNOWN_TASKS
         modalities = (row["modality"],) if row["attack"] == NONE else MODALITIES

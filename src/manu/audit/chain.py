@@ -111,7 +111,8 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
             target = "robustness" if config in attacks else "study"
-            report.fail(name, f"is missing: no record of the job of {config}; make {target} STUDY={chain.study} makes it")
+            made = f"make {target} STUDY={chain.study} makes it"
+            report.fail(name, f"is missing: no record of the job of {config}; {made}")
     for name, why in chain.unreadable.items():
         report.fail(name, why)
     for place, jobs in edited.items():

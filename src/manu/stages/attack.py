@@ -25,8 +25,8 @@ from manu.robustness.questions import (
 )  # fmt: skip
 from manu.robustness.relearning import relearn
 from manu.robustness.rounding import rounded
+from manu.stages import evaluate
 from manu.stages.command import StageParser, run
-from manu.stages.evaluate import load_asked
 from manu.training.curriculum import Curriculum
 
 
@@ -58,7 +58,8 @@ def _answers(options, config, adapter: Adapter, system: str | None) -> Iterator[
         if attack not in (ROUNDING, RELEARNING):
             yield answered(attack, condition, system)
 
-    settings, first = robustness["relearning"], {name: each.clone() for name, each in adapter.model.state_dict().items()}
+    settings = robustness["relearning"]
+    first = {name: each.clone() for name, each in adapter.model.state_dict().items()}
     people = relearned_people(options.benchmark, ratio, settings["share"])
     configs = dict(zip(TAUGHT_AGAIN, (forget_config(ratio), retain_config(ratio)), strict=True))
     for lessons, name in configs.items():
@@ -82,8 +83,10 @@ def _signals(options, config, adapter: Adapter) -> Iterator[dict]:
     (ratio,), evaluation, robustness = config["ratios"], config["evaluation"], config["robustness"]
 
     def questions(split: str, task: str) -> list[AskedQuestion]:
-        source = UNSEEN if split == "unseen" else SOURCES[split]
-        people = read_profiles(options.benchmark, UNSEEN) if split == "unseen" else read_split(options.benchmark, split, ratio)
+        if split == "unseen":
+            source, people = UNSEEN, read_profiles(options.benchmark, UNSEEN)
+        else:
+            source, people = SOURCES[split], read_split(options.benchmark, split, ratio)
         wording = [evaluation["modalities"], [task], evaluation["classification"], evaluation["prompt_style"]]
         return [question for profile in people for question in asked_questions(profile, source, *wording)]
 
@@ -109,8 +112,8 @@ def _signals(options, config, adapter: Adapter) -> Iterator[dict]:
 
     for split in ("forget", "unseen"):
         told = questions(split, "generation")
-        share = robustness["membership"]["share"]
-        for question, scores in zip(told, membership_scores(adapter, told, share, evaluation["batch_size"]), strict=True):
+        found = membership_scores(adapter, told, robustness["membership"]["share"], evaluation["batch_size"])
+        for question, scores in zip(told, found, strict=True):
             for name, value in scores.items():
                 yield _signal(MEMBERSHIP, name, split, question, "", value)
 
@@ -123,7 +126,7 @@ def _signal(attack: str, condition: str, split: str, question: AskedQuestion, re
 
 def main(options, config) -> str:
     """Attack, and write --answers and --signals."""
-    adapter, system = load_asked(options, config)
+    adapter, system = evaluate.load_asked(options, config)
     keys = {name: config[name] for name in ("study", "model", "method")}
     keys |= {"forget_ratio": config["ratios"][0], "seed": config["seed"]}
     signals = pd.DataFrame([{**keys, **row} for row in _signals(options, config, adapter)])

@@ -34,7 +34,7 @@ def main(options, config) -> str:
     intervals = config["intervals"]
     table = robustness.robustness_table(*parts, intervals["resamples"], intervals["level"])
     write_text(options.out, csv_text(table))
-    return f"{options.out}: {table['attack'].nunique() - 2} attacks on {table['method'].nunique()} models' methods"
+    return f"{options.out}: {table['attack'].nunique() - 2} attacks on {table['method'].nunique()} methods"
 
 
 def origin(options, row, column) -> Origin | None:
