@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study report check audit readme release test
+.PHONY: help study robustness report check audit readme release test
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -13,6 +13,9 @@ help: ## Show these targets
 
 study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
+
+robustness: check ## Attack every model of a study at one forget ratio (runs the study first where it has to)
+	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" -- robustness
 
 report: study ## The study as one page: results/<study>/report/index.html
 

@@ -21,6 +21,7 @@ from manu.errors import UserError
 
 STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
+AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
     "integer": "a whole number",
@@ -84,7 +85,8 @@ def load_study(study: str | Path) -> dict:
     ablation = filled["ablation"]
     ablation["variants"] = {name: _variant(filled, name) for name in ablation["variants"]}
     ratios = filled["forget_ratios"]
-    ablation["forget_ratio"] = ablation["forget_ratio"] or ratios[len(ratios) // 2]
+    for section in AT_ONE_RATIO:
+        filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
     for name, model in filled["models"].items():
         model["architecture"] = _architecture(name, model["architecture"])
     return {"name": path.stem, **filled}
@@ -254,11 +256,15 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
         if 1 < there < needed:
             place = ("methods", name)
             yield place, f"'{key_path(place)}' has {there} settings to try; 'tuning.trials' asks for {needed} of each method"
-    ratio = study["ablation"]["forget_ratio"]
-    if ratio and ratio not in study["forget_ratios"]:
-        known = ", ".join(map(str, study["forget_ratios"]))
-        place = ("ablation", "forget_ratio")
-        yield place, f"'ablation.forget_ratio' is {ratio}; it must be one of forget_ratios: {known}"
+    for section in AT_ONE_RATIO:
+        ratio, place = study[section]["forget_ratio"], (section, "forget_ratio")
+        if ratio and ratio not in study["forget_ratios"]:
+            known = ", ".join(map(str, study["forget_ratios"]))
+            yield place, f"'{key_path(place)}' is {ratio}; it must be one of forget_ratios: {known}"
+    steps = study["robustness"]["relearning"]["steps"]
+    if steps != sorted(steps):
+        place = ("robustness", "relearning", "steps")
+        yield place, f"'{key_path(place)}' must ascend, not {_shown(steps)}"
     variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)

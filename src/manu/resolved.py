@@ -13,6 +13,7 @@ from manu import trials
 from manu.config import figures_that_need, methods_of_kind, tuned_methods, variants_by_function
 from manu.data.mllmu import TUNING
 from manu.errors import UserError
+from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text
 from manu.neurons.statistics import ALL
 
@@ -69,6 +70,14 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             del asked["method"]  # each variant is one
             variants = list(study["ablation"]["variants"])
             return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
+        case "attack":
+            robustness = {key: value for key, value in study["robustness"].items() if key != "forget_ratio"}
+            ratios = [study["robustness"]["forget_ratio"]]
+            asked = resolve(study, "evaluate", ratio=ratios[0], **cell)
+            evaluation = study["evaluation"] | {"splits": ["forget"], "tasks": ["classification"]}
+            return asked | {"ratios": ratios, "evaluation": evaluation, "robustness": robustness}
+        case "tabulate_robustness":
+            return {"intervals": study["intervals"]}
         case "select_random":
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
         case "tabulate_capacity":
@@ -164,9 +173,30 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 
+def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
+    """The same for the jobs of the target `robustness`, which is no part of the study as a whole."""
+    results = f"results/{study['name']}"
+    at = f"forget{study['robustness']['forget_ratio']:02d}"
+    for model in study["models"]:
+        for seed in study["seeds"]:
+            for method in (*REFERENCES, *study["methods"]):
+                attack = resolve(study, "attack", model=model, seed=seed, method=method)
+                yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
+    yield f"{results}/tables/robustness.yaml", resolve(study, "tabulate_robustness")
+    for figure in robustness_figures():
+        yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
+
+
+def robustness_figures() -> list[str]:
+    """The figures that are drawn from the table of attacks."""
+    from manu.analysis.figures.registry import figure_module, known_figures
+
+    return [name for name in known_figures() if figure_module(name).NEEDS == "robustness"]
+
+
 def write_resolved(study: dict) -> None:
     """Write every job's resolved configuration; a file whose content stays the same is left untouched."""
-    for path, content in resolved_files(study):
+    for path, content in (*resolved_files(study), *robustness_files(study)):
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         if not os.path.isfile(path) or Path(path).read_text(encoding="utf-8") != text:
             write_text(path, text)

@@ -1,7 +1,7 @@
 """The built-in benchmark: MLLMU-Bench's columns, honest questions, distinct people, the same bytes twice."""
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -122,3 +122,18 @@ def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark
     (tmp_path / "my_notes").mkdir()
     generate(tmp_path, small_benchmark, [10])
     assert {path.name for path in tmp_path.iterdir()} == {*config_names([10]), "my_notes"}
+
+
+def test_unseen_people_are_in_no_other_file_and_change_none(tmp_path, benchmark_folder, small_benchmark):
+    unseen = full(benchmark_folder, mllmu.UNSEEN)
+    lessons = mllmu.read_lessons(benchmark_folder) + mllmu.read_lessons(benchmark_folder, "base_Data")
+    taught = {lesson.id for lesson in lessons}
+    assert len(unseen) == small_benchmark.unseen_people and not {p.id for p in unseen} & taught
+    others = set(mllmu.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())
+    assert not others & set(mllmu.read_names(benchmark_folder, mllmu.UNSEEN).values())
+    assert [len(p.questions) for p in unseen] == [len(full(benchmark_folder)[0].questions)] * len(unseen)
+
+    generate(tmp_path, replace(small_benchmark, unseen_people=3), [10])
+    for config in config_names([10]):
+        again, first = (mllmu.config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
+        assert (again == first) is (config != mllmu.UNSEEN), config

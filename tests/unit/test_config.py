@@ -18,7 +18,7 @@ from manu.data.prompts import STYLES
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
-from manu.resolved import resolve, resolved_files, write_resolved
+from manu.resolved import resolve, resolved_files, robustness_files, write_resolved
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
@@ -361,6 +361,21 @@ def test_changing_the_evaluation_changes_no_file_of_a_training_job(study_file):
     changed = [path for path in before if before[path] != after[path]]
     asking = re.compile(r"results/study/(answers/.*|llava/seed\d/capacity)\.yaml")
     assert changed and all(asking.fullmatch(path) for path in changed)
+
+
+def test_attacks_are_resolved_at_one_ratio_and_apart_from_the_study(study_file):
+    study = load_study(study_file(GOOD + "robustness: {bits: [4]}\n"))
+    assert study["robustness"]["forget_ratio"] == 20
+    files = dict(robustness_files(study))
+    assert not files.keys() & dict(resolved_files(study)).keys()
+    attack = files["results/study/robustness/llava/seed1/forget20/vanilla.yaml"]
+    assert attack["ratios"] == [20] and attack["evaluation"]["tasks"] == ["classification"]
+    assert attack["robustness"]["bits"] == [4] and "forget_ratio" not in attack["robustness"]
+    assert {"results/study/tables/robustness.yaml", "figures/study/relearning.yaml"} <= set(files)
+    for given, said in (("forget_ratio: 7", "must be one of forget_ratios: 5, 20"), ("bits: [1]", "from 2 to 16"),
+                        ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend")):  # fmt: skip
+        with pytest.raises(UserError, match=f"line 12: .*{said}"):
+            load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
 
 
 def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, monkeypatch):

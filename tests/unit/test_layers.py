@@ -11,7 +11,7 @@ from manu.unlearning.registry import known_methods
 
 ROOT = Path(manu.__file__).parent
 FOUNDATION = {"errors", "files"}
-MIDDLE = {"analysis", "evaluation", "training", "unlearning", "neurons", "models", "data", "provenance"}
+MIDDLE = {"analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "provenance"}
 
 
 def package_of(module: str) -> str:

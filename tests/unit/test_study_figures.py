@@ -7,17 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import ablation, claims, comparison, costs, outcomes
+from manu.analysis import ablation, claims, comparison, costs, outcomes, robustness
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
     ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, heat, paper_against_ours, ratio_sweep,
+    relearning,
 )  # fmt: skip
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = ["ga", "manu"]
-MODULES = (ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep)
+MODULES = (
+    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep, relearning,
+)  # fmt: skip
 SPREAD = {  # what follows the columns where there are two seeds
     ablation_selectivity: ablation_selectivity.SPREAD,
     balance_heatmap: (balance_heatmap.SPREAD,),
@@ -71,6 +74,21 @@ def cost_rows() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(costs.COLUMNS))
 
 
+def robustness_rows() -> pd.DataFrame:
+    """Two seeds; ga comes back by 0.25 per step that is looked at, retain_only never knows; and another attack."""
+    rows = []
+    for seed in (0, 1):
+        for method, gain in (("retain_only", 0.0), ("ga", 0.25)):
+            keys = ("llava", 10, seed, method, "relearning")
+            for times, steps in enumerate((0, 5, 60)):
+                value = 0.25 + gain * times + 0.25 * seed * gain
+                where = (f"retain lessons, {steps} steps", "forget", "text", "accuracy")
+                rows.append((*keys, *where, value, 8, value - 0.125, value + 0.125))
+            rows.append((*keys, "all", "forget", "both", "resistance", 0.5, 8, 0.5, 0.5))
+            rows.append((*keys[:-1], "rounding", "4 bits", "forget", "text", "accuracy", 0.5, 8, 0.5, 0.5))
+    return pd.DataFrame(rows, columns=list(robustness.COLUMNS))
+
+
 def claim_rows() -> pd.DataFrame:
     kept = ("kept", "MANU keeps what it should keep, and says so in a sentence too long for a line.", "paper")
     forgets = ("forgets", "MANU forgets.", "paper")
@@ -114,7 +132,7 @@ def table(module) -> pd.DataFrame:
     """The figure's table as the stage draw reads it."""
     make = {
         "ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows,
-        "costs": cost_rows,
+        "costs": cost_rows, "robustness": robustness_rows,
     }  # fmt: skip
     text = csv_text(make[module.NEEDS]())
     return pd.read_csv(io.StringIO(text))
@@ -280,3 +298,17 @@ def test_the_spread_by_hand():
     spread = dict(zip(zip(cells["method"], cells["modality"], strict=True), cells[balance_heatmap.SPREAD], strict=True))
     assert spread["ga", "multimodal"] == pytest.approx(100 * 0.25 / 2**0.5)
     assert np.isnan(spread["ga", "text"])  # one seed has a value
+
+
+def test_relearning_draws_a_curve_for_each_method():
+    figure, frame = relearning.draw(table(relearning), METHODS)
+    assert frame[["lessons", "method", "steps", "seeds", "n"]].values.tolist() == [
+        ["retain", method, steps, 2, 16] for method in ("retain_only", "ga") for steps in (0, 5, 60)
+    ]  # fmt: skip
+    assert frame["accuracy"].tolist() == pytest.approx([25, 25, 25, 28.125, 53.125, 78.125])
+    (axes,) = figure.axes
+    assert axes.get_title() == "llava, text, retain lessons"
+    drawn = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
+    assert drawn == [frame["accuracy"].tolist()[:3], frame["accuracy"].tolist()[3:]]
+    with pytest.raises(ValueError, match="ga"):
+        relearning.draw(robustness_rows(), ["manu"])

@@ -90,7 +90,7 @@ def test_linear_schedule_starts_at_the_peak_and_ends_at_zero():
         optimiser.step()
         schedule.step()
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1])
-    with pytest.raises(ValueError, match="known: one_cycle, linear"):
+    with pytest.raises(ValueError, match="known: one_cycle, linear, constant"):
         Optimisation(0.4, 4, schedule="cosine").scheduler(optimiser)
 
 

@@ -40,9 +40,9 @@ class Copy:
         assert done.returncode == 0, done.stdout
         return done
 
-    def planned(self) -> tuple[dict[str, int], set[str]]:
+    def planned(self, *targets: str) -> tuple[dict[str, int], set[str]]:
         """What a run would start: jobs per rule, without `all`; and the methods that they are for."""
-        done = self.snakemake("--dry-run")
+        done = self.snakemake("--dry-run", *targets)
         assert done.returncode == 0, done.stdout
         table = done.stdout.split("Job stats:")[-1].split("total")[0] if "Job stats:" in done.stdout else ""
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}

@@ -227,7 +227,7 @@ TAMPERS = {
         [TRIALS], lambda: parquet(TRIALS, flip_correct), f"{TRIALS}, trial 1, row 0, ", "column correct",
     ),
     "the answers of a trial deleted": (
-        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials 1; the configuration has 1, 2",
+        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials 1; the configuration has 1; 2",
     ),
     "a chosen setting": ([CHOICE], lambda: replace(CHOICE, "learning_rate\": ", "learning_rate\": 1"), CHOICE, "differs from what"),
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),

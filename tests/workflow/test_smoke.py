@@ -178,6 +178,17 @@ def test_a_setting_of_a_method_reruns_that_method(copy, edited):
     assert copy.planned()[1] == {"npo"}
 
 
+def test_the_attacks_are_a_target_of_their_own(copy):
+    assert not (copy.folder / "results/smoke/tables/robustness.csv").exists()
+    attacks = {"attack": 18, "tabulate_robustness": 1, "draw_tables": 1, "robustness": 1}
+    assert copy.planned("robustness")[0] == attacks
+
+
+def test_another_attack_reruns_nothing_of_the_study(copy, edited):
+    edited("config/studies/smoke.yaml", "methods:", "robustness: {bits: [3]}\nmethods:")
+    assert copy.planned() == ({}, set())
+
+
 def test_a_bad_configuration_stops_before_any_job(copy, edited):
     before = copy.times()
     edited("config/studies/smoke.yaml", "  npo:", "  nop:")

@@ -80,6 +80,7 @@ TABLES = {
     "neurons": rules.tabulate_anatomy.input.neurons,
     "claims": [rules.judge_claims.output.claims],
     "comparison": [rules.compare_reported.output.comparison],
+    "robustness": [rules.tabulate_robustness.output.robustness],
 }
 
 
@@ -96,7 +97,7 @@ rule draw_tables:
     params:
         caption=caption_of_figure,
     wildcard_constraints:
-        figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)]),
+        figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)] + robustness_figures()),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:

@@ -43,3 +43,15 @@ def ends(draws: np.ndarray, level: float) -> tuple[float, float, float]:
         return value, float("nan"), float("nan")
     low, high = np.quantile(rest, [(1 - level) / 2, (1 + level) / 2])
     return value, float(low), float(high)
+
+
+def weighted_auc(
+    positive_weights: np.ndarray, positive: np.ndarray, negative_weights: np.ndarray, negative: np.ndarray
+) -> np.ndarray:
+    """Area under the ROC curve for each draw: [draws]; the share of pairs whose positive scores higher, a tie half.
+
+    The Mann-Whitney statistic U / (n m). positive, negative: scores, [n] and [m]; weights: [draws, n] and [draws, m].
+    """
+    wins = (positive[:, None] > negative).astype(np.float64) + 0.5 * (positive[:, None] == negative)
+    pairs = positive_weights.sum(axis=1) * negative_weights.sum(axis=1)
+    return ((positive_weights @ wins) * negative_weights).sum(axis=1) / pairs

@@ -89,12 +89,16 @@ def script(record: Mapping) -> str:
 def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
     """Every job that the study's configuration asks for has a record, and all that the record names is unchanged.
 
-    study: from `load_study`. Counts "jobs" and "files". Returns the records that the study asks for.
+    study: from `load_study`. The jobs of the target `robustness` are asked for once one of them has run. Counts "jobs"
+    and "files". Returns the records that the study asks for.
     """
-    from manu.resolved import resolved_files
+    from manu.resolved import resolved_files, robustness_files
 
-    expected = dict(resolved_files(study))
-    records = {config.removesuffix(".yaml") + RECORD_SUFFIX: config for config in expected}
+    expected, attacks = dict(resolved_files(study)), dict(robustness_files(study))
+    known = {**expected, **attacks}
+    if any(_record_of(config) in chain.jobs for config in attacks.keys() - expected.keys()):
+        expected = known
+    records = {_record_of(config): config for config in expected}
     edited: dict[str, list[str]] = {}
     for name, config in records.items():
         if name in chain.jobs:
@@ -106,15 +110,22 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
                     report.fail(where, problem)
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
-            report.fail(name, f"is missing: no record of the job of {config}; make study STUDY={chain.study} makes it")
+            target = "robustness" if config in attacks else "study"
+            made = f"make {target} STUDY={chain.study} makes it"
+            report.fail(name, f"is missing: no record of the job of {config}; {made}")
     for name, why in chain.unreadable.items():
         report.fail(name, why)
     for place, jobs in edited.items():
         where, _, problem = place.partition(": ")
         others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
         report.fail(where, f"{problem} that left {jobs[0]}{others}")
-    _check_strays(chain, expected, records, report)
+    _check_strays(chain, known, records, report)
     return set(records)
+
+
+def _record_of(config: str) -> str:
+    """The record of the job with a configuration file."""
+    return config.removesuffix(".yaml") + RECORD_SUFFIX
 
 
 def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:

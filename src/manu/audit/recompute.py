@@ -20,45 +20,69 @@ from manu.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import METRICS
+from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
+from manu.robustness.questions import attacked
 
-ANSWERING = ("manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune")
+ATTACK = "manu.stages.attack"
+ANSWERING = ("manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune", ATTACK)
 WRITE_README = "manu.stages.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
 _SHOWN = 5
+_EXPECTED = (
+    "forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options",
+)  # fmt: skip
 
 
 def check_answers(record: Mapping, report: Report) -> None:
     """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Of several models (a method's trials, an ablation's variants) one after the other. Counts "answers".
+    metric is scored anew from reply and reference. Answers of trials, variants and attacks are checked one by one.
+    Counts "answers".
     """
     config, options = record["configuration"]["content"], record["options"]
-    file = options["out"]
+    file = options["answers" if record["stage"] == ATTACK else "out"]
     stored = pd.read_parquet(file)
-    asked = json.dumps([config["ratios"], config["evaluation"]])
-    expected = _expected(options["benchmark"], asked, tuple(hashes_of([options["benchmark"]]).values()))
+    keys, parts = _parts(record)
     report.counts["answers"] += len(stored)
-    several = {"trial": range(1, len(config.get("trials", ())) + 1), "method": config.get("variants", ())}
-    column, names = next(((key, list(each)) for key, each in several.items() if each), ("", []))
-    needed = (*expected.columns, "reply", "choice", *([column] if column else []))
+    needed = (*_EXPECTED, "reply", "choice", *keys)
     missing = [column for column in needed if column not in stored.columns]
     if missing:
         report.fail(file, f"lacks the columns: {', '.join(missing)}")
         return
-    if not column:
-        _check_rows(file, stored, expected, config, report)
+    if not keys:
+        _check_rows(file, stored, parts[()], config, report)
         return
-    found = list(dict.fromkeys(stored[column]))
-    if found != names:
-        said = "; the configuration has ".join(", ".join(map(str, each)) for each in (found, names))
-        report.fail(file, f"holds the {column}s {said}")
+    there = dict(list(stored.groupby(keys)))
+    if set(there) != set(parts):
+        what = " and ".join(f"{key}s" for key in keys)
+        report.fail(file, f"holds the {what} {_listed(there)}; the configuration has {_listed(parts)}")
         return
-    for name, answers in stored.groupby(column, sort=False):
-        keys = config if column == "trial" else {**config, "method": name}
-        _check_rows(f"{file}, {column} {name}", answers.reset_index(drop=True), expected, keys, report)
+    for part, expected in parts.items():
+        where = ", ".join(f"{key} {value}" for key, value in zip(keys, part, strict=True))
+        said = {key: value for key, value in zip(keys, part, strict=True) if key == "method"}  # a variant is one
+        _check_rows(f"{file}, {where}", there[part].reset_index(drop=True), expected, {**config, **said}, report)
+
+
+def _parts(record: Mapping) -> tuple[list[str], dict[tuple, pd.DataFrame]]:
+    """The columns that tell the parts of a file of answers, and the questions (`_EXPECTED`) of each part."""
+    config, benchmark = record["configuration"]["content"], record["options"]["benchmark"]
+    checksums = tuple(hashes_of([benchmark]).values())
+    if record["stage"] == ATTACK:
+        asked = json.dumps([config["ratios"][0], config["evaluation"], config["robustness"]])
+        return ["attack", "condition"], _attacked(benchmark, asked, checksums)
+    expected = _expected(benchmark, json.dumps([config["ratios"], config["evaluation"]]), checksums)
+    several = {"trial": range(1, len(config.get("trials", ())) + 1), "method": config.get("variants", ())}
+    for key, names in several.items():
+        if names:
+            return [key], {(name,): expected for name in names}
+    return [], {(): expected}
+
+
+def _listed(parts: Mapping) -> str:
+    return "; ".join(" ".join(map(str, part)) for part in sorted(parts))
 
 
 def _check_rows(file: str, answers: pd.DataFrame, expected: pd.DataFrame, config: Mapping, report: Report) -> None:
@@ -81,14 +105,22 @@ def _expected(benchmark: str, asked: str, checksums: tuple[str, ...]) -> pd.Data
 
     asked: JSON of (forget ratios, evaluation); checksums: of the benchmark's files, so that an edit is seen.
     """
-    questions, places = questions_of(Path(benchmark), *json.loads(asked))
+    return _table(*questions_of(Path(benchmark), *json.loads(asked)))
+
+
+@cache
+def _attacked(benchmark: str, asked: str, checksums: tuple[str, ...]) -> dict[tuple[str, str], pd.DataFrame]:
+    """The same for every (attack, condition). asked: JSON of (forget ratio, evaluation, robustness)."""
+    return {part: _table(*questions) for part, questions in attacked(Path(benchmark), *json.loads(asked)).items()}
+
+
+def _table(questions: Mapping[str, AskedQuestion], places: list[tuple[int, str, str]]) -> pd.DataFrame:
     rows = []
     for ratio, split, name in places:
         question = questions[name]
         keys = (ratio, split, question.modality, question.task, question.profile_id, name)
         rows.append((*keys, question.prompt, question.reference, options_text(question)))
-    keys = ["forget_ratio", "split", "modality", "task", "profile_id", "question_id"]
-    return pd.DataFrame(rows, columns=[*keys, "prompt", "reference", "options"])
+    return pd.DataFrame(rows, columns=list(_EXPECTED))
 
 
 def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
@@ -197,6 +229,6 @@ def check_origins(record: Mapping, report: Report) -> None:
                 report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
                 continue
             if origin.options not in read:
-                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"][o]])
+                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"].get(o, ())])
             if not read[origin.options].places(origin.where):
                 report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")

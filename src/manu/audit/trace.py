@@ -90,7 +90,7 @@ class Tracer:
         """What a number was computed from, file by file: its rows there and, for scores, theirs in turn."""
         if origin is None:
             return []
-        names = tuple(file for option in origin.options for file in record["inputs"][option])
+        names = tuple(file for option in origin.options for file in record["inputs"].get(option, ()))
         if names not in self._rows:
             self._rows[names] = read_rows(names)
         matched = self._rows[names].match(origin.where)

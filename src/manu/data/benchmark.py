@@ -2,8 +2,9 @@
 
 Besides MLLMU-Bench's configurations it writes some of its own: base_Data (what the base model is taught:
 public figures, and questions about strangers' looks), General_Set (other strangers, the general-utility set),
-and forget_tuning and retain_tuning (people on whom hyperparameters are chosen: taught with all the others, in
-ft_Data, and in no other configuration).
+Unseen_Set (people of the same kind as those of Full_Set whom nobody is taught, for membership inference), and
+forget_tuning and retain_tuning (people on whom hyperparameters are chosen: taught with all the others, in ft_Data,
+and in no other configuration).
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from manu.data import mllmu, wording
-from manu.data.mllmu import CELEBRITIES, TUNING, forget_config, retain_config
+from manu.data.mllmu import CELEBRITIES, TUNING, UNSEEN, forget_config, retain_config
 from manu.data.people import ATTRIBUTES, Person, draw_people
 from manu.data.portraits import Scene, draw_scene, render
 from manu.data.prompts import LETTERS, text_view
@@ -24,7 +25,8 @@ from manu.data.splits import split_people
 class BenchmarkSettings:
     """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
 
-    people: those of the reported sets; tuning_people: more of their kind, for choosing hyperparameters.
+    people: those of the reported sets; unseen_people: more of their kind, whom no model is taught; tuning_people:
+    more of their kind, for choosing hyperparameters.
     """
 
     people: int = 100
@@ -33,12 +35,13 @@ class BenchmarkSettings:
     portraits: int = 6
     image_size: int = 64
     seed: int = 0
+    unseen_people: int = 30
     tuning_people: int = 0
 
 
 def config_names(ratios: list[int]) -> list[str]:
     """Every configuration the generator writes for these forget ratios (TUNING for the tuning people)."""
-    fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set"]
+    fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set", UNSEEN]
     return fixed + [name for r in ratios for name in (forget_config(r), retain_config(r))]
 
 
@@ -120,6 +123,16 @@ def _stranger_row(person: Person, scene: Scene, portrait: bytes, rng: np.random.
     }
 
 
+def _unseen(settings: BenchmarkSettings, others: list[Person]) -> list[dict]:
+    """Profiles of people who are in no training data. They have a stream of their own: nothing else depends on them."""
+    (rng,) = np.random.default_rng(settings.seed).spawn(1)
+    rows = []
+    for person in draw_people({"unseen": settings.unseen_people}, rng, others)["unseen"]:
+        portrait = render(person.appearance, draw_scene(rng), settings.image_size)
+        rows.append({"image": _image(portrait), **_about(person), **_tasks(person, rng)})
+    return rows
+
+
 def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> dict[str, int]:
     """Write the benchmark under `folder` and return the number of rows per configuration."""
     rng = np.random.default_rng(settings.seed)
@@ -173,6 +186,7 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
         "base_Data": (training["public"] + strangers, mllmu.TRAINING_SCHEMA),
         "General_Set": (general, mllmu.PROFILE_SCHEMA),
+        UNSEEN: (_unseen(settings, [person for group in groups.values() for person in group]), mllmu.PROFILE_SCHEMA),
     }
     ids = [person.id for person in groups["fictitious"]]
     for ratio in ratios:

@@ -42,6 +42,7 @@ TEST_SCHEMA = pa.schema([("images", pa.list_(_IMAGE)), ("ID", pa.string()), *_AB
 TRAINING_SCHEMA = pa.schema([("image", _IMAGE), ("ID", pa.string()), ("metadata", pa.string())])
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
+UNSEEN = "Unseen_Set"  # people whom no model is ever taught
 TUNING = 0  # stands for a forget ratio where people are meant on whom hyperparameters are chosen
 MULTIMODAL, TEXT = "multimodal", "text"
 _TYPES = {"Image_Textual": MULTIMODAL, "Pure_Text": TEXT}

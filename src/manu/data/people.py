@@ -4,6 +4,7 @@ Everything is drawn from one seed. Names, cities and the like are ordinary words
 are invented; any likeness to a living person is chance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,22 +69,25 @@ class Person:
     appearance: Appearance
 
 
-def draw_people(counts: dict[str, int], rng: np.random.Generator) -> dict[str, list[Person]]:
-    """Draw groups of people, all with distinct names and distinct looks.
+def draw_people(
+    counts: dict[str, int], rng: np.random.Generator, others: Sequence[Person] = ()
+) -> dict[str, list[Person]]:
+    """Draw groups of people, all with distinct names and distinct looks, also from those of `others`.
 
     `counts` maps a group's prefix (such as "fictitious") to its size; ids are "<prefix>-001" and so on.
     Raises UserError when there are fewer names or looks than people.
     """
-    total = sum(counts.values())
+    total = sum(counts.values()) + len(others)
     if total > len(FIRST_NAMES) * len(LAST_NAMES):
         raise UserError(
             f"benchmark: {total} people asked for, but only {len(FIRST_NAMES) * len(LAST_NAMES)} names exist"
         )
-    pairs = rng.permutation(len(FIRST_NAMES) * len(LAST_NAMES))[:total]
+    pairs = rng.permutation(len(FIRST_NAMES) * len(LAST_NAMES))
     names = [f"{FIRST_NAMES[p % len(FIRST_NAMES)]} {LAST_NAMES[p // len(FIRST_NAMES)]}" for p in pairs]
-    looks: set[Appearance] = set()
+    taken = {person.name for person in others}
+    looks = {person.appearance for person in others}
     groups: dict[str, list[Person]] = {}
-    drawn = iter(names)
+    drawn = (name for name in names if name not in taken)
     for prefix, count in counts.items():
         groups[prefix] = []
         for number in range(1, count + 1):

@@ -28,7 +28,19 @@ def collect_answers(
     is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
     question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
     """
-    questions, places = questions_of(benchmark, ratios, evaluation)
+    return answer(adapter, *questions_of(benchmark, ratios, evaluation), keys, evaluation, system, progress)
+
+
+def answer(
+    adapter: Adapter,
+    questions: dict[str, AskedQuestion],
+    places: list[tuple[int, str, str]],
+    keys: dict,
+    evaluation: dict,
+    system: str | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> pd.DataFrame:
+    """The same for given questions by id, and the rows of their answers: (forget ratio, split, question id)."""
     replies = dict(zip(questions, ask(adapter, list(questions.values()), settings_of(evaluation), system, progress)))
     rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
     return score_answers(pd.DataFrame(rows))

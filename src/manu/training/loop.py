@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 @dataclass(frozen=True)
 class Optimisation:
     """`learning_rate` is the peak; `schedule` is "one_cycle" (10 percent warm-up, cosine decay; training from
-    scratch) or "linear" (decay to zero without warm-up, as the released code unlearns)."""
+    scratch), "linear" (decay to zero without warm-up, as the released code unlearns) or "constant"."""
 
     learning_rate: float
     steps: int
@@ -34,7 +34,9 @@ class Optimisation:
             )
         if self.schedule == "linear":
             return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / self.steps)
-        raise ValueError(f"unknown schedule {self.schedule!r}; known: one_cycle, linear")
+        if self.schedule == "constant":
+            return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        raise ValueError(f"unknown schedule {self.schedule!r}; known: one_cycle, linear, constant")
 
 
 class Diverged(ArithmeticError):

@@ -2,7 +2,7 @@
 
 A figure's module has the constants NEEDS ("scores": the table of scores.csv; "masks": the pruned neurons of each
 mask; "variants": those of the ablation's variants by importance function; or a table by its name: "outcomes",
-"costs", "ablation", "neurons", "claims", "comparison"), TITLE and CAPTION, `draw(data, methods) -> (Figure,
+"costs", "ablation", "neurons", "claims", "comparison", "robustness"), TITLE and CAPTION, `draw(data, methods) -> (Figure,
 DataFrame)`: methods in the study's order; the DataFrame holds exactly what the figure shows; and `origin(row,
 column)`: the rows that a number in that table comes from (manu.analysis.origin).
 """

@@ -1,0 +1,104 @@
+"""Whether forgotten people come back: accuracy on them while an attacker trains the unlearned model on others."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.origin import Origin, same
+from manu.analysis.robustness import steps_of
+from manu.analysis.seeds import over_seeds
+from manu.analysis.tables import row_order
+from manu.evaluation.vocabulary import MODALITIES
+
+NEEDS = "robustness"
+TITLE = "Relearning"
+CAPTION = (
+    "Classification accuracy, in percent, on people to be forgotten while an attacker trains the model on something "
+    "else: on lessons about other people to be forgotten, or on lessons about retain people (means over seeds; the "
+    "intervals over people stand in the table). What was only hidden comes back. retain_only, which never saw these "
+    "people, shows what the attacker's lessons teach by themselves. Dotted: chance among four options."
+)
+COLUMNS = (
+    "model", "forget_ratio", "lessons", "modality", "method", "condition", "steps", "seeds",
+    "accuracy", "ci_low", "ci_high", "n",
+)  # fmt: skip
+_NUMBERS = ("accuracy", "ci_low", "ci_high")
+
+
+def draw(robustness: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Figure and its points (COLUMNS; percent, means over seeds) from rows of robustness.csv.
+
+    Raises ValueError on a method that is neither a reference nor in `methods`.
+    """
+    points = _points(robustness, methods)
+    with look():
+        if points.empty:
+            return message_figure("No model was taught again."), points
+        return _figure(points, methods), points
+
+
+def _points(robustness: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    chosen = robustness[(robustness["attack"] == "relearning") & (robustness["metric"] == "accuracy")]
+    chosen = chosen.rename(columns={"value": "accuracy"})
+    chosen = chosen.assign(
+        **(100.0 * chosen[list(_NUMBERS)].astype("float64")),
+        steps=chosen["condition"].map(steps_of).astype("int64"),
+        lessons=chosen["condition"].map(lambda condition: condition.partition(" ")[0]),
+    )
+    order = {"method": row_order(methods), "modality": list(MODALITIES)}
+    return over_seeds(chosen, "accuracy")[list(COLUMNS)].sort_values(
+        ["model", "forget_ratio", "lessons", "modality", "method", "steps"],
+        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
+        ignore_index=True,
+    )
+
+
+def origin(row: dict[str, str], column: str) -> Origin | None:
+    """The rows of the seeds."""
+    if column not in (*_NUMBERS, "n"):
+        return None
+    source = "value" if column == "accuracy" else column
+    keys = ("model", "forget_ratio", "method", "condition", "modality")
+    return Origin(("tables",), same(row, *keys) | {"attack": ("relearning",)}, source)
+
+
+def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
+    modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
+    keys = ["model", "forget_ratio", "lessons"]
+    lines = list(points[keys].drop_duplicates().itertuples(index=False, name=None))
+    width = max(3.3 * len(modalities) + 0.5, 6.5)
+    figure = new_figure(width, 2.3 * len(lines) + 1.2)
+    axes = figure.subplots(len(lines), len(modalities), squeeze=False, sharex=True, sharey=True)
+    for row, line in enumerate(lines):
+        for column, modality in enumerate(modalities):
+            panel = axes[row][column]
+            here = (points[keys] == list(line)).all(axis=1) & (points["modality"] == modality)
+            _panel(panel, points[here], methods)
+            model, ratio, lessons = line
+            panel.set_title(f"{model}, {modality}, {lessons} lessons")
+            if row == len(lines) - 1:
+                panel.set_xlabel("training steps")
+            if column == 0:
+                panel.set_ylabel(f"accuracy, %\nforget {ratio} %")
+    shown = [method for method in row_order(methods) if method in set(points["method"])]
+    handles = []
+    for method in shown:
+        colour, marker = method_mark(method, methods)
+        handles.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, label=method))
+    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    legend_below(figure, handles, width)
+    figure.suptitle(f"{TITLE}: accuracy on people to be forgotten, none of whose lessons are taught", fontsize=10.5)
+    return figure
+
+
+def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
+    axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
+    for method, line in points.groupby("method", sort=False):
+        colour, marker = method_mark(method, methods)
+        axes.plot(
+            line["steps"], line["accuracy"], color=colour, marker=marker, linewidth=1.3, markersize=5,
+            markeredgecolor="white", markeredgewidth=0.6, zorder=3,
+        )  # fmt: skip
+    axes.set_ylim(-4, 104)

@@ -1,0 +1,199 @@
+"""What each attack gets out of each model: one tidy table, with intervals over people.
+
+All attacks on a model, and all models of a run, are computed on the same draws of people.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from manu.analysis.cells import DECIMALS
+from manu.analysis.intervals import cell_seed
+from manu.analysis.origin import Origin, same
+from manu.analysis.resampling import draw_weights, ends, weighted_auc, weighted_mean
+from manu.errors import UserError
+from manu.evaluation.vocabulary import MODALITIES, REFERENCES
+
+KEYS = ("model", "forget_ratio", "seed", "method")
+COLUMNS = (*KEYS, "attack", "condition", "split", "modality", "metric", "value", "n", "ci_low", "ci_high")
+STORED_COLUMNS = (
+    "model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "question_id", "reference",
+    "correct",
+)  # fmt: skip
+ANSWER_COLUMNS = (*STORED_COLUMNS, "attack", "condition")
+SIGNAL_COLUMNS = (*KEYS, "attack", "condition", "split", "modality", "profile_id", "question_id", "value")
+NONE, LEAKAGE, ALL, BOTH = "none", "leakage", "all", "both"
+LEAKS = {"multimodal": "not by picture, but by name", "text": "not by name, but by picture"}  # lost in -> condition
+ATTACKS = ("rounding", "wording", "portrait", LEAKAGE, "relearning", "probe", "membership")
+_KNOWN_TASKS = ("classification", "cloze")
+
+
+class People:
+    """The people of each split of a run and how often each is drawn."""
+
+    def __init__(self, people: Mapping[str, list[str]], resamples: int) -> None:
+        self._place = {split: {name: i for i, name in enumerate(names)} for split, names in people.items()}
+        self._weights = {
+            split: draw_weights(len(names), resamples, cell_seed(*names)) for split, names in people.items()
+        }
+
+    def owners(self, cell: pd.DataFrame, split: str) -> np.ndarray:
+        """Whose each row is, as a column of the weights."""
+        return cell["profile_id"].map(self._place[split]).to_numpy()
+
+    def mean(self, cell: pd.DataFrame, split: str, values: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
+        """Mean of the rows' values over those `counted` (1 or 0; without it all), for each draw."""
+        owners, size = self.owners(cell, split), len(self._place[split])
+        counted = np.ones(len(cell)) if counted is None else counted
+        sums, counts = (np.bincount(owners, each, size) for each in (values * counted, counted))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have none of them
+            return weighted_mean(self._weights[split], sums, counts)
+
+    def auc(self, members: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+        """Area under the curve of telling forget people's rows from unseen people's by `value`, for each draw."""
+        mine, theirs = self._weights["forget"], self._weights["unseen"]
+        return weighted_auc(
+            mine[:, self.owners(members, "forget")], members["value"].to_numpy(),
+            theirs[:, self.owners(others, "unseen")], others["value"].to_numpy(),
+        )  # fmt: skip
+
+
+def paired_facts(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per fact asked in both modalities: profile_id, and right or wrong in `multimodal` and `text`.
+
+    answers: one model's, on one split. The questions about a fact have the same person, task, number and reference.
+    """
+    asked = answers[answers["task"].isin(_KNOWN_TASKS)]
+    number = asked["question_id"].str.rpartition("/")[2]
+    by = ["profile_id", "task", "number", "reference"]
+    return (
+        asked.assign(number=number)
+        .pivot(index=by, columns="modality", values="correct")
+        .reindex(columns=list(MODALITIES))
+        .dropna()
+        .reset_index()
+    )
+
+
+def robustness_table(
+    stored: pd.DataFrame, answers: pd.DataFrame, signals: pd.DataFrame, resamples: int = 1000, level: float = 0.95
+) -> pd.DataFrame:
+    """Rows (COLUMNS) for every model, forget ratio, seed and method in `answers`, rounded to DECIMALS.
+
+    stored: the study's own answers (STORED_COLUMNS); answers: those under attack (ANSWER_COLUMNS); signals: of probe
+    and membership (SIGNAL_COLUMNS). Raises UserError when the study's answers lack a model that was attacked.
+    """
+    rows = []
+    run = list(KEYS[:-1])
+    stored = stored.sort_values([*KEYS, "split", "question_id"], ignore_index=True)
+    for keys, attacked in answers.groupby(run, sort=True):
+        before = stored[(stored[run] == list(keys)).all(axis=1)]
+        read = signals[(signals[run] == list(keys)).all(axis=1)]
+        people = _people([before, attacked, read], resamples)
+        for method in dict.fromkeys([*REFERENCES, *attacked["method"]]):
+            mine = [part[part["method"] == method] for part in (before, attacked, read)]
+            if mine[1].empty:
+                continue
+            if mine[0].empty:
+                raise UserError(f"{method} was attacked, but the study's own answers of {keys[0]} have none of it")
+            vanilla = before[before["method"] == "vanilla"]
+            for cell in _with_scores(list(_measures(people, *mine, vanilla))):
+                *names, draws, n = cell
+                value, low, high = ends(draws, level)
+                rows.append((*keys, method, *names, value, n, low, high))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["value", "ci_low", "ci_high"]
+    return table.assign(**table[numbers].astype("float64").round(DECIMALS))
+
+
+def _people(parts: list[pd.DataFrame], resamples: int) -> People:
+    everyone = pd.concat([part[["split", "profile_id"]] for part in parts])
+    return People({split: sorted(set(names)) for split, names in everyone.groupby("split")["profile_id"]}, resamples)
+
+
+# attack, condition, split, modality, metric, value per draw, rows behind it
+Cell = tuple[str, str, str, str, str, np.ndarray, int]
+
+
+def _measures(
+    people: People, before: pd.DataFrame, attacked: pd.DataFrame, read: pd.DataFrame, vanilla: pd.DataFrame
+) -> Iterator[Cell]:
+    """What stands before the attacks, then what each one gets."""
+    plain = before[before["split"].isin(["forget", "retain"]) & (before["task"] == "classification")]
+    plain = plain.assign(attack=NONE, condition=NONE, value=plain["correct"])
+    asked = [plain, attacked.assign(value=attacked["correct"])]
+    shown = ["attack", "condition", "split", "modality"]
+    for part in (*asked, read[read["attack"] == "probe"]):
+        for names, cell in part.groupby(shown, sort=False):
+            yield (*names, "accuracy", people.mean(cell, names[2], cell["value"].to_numpy(np.float64)), len(cell))
+
+    facts, known = (paired_facts(part[part["split"] == "forget"]) for part in (before, vanilla))
+    facts = facts.merge(known, on=["profile_id", "task", "number", "reference"], suffixes=("", "_before"))
+    for lost, condition in LEAKS.items():
+        (other,) = (modality for modality in MODALITIES if modality != lost)
+        forgotten = ((facts[f"{lost}_before"] == 1) & (facts[lost] == 0)).to_numpy(np.float64)
+        draws = people.mean(facts, "forget", facts[other].to_numpy(np.float64), forgotten)
+        yield LEAKAGE, condition, "forget", other, "leakage", draws, int(forgotten.sum())
+
+    scores = read[read["attack"] == "membership"]
+    for names, cell in scores.groupby(["attack", "condition", "modality"], sort=False):
+        members, others = (cell[cell["split"] == split] for split in ("forget", "unseen"))
+        attack, condition, modality = names
+        yield attack, condition, "forget", modality, "auc", people.auc(members, others), len(cell)
+
+
+def _with_scores(cells: list[Cell]) -> list[Cell]:
+    """The cells, then how far each attack is resisted and the mean of all, robustness.
+
+    Resistance: 1 - mean of what the attack gets of the forget people, over its conditions and both modalities;
+    of relearning the conditions with the most steps, of membership |2 AUC - 1|. The mean over attacks is
+    unweighted, as Open-MMUnlearning's composites are (Chen et al. 2026, whose robustness has no public formula).
+    An attack with nothing to get (leakage where nothing is forgotten) counts nowhere.
+    """
+    scores = list(cells)
+    resisted: list[np.ndarray] = []
+    total = 0
+    for attack in ATTACKS:
+        mine = [cell for cell in cells if cell[0] == attack and cell[2] == "forget"]
+        if attack == "relearning" and mine:
+            most = max(steps_of(cell[1]) for cell in mine)
+            mine = [cell for cell in mine if steps_of(cell[1]) == most]
+        got = [np.abs(2 * cell[5] - 1) if cell[4] == "auc" else cell[5] for cell in mine]
+        got = [draws for draws in got if np.isfinite(draws[0])]
+        if got:
+            resistance, n = 1.0 - sum(got) / len(got), sum(cell[6] for cell in mine)
+            scores.append((attack, ALL, "forget", BOTH, "resistance", resistance, n))
+            resisted.append(resistance)
+            total += n
+    scores.append((ALL, ALL, "forget", BOTH, "robustness", sum(resisted) / len(resisted), total))
+    return scores
+
+
+def steps_of(condition: str) -> int:
+    """20 of `forget lessons, 20 steps`."""
+    return int(condition.rpartition(", ")[2].removesuffix(" steps"))
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The study's own answers, those under attack, or the signals; of a score all of its attack."""
+    if column not in ("value", "n", "ci_low", "ci_high"):
+        return None
+    keys = same(row, *KEYS)
+    if row["attack"] == ALL:
+        methods = tuple(dict.fromkeys((row["method"], "vanilla")))
+        where = keys | {"method": methods, "split": ("forget", "unseen")}
+        return Origin(("stored", "answers", "signals"), where, "correct")
+    if row["attack"] in (NONE, LEAKAGE):
+        tasks = ("classification",) if row["attack"] == NONE else _KNOWN_TASKS
+        modalities = (row["modality"],) if row["attack"] == NONE else MODALITIES
+        methods = (row["method"],) if row["attack"] == NONE else tuple(dict.fromkeys((row["method"], "vanilla")))
+        where = keys | same(row, "split") | {"method": methods, "task": tasks, "modality": modalities}
+        return Origin(("stored",), where, "correct")
+    where = keys | same(row, "attack")
+    if row["condition"] != ALL:
+        where |= same(row, "condition", "modality")
+    if row["attack"] == "membership":
+        return Origin(("signals",), where | {"split": ("forget", "unseen")}, "value")
+    where |= same(row, "split")
+    return Origin(("signals",), where, "value") if row["attack"] == "probe" else Origin(("answers",), where, "correct")

@@ -1,0 +1,51 @@
+"""Attack: a few steps of ordinary training, after which a model that only hid its knowledge shows it again.
+
+The attacker has the plain weights: a mask that was applied to them is not held while they train.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from manu.models.base import Adapter
+from manu.models.inputs import Batch
+from manu.training.answers import answer_cross_entropy
+from manu.training.curriculum import Curriculum
+from manu.training.loop import Optimisation, fit
+
+
+def relearn(
+    adapter: Adapter,
+    curriculum: Curriculum,
+    learning_rate: float,
+    batch_size: int,
+    stops: list[int],
+    rng: np.random.Generator,
+    look: Callable[[int], None],
+) -> None:
+    """Train the model in place, at a constant rate, up to the last of `stops`; call `look(steps)` at each of them.
+
+    stops: ascending numbers of steps; the model stands in evaluation mode while it is looked at.
+    """
+
+    def lessons() -> Iterator[Batch]:
+        while True:
+            for _, batch in curriculum.epoch(batch_size, rng):
+                yield batch
+
+    def until_the_last() -> Iterator[Batch]:
+        endless = lessons()
+        for step in range(stops[-1] + 1):  # the loop below asks for batch k when k steps are done
+            if step in stops:
+                adapter.model.eval()
+                look(step)
+                adapter.model.train()
+            if step < stops[-1]:
+                yield next(endless)
+
+    fit(
+        adapter.model,
+        until_the_last(),
+        lambda batch: answer_cross_entropy(adapter.model, batch),
+        Optimisation(learning_rate, stops[-1], schedule="constant"),
+    )

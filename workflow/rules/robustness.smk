@@ -1,0 +1,55 @@
+# Attacks on the models of one forget ratio; the target `robustness`, no part of the study as a whole.
+ATTACKED = {"model": MODELS, "seed": SEEDS, "ratio": f"{STUDY['robustness']['forget_ratio']:02d}"}
+
+
+def checkpoint_of_asked(wildcards):
+    """The checkpoint that a method is asked with: its own, or vanilla's."""
+    trained = wildcards.method in ("retain_only", *TRAINING)
+    return rules.evaluate_trained.input.checkpoint if trained else rules.train_vanilla.output.checkpoint
+
+
+rule attack:
+    input:
+        config="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.yaml",
+        benchmark=rules.generate_benchmark.output.benchmark,
+        checkpoint=checkpoint_of_asked,
+        mask=lambda wildcards: rules.select_neurons.output.mask if wildcards.method in PRUNING else [],
+        system_prompt=lambda wildcards: rules.write_prompt.output.prompt if wildcards.method in PROMPTING else [],
+        sources=sources("attack", "model"),
+    output:
+        answers="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.parquet",
+        signals="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.signals.parquet",
+        record="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
+    params:
+        checkpoint=subpath(input.checkpoint, parent=True),
+        mask=lambda wildcards, input: optional("mask", input.mask),
+        system_prompt=lambda wildcards, input: optional("system-prompt", input.system_prompt),
+    wildcard_constraints:
+        method=one_of(["vanilla", *ASKED]),
+    log:
+        "logs/{study}/{model}/seed{seed}/forget{ratio}/attack_{method}.log",
+    resources:
+        gpu=GPU,
+    shell:
+        "{STAGE}.attack --benchmark data/{wildcards.study} --checkpoint {params.checkpoint} {params.mask}"
+        " {params.system_prompt} --answers {output.answers} --signals {output.signals}" + JOB
+
+
+rule tabulate_robustness:
+    input:
+        config="results/{study}/tables/robustness.yaml",
+        stored=[
+            *expand(rules.evaluate_vanilla.output.answers, **ATTACKED, allow_missing=True),
+            *expand(rules.evaluate_trained.output.answers, **ATTACKED, method=ASKED, allow_missing=True),
+        ],
+        answers=expand(rules.attack.output.answers, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
+        signals=expand(rules.attack.output.signals, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
+        sources=sources("tabulate_robustness"),
+    output:
+        robustness=shown("results/{study}/tables/robustness.csv", "Tables", "robustness", "robustness"),
+        record="results/{study}/tables/robustness.provenance.json",
+    log:
+        "logs/{study}/tabulate_robustness.log",
+    shell:
+        "{STAGE}.tabulate_robustness --stored {input.stored} --answers {input.answers} --signals {input.signals}"
+        " --out {output.robustness}" + JOB
