@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from manu.neurons.measuring import measure_modality
+from manu.neurons.statistics import SETS
 from manu.stages.unlearn import Material, unlearned
 from manu.training.answers import answer_cross_entropy
 from manu.unlearning.registry import create_method, known_methods, method_class
@@ -11,6 +13,7 @@ from manu.unlearning.registry import create_method, known_methods, method_class
 TRAINING = [name for name in known_methods() if method_class(name).kind == "training"]
 SETTINGS = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8}
 MORE = {
+    "recover": {"cap": 50.0, "weight": 3.0},  # an untrained model is beyond the usual cap from the start
     "rmu": {"alpha": 0.0},  # without the retain term the loss shows which way the forget states go
     "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
 }
@@ -65,6 +68,31 @@ def test_the_forget_answers_become_less_likely(name, run, adapter, forget_loss):
 def test_rmu_changes_the_weights_that_it_names_alone(run, adapter):
     (weight,) = changed(adapter.model, run("rmu")[0].model)
     assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
+
+
+def test_a_joined_method_trains_around_what_it_has_pruned(run, adapter, benchmark_folder, tmp_path):
+    kept = {name: Material(adapter, create_method("ga", SETTINGS), benchmark_folder, RATIO) for name in SETS}
+    batches = {
+        (data_set, "multimodal"): [each.forget for each in material.epochs(1, np.random.default_rng(0))]
+        for data_set, material in kept.items()
+    }
+    statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, tau=0.1)
+    for data_set in SETS:
+        for site in statistics.widths:
+            statistics.add_silent(data_set, "text", site, 1)
+    statistics.save(tmp_path / "statistics.safetensors")
+    method = create_method("manu+recover", SETTINGS | {"prune_ratio": 30})
+    config = {"model": adapter.name, "seed": 1, "method": "manu+recover"}
+    adapter.save(tmp_path / "vanilla")
+    given = (benchmark_folder, tmp_path / "vanilla", RATIO, tmp_path / "statistics.safetensors")
+    after, losses = unlearned(config, method, *given)
+    masks = method.pruning.select(statistics).masks
+    assert losses[-1] < losses[0] and sum(int(mask.sum()) for mask in masks.values()) > 0
+    for old, new in zip(adapter.mlp_sites(), after.mlp_sites(), strict=True):
+        mask = masks[old.name]
+        assert new.second.weight[:, mask].eq(0).all() and all(layer.weight[mask].eq(0).all() for layer in new.first)
+        if old.part == "language":  # LLaVA reads its pictures before the last vision layer, which never learns
+            assert not torch.equal(new.second.weight[:, ~mask], old.second.weight[:, ~mask])
 
 
 def test_mmunlearner_changes_salient_weights_alone(run, adapter, benchmark_folder):
