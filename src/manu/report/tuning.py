@@ -15,7 +15,7 @@ def tuning_grid(table: Table, chains: Chains) -> Grid:
     for part in PARTS:
         split, modality = part.split("_")
         columns.append(Column(ASKED[modality], f"{split}{arrows[split]}", modality if modality in MODALITY_COLOURS else ""))
-    columns += [Column(f"score{UP}"), Column("", words=True)]
+    columns += [Column(f"score{UP}"), Column("choice", words=True)]
     rows = [
         [
             name(row["method"]), name(row["settings"]),
@@ -24,4 +24,4 @@ def tuning_grid(table: Table, chains: Chains) -> Grid:
         ]
         for row in table.rows
     ]  # fmt: skip
-    return Grid(f"{table.rows[0]['model']}: trials on the tuning people", columns, rows, 2, first_of_block(table.rows, "method"))
+    return Grid(f"{table.rows[0]['model']}: trials on the tuning people", columns, rows, 1, first_of_block(table.rows, "method"))
