@@ -195,5 +195,5 @@ def test_a_bad_configuration_stops_before_any_job(copy, edited):
     done = copy.snakemake("--cores", "2")
     assert done.returncode == 2
     lines = [line for line in done.stdout.splitlines() if not line.startswith("Using ")]  # the profile
-    assert len(lines) == 1 and "unknown method 'nop' in 'methods'; did you mean 'npo'? known: ga, " in lines[0]
+    assert len(lines) == 1 and "unknown method 'nop' in 'methods'; did you mean 'npo'? known: dpo, ga, " in lines[0]
     assert copy.times() == before
