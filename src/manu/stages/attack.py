@@ -33,10 +33,7 @@ from manu.training.curriculum import Curriculum
 def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__)
-    options.read("benchmark")
-    options.read("checkpoint")
-    options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
-    options.read("system_prompt", required=False, help="file with a system prompt for every question")
+    evaluate.read_asked(options)
     options.write("answers", help="parquet")
     options.write("signals", help="parquet")
     return options

@@ -11,12 +11,17 @@ from manu.stages.models import load_model
 def parser() -> StageParser:
     """Options of the rules."""
     options = StageParser(__doc__)
+    read_asked(options)
+    options.write("out")
+    return options
+
+
+def read_asked(options: StageParser) -> None:
+    """Add the options for what is asked and who is: the benchmark, and what `load_asked` loads."""
     options.read("benchmark")
     options.read("checkpoint")
     options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
     options.read("system_prompt", required=False, help="file with a system prompt for every question")
-    options.write("out")
-    return options
 
 
 def load_asked(options, config) -> tuple[Adapter, str | None]:
