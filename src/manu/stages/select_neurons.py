@@ -27,17 +27,18 @@ def parser() -> StageParser:
     return options
 
 
-def selected(method: PruningMethod, statistics: Path) -> Selection:
-    """The units that a method prunes, from a file of the statistics that it needs."""
+def selected(method: PruningMethod, statistics: Path) -> tuple[Selection, Mask]:
+    """The units that a method prunes, from a file of the statistics that it needs, and the mask that does it."""
     kinds = {"modality": RunningStatistics, "released": ReleasedStatistics, "gradient": GradientStatistics}
-    return method.select(kinds[method.statistics].load(statistics))
+    selection = method.select(kinds[method.statistics].load(statistics))
+    return selection, Mask(selection.masks, selection.unit, method.factor)
 
 
 def main(options, config) -> str:
     """Write the mask --mask and the table --neurons."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
-    selection = selected(method, options.statistics)
-    save_mask(options.mask, Mask(selection.masks, selection.unit, method.factor))
+    selection, mask = selected(method, options.statistics)
+    save_mask(options.mask, mask)
     with atomic_path(options.neurons) as temporary:
         neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
     share = 100 * selection.pruned / selection.total

@@ -9,7 +9,7 @@ import pandas as pd
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
 from manu.models.base import Adapter
-from manu.neurons.masks import Mask, apply_mask
+from manu.neurons.masks import apply_mask
 from manu.stages import select_neurons, unlearn, write_prompt
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
@@ -35,8 +35,7 @@ def _tried(options, config, settings: dict) -> tuple[Adapter, str | None]:
     adapter = load_model(config, options.vanilla)
     if method.kind == "prompting":
         return adapter, write_prompt.prompt(method, options.benchmark, ratio)
-    selection = select_neurons.selected(method, options.statistics)
-    mask = Mask(selection.masks, selection.unit, method.factor)
+    _, mask = select_neurons.selected(method, options.statistics)
     apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
     return adapter, None
 

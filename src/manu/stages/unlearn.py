@@ -8,7 +8,7 @@ import numpy as np
 from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_people
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
-from manu.neurons.masks import Mask, apply_mask, free_weights
+from manu.neurons.masks import apply_mask, free_weights
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 from manu.stages.select_neurons import selected
@@ -79,8 +79,8 @@ def unlearned(
     apart = np.random.default_rng([config["seed"], 1])  # what restricts does not shift the training's draws
     masks = method.restrict(adapter.model, adapter.mlp_sites(), material.epochs(1, apart))
     if method.prunes:
-        selection = selected(method.pruning, statistics)
-        mask, sites = Mask(selection.masks, selection.unit, method.factor), (adapter.mlp_sites(), adapter.linear_sites())
+        _, mask = selected(method.pruning, statistics)
+        sites = adapter.mlp_sites(), adapter.linear_sites()
         apply_mask(mask, *sites)
         free = free_weights(adapter.model, mask, *sites)
         masks = free if masks is None else {name: each & free[name] for name, each in masks.items()}
