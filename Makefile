@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit readme release test
+.PHONY: help study robustness report check audit snapshot readme release test
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,7 +25,10 @@ check: .venv/.installed ## Check a study's configuration; run nothing
 audit: .venv/.installed ## Check every number of a finished study and every file behind it
 	@$(BIN)/manu audit --all --study "$(STUDY)"
 
-readme: .venv/.installed ## Put a finished study's numbers into README.md and reference/
+snapshot: .venv/.installed ## Put a finished study's tables and figures into reference/
+	@$(BIN)/manu snapshot --study "$(STUDY)"
+
+readme: .venv/.installed ## The same, and its numbers into README.md
 	@$(BIN)/manu readme --study "$(STUDY)"
 
 release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself

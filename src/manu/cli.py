@@ -53,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     audit_command.add_arguments(audit)
-    add_with_study("readme", _readme, "put a finished study's numbers into README.md, and its tables into reference/")
+    add_with_study("snapshot", _snapshot, "put a finished study's tables and figures into reference/")
+    add_with_study("readme", _readme, "take a finished study's snapshot, and put its numbers into README.md")
     release = add_with_study("release", _release, "write one archive without checkpoints that can be audited by itself")
     release.add_argument("--out", type=Path, help="the archive to write (default: release/manu-<study>.tar.gz)")
     return parser
@@ -71,6 +72,12 @@ def _check(given: argparse.Namespace) -> tuple[str, int]:
 
 def _summary(given: argparse.Namespace) -> tuple[str, int]:
     return summary(load_study(given.study)), 0
+
+
+def _snapshot(given: argparse.Namespace) -> tuple[str, int]:
+    from manu.audit.reference import snapshot
+
+    return snapshot(load_study(given.study)), 0
 
 
 def _readme(given: argparse.Namespace) -> tuple[str, int]:

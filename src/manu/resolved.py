@@ -82,7 +82,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
         case "tabulate_capacity":
             return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
-        case "aggregate" | "measure_outcomes":
+        case "aggregate" | "measure_outcomes" | "tabulate_standing":
             return {"intervals": study["intervals"]}
         case "compare_methods":
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
@@ -166,6 +166,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
     yield f"{results}/tables/seeds.yaml", resolve(study, "tabulate_seeds")
     yield f"{results}/tables/claims.yaml", resolve(study, "judge_claims")
+    yield f"{results}/tables/standing.yaml", resolve(study, "tabulate_standing")
     yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
     yield f"{results}/report/index.yaml", resolve(study, "write_report")

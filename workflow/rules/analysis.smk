@@ -152,6 +152,21 @@ rule judge_claims:
         " --cells {output.cells} --out {output.claims}" + JOB
 
 
+rule tabulate_standing:
+    input:
+        config="results/{study}/tables/standing.yaml",
+        claims="config/claims.yaml",
+        answers=ANSWERS,
+        sources=sources("tabulate_standing"),
+    output:
+        standing=shown("results/{study}/tables/standing.csv", "Claims", "standing", "standing"),
+        record="results/{study}/tables/standing.provenance.json",
+    log:
+        "logs/{study}/tabulate_standing.log",
+    shell:
+        "{STAGE}.tabulate_standing --claims {input.claims} --answers {input.answers} --out {output.standing}" + JOB
+
+
 rule compare_reported:
     input:
         config="results/{study}/tables/comparison.yaml",

@@ -6,6 +6,7 @@ TABLE_FILES = [
     rules.compare_methods.output.tests,
     rules.judge_claims.output.claims,
     rules.judge_claims.output.cells,
+    rules.tabulate_standing.output.standing,
     rules.compare_reported.output.comparison,
     rules.tabulate_seeds.output.seeds,
     *expand(rules.tabulate.output.csv, model=MODELS, allow_missing=True),

@@ -27,6 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 EQUAL = 0.1  # forgetting successes that differ by no more count as equal
+_KEYS = ("subjects", "baselines", "controls", "aim", "claims")  # of config/claims.yaml
 SINGLE = ("only_abs", "only_freq", "only_var", "only_rms")
 
 
@@ -216,8 +217,10 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
 
 def read_claims(document: object, path: str) -> Mapping:
     """The claims file, checked. Raises UserError naming what is wrong."""
-    if not isinstance(document, Mapping) or not {"claims", "subjects", "controls"} <= set(document):
-        raise UserError(f"{path}: needs the keys claims, subjects and controls")
+    if not isinstance(document, Mapping) or not set(_KEYS) <= set(document):
+        raise UserError(f"{path}: needs the keys {', '.join(_KEYS)}")
+    if set(document["aim"]) != {"modality_gap", "kept"}:
+        raise UserError(f"{path}: 'aim' needs modality_gap and kept, not {', '.join(document['aim'])}")
     for number, claim in enumerate(document["claims"]):
         missing = [key for key in ("id", "says", "source", "measure", "threshold") if key not in claim]
         if missing:

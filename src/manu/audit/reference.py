@@ -1,4 +1,4 @@
-"""The reference snapshot in git: a finished study's tables and figures, and the README's block filled from it."""
+"""Reference snapshots in git: finished studies' tables and figures, and the README's block filled from one."""
 
 import json
 import shutil
@@ -17,7 +17,15 @@ SNAPSHOT = ("scores.csv", "outcomes.csv", "costs.csv", "readme.md", "readme.csv"
 
 
 def publish(study: Mapping) -> str:
-    """Copy a finished study's tables and figures to reference/, and fill the README's block.
+    """Take a finished study's snapshot, and fill the README's block from it. Raises UserError as `snapshot` does."""
+    taken = snapshot(study)
+    block = (Path("results") / study["name"] / "readme.md").read_text(encoding="utf-8")
+    write_text(README, readme.fill(README.read_text(encoding="utf-8"), block))
+    return f"{taken}; {README} shows them"
+
+
+def snapshot(study: Mapping) -> str:
+    """Copy a finished study's tables and figures to reference/.
 
     study: from `load_study`. The study has to pass its audit first, the README apart. Raises UserError.
     """
@@ -32,9 +40,7 @@ def publish(study: Mapping) -> str:
             _copy(results / part, temporary / part)
         write_text(temporary / "run.json", json.dumps(run_of(Chain(name)), indent=1, ensure_ascii=False) + "\n")
     _copy_to(Path("figures") / name, Path("figures/reference") / name)
-    block = (results / "readme.md").read_text(encoding="utf-8")
-    write_text(README, readme.fill(README.read_text(encoding="utf-8"), block))
-    return f"{README} and {target}/ hold the numbers of study '{name}'"
+    return f"{target}/ holds the numbers of study '{name}'"
 
 
 def run_of(chain: Chain) -> dict:

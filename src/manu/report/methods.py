@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from manu.analysis import standing
 from manu.analysis.comparison import DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, WITHIN
 from manu.analysis.figures.style import MODALITY_COLOURS
 from manu.analysis.outcomes import BOTH
@@ -19,6 +20,11 @@ OUTCOMES_SHOWN = {  # metric -> (head, modalities)
     "retention": ("retention", (BOTH,)),
     "forget_quality": ("forget quality", (BOTH,)),
     "model_utility": ("model utility", (BOTH,)),
+}
+_MISSES = {  # what misses the aim, in words
+    **{f"forget_{modality}": f"forget by {ASKED[modality]}" for modality in MODALITY_COLOURS},
+    standing.GAP: "gap",
+    **{kept: kept.removeprefix("kept_") for kept in standing.KEPT},
 }
 STATUSES = {
     MATCHED: "equal to ours within the tolerance",
@@ -98,6 +104,32 @@ def _outcome_column(metric: str, head: str, modality: str, higher: bool) -> Colu
 
 def _place(order: Sequence[str], method: str) -> int:
     return order.index(method) if method in order else len(order)
+
+
+def standing_grid(table: Table, methods: Sequence[str], chains: Chains) -> Grid:
+    """One model's standing, a row per run and method; what misses the aim is named in the last column."""
+    order = row_order(list(methods))
+    runs = sorted(
+        table.rows,
+        key=lambda row: (int(row["forget_ratio"]), int(row["seed"]), _place(order, row["method"])),
+    )
+    shown = {
+        **{f"forget_{m}": (Column(ASKED[m], f"forget{DOWN}", m), percent) for m in MODALITY_COLOURS},
+        standing.GAP: (Column("of successes", f"gap{DOWN}"), decimals(2)),
+        **{name: (Column(name.removeprefix("kept_"), f"kept of vanilla{UP}"), percent) for name in standing.KEPT},
+    }
+    heads, start = run_heads(table.rows)
+    columns = [*heads, *(column for column, _ in shown.values()), Column("meets the aim", words=True)]
+    file, rows = chains.file(table.path), []
+    for row in runs:
+        link = chains.run(row["model"], row["method"], row["forget_ratio"], row["seed"], otherwise=file)
+        cells = []
+        for value, (_, form) in shown.items():
+            ends = {end: row[f"{value}_{end}"] for end in ("ci_low", "ci_high")}
+            cells.append(number(table, row, value, RUN_KEYS, link, form, interval(ends, form)))
+        misses = [_MISSES[each] for each in row["misses"].split()]
+        rows.append([*start(row), *cells, name(row["meets"], f"misses {', '.join(misses)}" if misses else "")])
+    return Grid(f"{table.rows[0]['model']}: standing", columns, rows, 2, first_of_block(runs, "forget_ratio"))
 
 
 def paired_grid(table: Table, chains: Chains) -> Grid:

@@ -31,7 +31,7 @@ def main(options, config) -> str:
     document = claims.read_claims(yaml.safe_load(options.claims.read_text(encoding="utf-8")), str(options.claims))
     paths = [*options.answers, *(options.variants or ())]
     answers = pd.concat([read_answers(path, outcomes.ANSWER_COLUMNS) for path in paths], ignore_index=True)
-    baselines = [name for name in config["methods"] if name not in document["subjects"]]
+    baselines = [name for name in document["baselines"] if name in config["methods"]]
     context = claims.Context(baselines, config["prune_ratios"], config["union"])
     intervals = config["intervals"]
     cells = claims.claim_cells(answers, document, context, intervals["resamples"], intervals["level"])
