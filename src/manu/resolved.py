@@ -17,6 +17,8 @@ from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text
 from manu.neurons.statistics import ALL
 
+ROBUSTNESS_TABLES = ("robustness",)  # of the target `robustness`, each by the rule tabulate_<name>
+
 
 def resolve(study: dict, stage: str, **cell) -> dict:
     """What one job of `stage` may read of `study` (from `load_study`).
@@ -183,16 +185,18 @@ def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
             for method in (*REFERENCES, *study["methods"]):
                 attack = resolve(study, "attack", model=model, seed=seed, method=method)
                 yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
-    yield f"{results}/tables/robustness.yaml", resolve(study, "tabulate_robustness")
+    for table in ROBUSTNESS_TABLES:
+        yield f"{results}/tables/{table}.yaml", resolve(study, f"tabulate_{table}")
+    yield f"{results}/report/robustness.yaml", resolve(study, "write_report")
     for figure in robustness_figures():
         yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 
 def robustness_figures() -> list[str]:
-    """The figures that are drawn from the table of attacks."""
+    """The figures that are drawn from a table of the target `robustness`."""
     from manu.analysis.figures.registry import figure_module, known_figures
 
-    return [name for name in known_figures() if figure_module(name).NEEDS == "robustness"]
+    return [name for name in known_figures() if figure_module(name).NEEDS in ROBUSTNESS_TABLES]
 
 
 def write_resolved(study: dict) -> None:

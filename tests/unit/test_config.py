@@ -372,6 +372,7 @@ def test_attacks_are_resolved_at_one_ratio_and_apart_from_the_study(study_file):
     assert attack["ratios"] == [20] and attack["evaluation"]["tasks"] == ["classification"]
     assert attack["robustness"]["bits"] == [4] and "forget_ratio" not in attack["robustness"]
     assert {"results/study/tables/robustness.yaml", "figures/study/relearning.yaml"} <= set(files)
+    assert "results/study/report/robustness.yaml" in files
     for given, said in (("forget_ratio: 7", "must be one of forget_ratios: 5, 20"), ("bits: [1]", "from 2 to 16"),
                         ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend")):  # fmt: skip
         with pytest.raises(UserError, match=f"line 12: .*{said}"):

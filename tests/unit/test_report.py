@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,12 +12,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from manu.audit.trace import rows_with
 from manu.errors import UserError
 from manu.provenance.record import record_text
+from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
 from manu.report.grid import Table, command, percent
 from manu.report.page import Figure, Study, page
 from manu.report.prose import to_html
+from manu.report.robustness import robustness_parts, sequential_parts
+from manu.report.rows import DOWN, UP
 from manu.stages import write_report
 from manu.stages.command import run
 
@@ -179,7 +184,7 @@ def test_claims_come_before_tables():
 
 def test_what_a_study_lacks_is_left_out():
     text = page(study())
-    for name in ("claims", "outcomes", "paired", "ablation", "capacity", "anatomy", "figures", "paper"):
+    for name in ("claims", "outcomes", "paired", "ablation", "capacity", "anatomy", "figures", "paper", "robustness"):
         assert f'id="{name}"' not in text and f'href="#{name}"' not in text
     bare = page(Study("tiny", METHODS, [], [], {}, ""))
     assert '<h2 id="main-tables"' not in bare and "Fingerprint" not in bare
@@ -236,7 +241,8 @@ def test_a_job_that_several_runs_share_stands_once():
 def test_a_command_names_one_row():
     row = {"method": "a b", "claim": "x", "model": "", "odd": "$(rm)"}
     given = command("t.csv", row, ("claim", "method", "model"), "value")
-    assert given == 'manu audit t.csv --row "claim=x a b" --column value'
+    assert given == """manu audit t.csv --row "claim=x method='a b'" --column value"""
+    assert command("t.csv", {"claim": "it's so"}, ("claim",), "value").endswith("""--row "it's so" --column value""")
     assert "'odd=$(rm)'" in command("t.csv", row, ("odd",), "value")
 
 
@@ -314,3 +320,121 @@ def test_several_seeds_show_mean_spread_and_interval_apart():
     assert "Seed by seed" in text and "0.70</a>" in text
     one = page(study(tables={"outcomes": OUTCOMES[:1], "tables/seeds": [row | {"seeds": "1"} for row in SEEDS]}))
     assert "Seed by seed" not in one and "±" not in one
+
+
+def attack_rows(seeds: int = 1) -> list[dict[str, str]]:
+    """Attacks at 5 percent on vanilla, retain_only and manu; what is measured grows by 0.1 with each seed."""
+    found = []
+    measured = (
+        ("rounding", "4 bits", "retain", "multimodal", "accuracy", 0.8), ("rounding", "4 bits", "forget", "text",
+        "accuracy", 0.3), ("rounding", "4 bits", "forget", "multimodal", "accuracy", 0.2),
+        ("membership", "loss", "forget", "text", "auc", 0.55), ("none", "none", "forget", "text", "accuracy", 0.25),
+        ("relearning", "forget lessons, 5 steps", "forget", "text", "accuracy", 0.4),
+        ("rounding", "all", "forget", "both", "resistance", 0.75), ("all", "all", "forget", "both", "robustness", 0.7),
+    )  # fmt: skip
+    for seed in range(seeds):
+        for method in ("vanilla", "retain_only", "manu"):
+            for attack, condition, split, modality, metric, value in measured:
+                value += 0.1 * seed
+                found.append({
+                    "model": "llava", "forget_ratio": "5", "seed": str(seed), "method": method, "attack": attack,
+                    "condition": condition, "split": split, "modality": modality, "metric": metric,
+                    "value": f"{value:.6f}", "n": "9", "ci_low": f"{value - 0.1:.6f}", "ci_high": f"{value + 0.1:.6f}",
+                })  # fmt: skip
+    return found
+
+
+def attack_records(seeds: int = 1) -> dict[str, dict]:
+    """The records of a study whose manu model was attacked as well, and of the table."""
+    found = records(seeds)
+    table = f"{RESULTS}/tables/robustness.csv"
+    answers = f"{RESULTS}/answers/llava/seed0/forget05/manu.parquet"
+    attacked = f"{RESULTS}/robustness/llava/seed0/forget05/manu.parquet"
+    made = f"{RESULTS}/llava/seed0/forget05/manu/made.bin"
+    asked = {"model": "llava", "method": "manu", "ratios": [5], "seed": 0}
+    found["attack.provenance.json"] = record("attack", "attack", {made: "2"}, {attacked: "8"}, asked)
+    reads = {answers: "3", attacked: "8"}
+    found["table.provenance.json"] = record("tabulate_robustness", "tabulate_robustness", reads, {table: "9"}, {})
+    return found
+
+
+def grids_of(parts) -> list[tuple[list[tuple[str, str]], list[list[str]]]]:
+    """(group and head of each column, text and smaller words of each cell) of a part's grids over the seeds."""
+    (part,) = parts
+    return [
+        ([(column.group, column.head) for column in grid.columns],
+         [[f"{cell.text} {cell.small}".strip() for cell in row] for row in grid.rows])
+        for grid in part.over_seeds
+    ]  # fmt: skip
+
+
+def grids_in(build, rows_given: list[dict[str, str]], given: dict[str, dict]):
+    table = Table(f"{RESULTS}/tables/{build.__name__}.csv", rows_given)
+    return build(table, list(METHODS), Chains("tiny", given, [table.path]))
+
+
+def test_resistance_and_what_attacks_get_stand_in_a_row_per_method():
+    scores, measured = grids_of(grids_in(robustness_parts, attack_rows(), attack_records()))
+    assert scores[0] == [("", "method"), ("mean of all", f"robustness{UP}"), ("resistance", f"rounding{UP}")]
+    assert [row[0] for row in scores[1]] == ["vanilla", "retain_only", "manu"]
+    assert scores[1][2][1:] == ["0.70 [0.60, 0.80]", "0.75 [0.65, 0.85]"]
+    assert measured[0][1:] == [
+        (f"before any attack{DOWN}", "text"), (f"rounding, 4 bits, retain{UP}", "picture"),
+        (f"rounding, 4 bits{DOWN}", "picture"), (f"rounding, 4 bits{DOWN}", "text"),
+        (f"relearning, forget lessons, 5 steps{DOWN}", "text"), ("membership, loss, AUC", "text"),
+    ]  # fmt: skip
+    assert measured[1][2][1:] == ["25.0", "80.0", "20.0", "30.0", "40.0", "55.0"]
+
+
+def test_attacks_on_several_seeds_show_mean_and_spread():
+    parts = grids_in(robustness_parts, attack_rows(2), attack_records(2))
+    scores, measured = grids_of(parts)
+    assert scores[1][2][1:] == ["0.75 ± 0.07 [0.65, 0.85]", "0.80 ± 0.07 [0.70, 0.90]"]
+    assert measured[1][2][1] == "30.0 ± 7.1"
+    by_seed = parts[0].by_seed[0]
+    assert [(row[0].text, row[1].text) for row in by_seed.rows[2:4]] == [("manu", "0"), ("vanilla", "1")]
+    assert by_seed.starts == {3}
+
+
+def test_a_number_of_an_attack_links_to_its_run_and_audits_its_row():
+    text = page(study(records=attack_records(), tables={"tables/robustness": attack_rows()}))
+    seen = Seen(text)
+    said = "method=manu attack=relearning condition='forget lessons, 5 steps' split=forget modality=text"
+    title = f'manu audit {RESULTS}/tables/robustness.csv --row "model=llava {said}" --column value'
+    (link,) = [(attributes["href"], shown) for attributes, shown in seen.links if attributes.get("title") == title]
+    assert link == ("#run-llava-5-manu", "40.0")
+    chain, _, _ = text[text.index('id="run-llava-5-manu"') :].partition("</ol>")
+    assert re.findall("<strong>(.*?)</strong>", chain) == ["unlearn", "evaluate", "attack"]
+    titles = [attributes.get("title", "") for attributes, _ in seen.links]
+    given = [rows_with(attack_rows(), shlex.split(title)[4]) for title in titles if "/robustness.csv --row" in title]
+    assert len(given) == len(attack_rows()) and all(len(found) == 1 for found in given)
+    assert text.count("<strong>attack</strong>") == 1 and "make robustness" not in text
+    assert "make robustness STUDY=tiny" in page(study())
+
+
+SEQUENTIAL = rows(
+    "model,seed,method,order,after,group,modality,metric,value,n,ci_low,ci_high\n"
+    + "".join(
+        f"llava,0,{method},{order},{after},{group},text,{metric},{value},9,{value - 0.125},{value + 0.125}\n"
+        for method in ("manu", "ga")
+        for order, after, group, metric, value in (
+            ("in turn", 10, "requested", "accuracy", 0.5), ("in turn", 5, "requested", "accuracy", 0.375),
+            ("in turn", 10, "request 1", "accuracy", 0.0), ("in turn", 10, "requested", "difference", 0.25),
+            ("at once", 10, "requested", "accuracy", 0.25), ("in turn", 10, "retain", "accuracy", 0.75),
+        )
+    )
+)  # fmt: skip
+
+
+def test_requests_in_turn_stand_beside_the_same_at_once():
+    ((columns, shown),) = grids_of(grids_in(sequential_parts, SEQUENTIAL, records()))
+    assert columns[1:] == [
+        *((f"requested, text{DOWN}", head) for head in ("in turn", "at once", "difference")),
+        (f"retain, text{UP}", "in turn"),
+    ]
+    ends = "[12.5, 37.5]"
+    assert [row[0] for row in shown] == ["ga", "manu"]
+    assert shown[0][1:] == ["50.0 [37.5, 62.5]", f"25.0 {ends}", "+25.0 [+12.5, +37.5]", "75.0 [62.5, 87.5]"]
+    text = page(study(tables={"tables/sequential": SEQUENTIAL}))
+    assert 'id="sequential"' in text and 'id="sequential"' not in page(study())
+    assert 'href="#file-sequential"' in text

@@ -310,5 +310,16 @@ def test_relearning_draws_a_curve_for_each_method():
     assert axes.get_title() == "llava, text, retain lessons"
     drawn = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
     assert drawn == [frame["accuracy"].tolist()[:3], frame["accuracy"].tolist()[3:]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "5", "60"]
     with pytest.raises(ValueError, match="ga"):
         relearning.draw(robustness_rows(), ["manu"])
+
+
+def test_relearning_tells_methods_of_one_colour_apart():
+    methods = [f"method{place}" for place in range(10)]
+    taught = robustness_rows()
+    rows = pd.concat([taught[taught["method"] == "ga"].assign(method=method) for method in methods])
+    figure, _ = relearning.draw(rows, methods)
+    (axes,) = figure.axes
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines if len(line.get_xdata()) == 3}
+    assert len(looks) == len(methods)

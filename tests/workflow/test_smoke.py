@@ -180,7 +180,7 @@ def test_a_setting_of_a_method_reruns_that_method(copy, edited):
 
 def test_the_attacks_are_a_target_of_their_own(copy):
     assert not (copy.folder / "results/smoke/tables/robustness.csv").exists()
-    attacks = {"attack": 18, "tabulate_robustness": 1, "draw_tables": 1, "robustness": 1}
+    attacks = {"attack": 18, "tabulate_robustness": 1, "draw_tables": 1, "write_report": 1, "robustness": 1}
     assert copy.planned("robustness")[0] == attacks
 
 

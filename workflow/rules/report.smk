@@ -1,5 +1,5 @@
-# One page about the whole study, from its tables, figures and records.
-TABLE_FILES = [
+# The pages, from tables, figures and records: `index` of the whole study; `robustness`, the same with the attacks.
+STUDY_TABLES = [
     rules.aggregate.output.scores,
     rules.measure_outcomes.output.outcomes,
     rules.tabulate_costs.output.costs,
@@ -15,27 +15,47 @@ TABLE_FILES = [
     *([rules.tabulate_tuning.output.tuning] if TUNED else []),
     *([rules.tabulate_anatomy.output.anatomy] if DISSECTED else []),
 ]
-REPORT = f"results/{NAME}/report/index"
+ATTACK_TABLES = [path for name in ROBUSTNESS_TABLES for path in TABLES[name]]
+CONFIGS = [path for path, _ in resolved_files(STUDY)]
+PAGES = {  # page -> its tables, its figures, and the configurations of the jobs before it
+    "index": (STUDY_TABLES, FIGURES, CONFIGS),
+    "robustness": (
+        STUDY_TABLES + ATTACK_TABLES,
+        list(dict.fromkeys(FIGURES + robustness_figures())),
+        list(dict.fromkeys(CONFIGS + [path for path, _ in robustness_files(STUDY)])),
+    ),
+}
 ASSETS = sorted(str(path) for ending in ("css", "js", "j2") for path in Path("src/manu/report").glob(f"*.{ending}"))
-RECORDS = [str(record_path(path)) for path, _ in resolved_files(STUDY) if path != f"{REPORT}.yaml"]
+
+
+def figure_sources(wildcards):
+    """The package files that a page's job runs, those of its figures included."""
+    _, figures, _ = PAGES[wildcards.page]
+    return source_files("write_report", *(file for figure in figures for file in SOURCE_OF["figure"](figure)))
+
+
+def records_before(wildcards):
+    """The records of all jobs before a page; a page is not made from one."""
+    *_, configs = PAGES[wildcards.page]
+    return [str(record_path(path)) for path in configs if not path.startswith(f"results/{NAME}/report/")]
 
 
 rule write_report:
     input:
-        config="results/{study}/report/index.yaml",
-        tables=TABLE_FILES,
-        figures=expand("figures/{study}/{figure}.svg", figure=FIGURES, allow_missing=True),
-        records=RECORDS,
+        config="results/{study}/report/{page}.yaml",
+        tables=lambda wildcards: PAGES[wildcards.page][0],
+        figures=lambda wildcards: [f"figures/{NAME}/{figure}.svg" for figure in PAGES[wildcards.page][1]],
+        records=records_before,
         deviations="docs/deviations.md",
-        sources=lambda wildcards: source_files(
-            "write_report", *(file for figure in FIGURES for file in SOURCE_OF["figure"](figure))
-        ),
+        sources=figure_sources,
         assets=ASSETS,
     output:
-        page=shown("results/{study}/report/index.html", "Study page", "page", "the whole study"),
-        record="results/{study}/report/index.provenance.json",
+        page=shown("results/{study}/report/{page}.html", "Study page", "page", "{page}"),
+        record="results/{study}/report/{page}.provenance.json",
+    wildcard_constraints:
+        page=one_of(PAGES),
     log:
-        "logs/{study}/write_report.log",
+        "logs/{study}/write_report_{page}.log",
     shell:
         "{STAGE}.write_report --tables {input.tables} --figures {input.figures} --records {input.records}"
         " --deviations {input.deviations} --assets {input.assets} --out {output.page}" + JOB

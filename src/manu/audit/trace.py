@@ -1,6 +1,7 @@
 """The whole story of one number: the rows that it comes from down to single answers, and the jobs that made them."""
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from manu.evaluation.scoring import score_answers
 from manu.provenance.lineage import files
 
 PICTURES = (".png", ".svg", ".md")
+_WORD = re.compile(r"(\w+=)'([^']*)'|([^\s,]+)")  # of --row
 EXAMPLES = 3  # answers shown of those that a number averages
 
 
@@ -52,13 +54,13 @@ class Tracer:
     def numbers(self, file: str, row: str | None, column: str | None) -> list[dict[str, Any]]:
         """The numbers of a table, of its rows that hold all words of `row`, in one column or in all of them.
 
-        A word of `row` is a value, or column=value. Raises UserError that lists what there is.
+        Raises UserError that lists what there is.
         """
         _, record = self.chain.maker(file)
         cells = read_cells(Path(file))
         if not cells and not row:
             return []  # a figure may have nothing to show
-        chosen = [cell for cell in cells if _fits(cell, (row or "").replace(",", " ").split())]
+        chosen = rows_with(cells, row or "")
         if not chosen:
             known = "\n  ".join(dict.fromkeys(row_name(cell) for cell in cells))
             raise UserError(f"{file}: no row holds '{row}'; its rows:\n  {known}")
@@ -167,6 +169,12 @@ class Tracer:
             "cost": record["cost"],
             "problems": [f"{where}: {what}" for what, where in job_problems(self.chain, name)],
         }
+
+
+def rows_with(rows: Iterable[Mapping[str, str]], words: str) -> list[Mapping[str, str]]:
+    """The rows that hold all words. A word is a value, column=value, or column='value with spaces'."""
+    listed = ["".join(parts) for parts in _WORD.findall(words)]
+    return [row for row in rows if _fits(row, listed)]
 
 
 def _fits(row: Mapping[str, str], words: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files, made_from, ordered, producers
 
-EVALUATE = "manu.stages.evaluate"
+EVALUATE, ATTACK = "manu.stages.evaluate", "manu.stages.attack"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """A method asked at a forget ratio and a seed. own: jobs of this run alone; shared: others before them."""
+    """A method asked at a forget ratio and a seed.
+
+    own: jobs of this run alone, after the one that asked those that attacked the same model; shared: others before.
+    """
 
     anchor: str
     seed: str
@@ -73,9 +76,11 @@ class Chains:
         order = ordered(self._records)
         self.jobs = {name: self._job(name, f"job-{place}") for place, name in enumerate(order, start=1)}
         self._before = {name: self._ancestors(name) for name in order}
-        self._evaluations = [name for name in order if self._records[name]["stage"] == EVALUATE]
+        self._evaluations, attacks = (
+            [name for name in order if self._records[name]["stage"] == stage] for stage in (EVALUATE, ATTACK)
+        )
         self._links: dict[tuple, str] = {}
-        self.runs, used = self._runs()
+        self.runs, used = self._runs(attacks)
         self.shared = [job for name, job in self.jobs.items() if used.get(name, 0) > 1]
         together: dict[str, list[str]] = {}
         for path in files:
@@ -128,7 +133,7 @@ class Chains:
             sources=self._sources(name),
         )
 
-    def _runs(self) -> tuple[list[Runs], dict[str, int]]:
+    def _runs(self, attacks: Sequence[str]) -> tuple[list[Runs], dict[str, int]]:
         """The runs by model, ratio and method, and on the chains of how many of them each job is."""
         used: dict[str, int] = {}
         for name in self._evaluations:
@@ -148,7 +153,11 @@ class Chains:
                 self._id(f"{found[key].anchor}-seed{seed}"),
                 seed,
                 [job for job in before if used[job.name] > 1],
-                [*(job for job in before if used[job.name] == 1), self.jobs[name]],
+                [
+                    *(job for job in before if used[job.name] == 1),
+                    self.jobs[name],
+                    *(self.jobs[attack] for attack in attacks if self._same_model(attack, name)),
+                ],
             )
             found[key].runs.append(run)
             for ratio in ratios:
@@ -156,6 +165,12 @@ class Chains:
                 self._links.setdefault((*cell, None), found[key].anchor)
                 self._links.setdefault((*cell, seed), run.anchor)
         return list(found.values()), used
+
+    def _same_model(self, attack: str, evaluation: str) -> bool:
+        """Whether a job attacked the model that another asked."""
+        one, other = (self._records[name]["configuration"]["content"] for name in (attack, evaluation))
+        same = all(one[key] == other[key] for key in ("model", "method", "seed"))
+        return same and set(one["ratios"]) <= set(other["ratios"])
 
     def _run_order(self, name: str) -> tuple:
         asked = self._records[name]["configuration"]["content"]
@@ -168,12 +183,13 @@ class Chains:
             return File(anchor, paths, None, (), 0, ())
         behind = self._before[name]
         runs = [job for job in self._evaluations if job in behind]
-        inside = set(runs).union(*(self._before[job] for job in runs))
+        inside = {job.name for group in self.runs for run in group.runs for job in run.own}
+        inside = inside.union(*(self._before[job] for job in runs))
         direct = [job for job in runs if job in self.jobs[name].sources]
         read: dict[str, list[tuple[str, str]]] = {}
         for group in self.runs:
             for run in group.runs:
-                if run.own[-1].name in direct:
+                if any(job.name in direct for job in run.own):
                     seed = f", seed {run.seed}" if len(group.runs) > 1 else ""
                     read.setdefault(group.model, []).append((run.anchor, f"{group.label}{seed}"))
         before = [job for other, job in self.jobs.items() if other in behind - inside]

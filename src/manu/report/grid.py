@@ -104,10 +104,13 @@ def spread(row: Mapping[str, str], column: str, form: Callable[[str], str]) -> s
 def command(path: str, row: Mapping[str, str], keys: Sequence[str], column: str) -> str:
     """The command that audits one number: the row by its `keys`, then the column.
 
-    A key is given as key=value; one with spaces in it, which the command would take apart, as its bare words.
+    A key is given as key=value, a value with spaces in it in quotes; one with a quote of its own as its bare words.
     """
     there = [(key, row[key]) for key in keys if not is_empty(row.get(key))]
-    words = " ".join(value if {" ", ","} & set(value) else f"{key}={value}" for key, value in there)
+    words = " ".join(
+        f"{key}={value}" if not {" ", ","} & set(value) else value if "'" in value else f"{key}='{value}'"
+        for key, value in there
+    )
     quoted = shlex.quote(words) if _UNQUOTABLE & set(words) else f'"{words}"'
     return f"manu audit {shlex.quote(path)} --row {quoted} --column {column}"
 

@@ -18,7 +18,7 @@ from manu.analysis.figures.style import MODALITY_COLOURS
 from manu.analysis.outcomes import OUTCOMES
 from manu.analysis.tables import row_order
 from manu.provenance.lineage import fingerprint
-from manu.report import claims, costs, methods, pruning, tuning
+from manu.report import claims, costs, methods, pruning, robustness, tuning
 from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
 from manu.report.grid import Table
@@ -79,6 +79,7 @@ def page(study: Study) -> str:
         costs=costs.costs_grid(list(study.records.values())) if study.records else None,
         **_tables_of_methods(study, chains),
         **_tables_of_pruning(study, chains),
+        **_tables_of_attacks(study, chains),
     )
 
 
@@ -143,6 +144,16 @@ def _tables_of_pruning(study: Study, chains: Chains) -> dict:
         "capacity": [pruning.capacity_grid(table, chains) for table in study.tables_per_model("capacity")],
         "anatomy": [(part, pruning.anatomy_grid(anatomy, part, chains)) for part in parts],
         "anatomy_sentence": pruning.anatomy_sentence(anatomy) if anatomy else "",
+    }
+
+
+def _tables_of_attacks(study: Study, chains: Chains) -> dict:
+    """What the section about robustness shows; what a study does not have is empty."""
+    attacked, names = study.table("robustness"), list(study.methods)
+    return {
+        "attacks": robustness.attacks_shown(attacked) if attacked else [],
+        "robustness": robustness.robustness_parts(attacked, names, chains),
+        "sequential": robustness.sequential_parts(study.table("sequential"), names, chains),
     }
 
 

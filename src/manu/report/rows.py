@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
+
 from manu.analysis.outcomes import BOTH
+from manu.analysis.seeds import over_seeds
 from manu.report.grid import Cell, Column, Table, minus, name
 
 RUN_KEYS = ("model", "forget_ratio", "seed", "method")
@@ -16,6 +19,13 @@ def by_model(table: Table | None) -> dict[str, Table]:
     for row in table.rows if table else ():
         parts.setdefault(row["model"], []).append(row)
     return {model: Table(table.path, rows) for model, rows in parts.items()}
+
+
+def mean_over_seeds(table: Table) -> Table:
+    """The table's cells over the seeds, none with a seed: `value` the mean, `value_sd` the spread, empty of one."""
+    frame = pd.DataFrame(table.rows).drop(columns="n").replace("", float("nan"))
+    cells = over_seeds(frame).assign(seed="").astype(str).fillna("")
+    return Table(table.path, cells.to_dict("records"))
 
 
 def directions(scores: Table | None) -> dict[str, str]:

@@ -71,34 +71,42 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     width = max(3.3 * len(modalities) + 0.5, 6.5)
     figure = new_figure(width, 2.3 * len(lines) + 1.2)
     axes = figure.subplots(len(lines), len(modalities), squeeze=False, sharex=True, sharey=True)
+    looks, steps = _looks(points, methods), sorted(points["steps"].unique())
     for row, line in enumerate(lines):
         for column, modality in enumerate(modalities):
             panel = axes[row][column]
             here = (points[keys] == list(line)).all(axis=1) & (points["modality"] == modality)
-            _panel(panel, points[here], methods)
+            _panel(panel, points[here], looks, steps)
             model, ratio, lessons = line
             panel.set_title(f"{model}, {modality}, {lessons} lessons")
             if row == len(lines) - 1:
-                panel.set_xlabel("training steps")
+                panel.set_xlabel("training steps (not to scale)")
             if column == 0:
                 panel.set_ylabel(f"accuracy, %\nforget {ratio} %")
-    shown = [method for method in row_order(methods) if method in set(points["method"])]
-    handles = []
-    for method in shown:
-        colour, marker = method_mark(method, methods)
-        handles.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, label=method))
+    handles = [Line2D([], [], **look, label=method) for method, look in looks.items()]
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     legend_below(figure, handles, width)
     figure.suptitle(f"{TITLE}: accuracy on people to be forgotten, none of whose lessons are taught", fontsize=10.5)
     return figure
 
 
-def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
+def _looks(points: pd.DataFrame, methods: list[str]) -> dict[str, dict]:
+    """Method -> the look of its line, in the order of the rows; the second of a colour is dashed."""
+    looks: dict[str, dict] = {}
+    for method in (each for each in row_order(methods) if each in set(points["method"])):
+        colour, marker = method_mark(method, methods)
+        taken = any(colour == other["color"] for other in looks.values())
+        looks[method] = {
+            "color": colour, "marker": marker, "linestyle": "--" if taken else "-", "linewidth": 1.3, "markersize": 6,
+            "markeredgecolor": "white", "markeredgewidth": 0.4,
+        }  # fmt: skip
+    return looks
+
+
+def _panel(axes: Axes, points: pd.DataFrame, looks: dict[str, dict], steps: list[int]) -> None:
+    """One panel, the steps evenly spaced: the first ones lie close together."""
     axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
     for method, line in points.groupby("method", sort=False):
-        colour, marker = method_mark(method, methods)
-        axes.plot(
-            line["steps"], line["accuracy"], color=colour, marker=marker, linewidth=1.3, markersize=5,
-            markeredgecolor="white", markeredgewidth=0.6, zorder=3,
-        )  # fmt: skip
+        axes.plot(line["steps"].map(steps.index), line["accuracy"], **looks[method], zorder=3)
+    axes.set_xticks(range(len(steps)), [str(step) for step in steps])
     axes.set_ylim(-4, 104)
