@@ -50,9 +50,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             each = {name: _trials(study, name) for name in tuned_methods(study)}
             return {"criterion": study["tuning"]["criterion"], "trials": each}
         case "measure_statistics":
-            statistics = {"batch_size": study["statistics"]["batch_size"]}
-            if cell["kind"] == "modality":
-                statistics |= {"tau": study["statistics"]["tau"], "milestones": milestones(study)}
+            variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
+            statistics = _statistics(study, cell["kind"], [*study["methods"].values(), *variants])
             return {"seed": cell["seed"], "model": cell["model"], "statistics": statistics}
         case "evaluate":
             return {
@@ -71,12 +70,20 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             variants = list(study["ablation"]["variants"])
             return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
         case "attack":
-            robustness = {key: value for key, value in study["robustness"].items() if key != "forget_ratio"}
+            apart = ("forget_ratio", "sequential")
+            robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
             ratios = [study["robustness"]["forget_ratio"]]
             asked = resolve(study, "evaluate", ratio=ratios[0], **cell)
             evaluation = study["evaluation"] | {"splits": ["forget"], "tasks": ["classification"]}
             return asked | {"ratios": ratios, "evaluation": evaluation, "robustness": robustness}
-        case "tabulate_robustness":
+        case "forget_in_turn":
+            requests, settings = study["robustness"]["sequential"]["requests"], study["methods"][cell["method"]]
+            asked = resolve(study, "evaluate", ratio=requests[-1], **cell)
+            evaluation = study["evaluation"] | {"splits": ["forget", "retain"], "tasks": ["classification"]}
+            turns = asked | {"evaluation": evaluation, "requests": requests, "settings": trials.fixed(settings)}
+            kinds = _statistics_of([cell["method"]])
+            return turns | ({"statistics": _statistics(study, *kinds, [settings])} if kinds else {})
+        case "tabulate_robustness" | "tabulate_sequential":
             return {"intervals": study["intervals"]}
         case "select_random":
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
@@ -174,7 +181,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
 
 
 def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
-    """The same for the jobs of the target `robustness`, which is no part of the study as a whole."""
+    """The same for the attacks, of the target `robustness`, which is no part of the study as a whole."""
     results = f"results/{study['name']}"
     at = f"forget{study['robustness']['forget_ratio']:02d}"
     for model in study["models"]:
@@ -183,20 +190,44 @@ def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
                 attack = resolve(study, "attack", model=model, seed=seed, method=method)
                 yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
     yield f"{results}/tables/robustness.yaml", resolve(study, "tabulate_robustness")
-    for figure in robustness_figures():
+    for figure in _figures_from("robustness"):
         yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 
-def robustness_figures() -> list[str]:
-    """The figures that are drawn from the table of attacks."""
+def sequential_files(study: dict) -> Iterator[tuple[str, dict]]:
+    """The same for requests in turn, another part of that target; none unless there are two of them."""
+    if not forgets_in_turn(study):
+        return
+    results = f"results/{study['name']}"
+    for model in study["models"]:
+        for seed in study["seeds"]:
+            for method in study["methods"]:
+                turns = resolve(study, "forget_in_turn", model=model, seed=seed, method=method)
+                yield f"{results}/sequential/{model}/seed{seed}/{method}.yaml", turns
+    yield f"{results}/tables/sequential.yaml", resolve(study, "tabulate_sequential")
+    for figure in _figures_from("sequential"):
+        yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
+
+
+def forgets_in_turn(study: dict) -> bool:
+    """Whether there are requests that can come one after the other."""
+    return len(study["robustness"]["sequential"]["requests"]) > 1
+
+
+def robustness_figures(study: dict) -> list[str]:
+    """The figures of the target `robustness`: of the attacks, and of requests in turn."""
+    return _figures_from("robustness") + (_figures_from("sequential") if forgets_in_turn(study) else [])
+
+
+def _figures_from(table: str) -> list[str]:
     from manu.analysis.figures.registry import figure_module, known_figures
 
-    return [name for name in known_figures() if figure_module(name).NEEDS == "robustness"]
+    return [name for name in known_figures() if figure_module(name).NEEDS == table]
 
 
 def write_resolved(study: dict) -> None:
     """Write every job's resolved configuration; a file whose content stays the same is left untouched."""
-    for path, content in (*resolved_files(study), *robustness_files(study)):
+    for path, content in (*resolved_files(study), *robustness_files(study), *sequential_files(study)):
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         if not os.path.isfile(path) or Path(path).read_text(encoding="utf-8") != text:
             write_text(path, text)
@@ -245,11 +276,17 @@ def tuned_statistics(study: dict) -> list[str]:
     return _statistics_of(tuned_methods(study))
 
 
-def milestones(study: dict) -> list[int]:
-    """The numbers of samples at which a pruning method or a variant wants the statistics so far, beside all."""
-    variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
-    asked = [settings.get("samples", ALL) for settings in (*study["methods"].values(), *variants)]
-    return sorted({number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])} - {ALL})
+def _statistics(study: dict, kind: str, settings: Iterable[dict]) -> dict:
+    """How statistics of a kind are measured for methods and variants with these settings.
+
+    milestones: the numbers of samples at which one of them wants the statistics so far, beside all.
+    """
+    measured = {"batch_size": study["statistics"]["batch_size"]}
+    if kind == "modality":
+        asked = [each.get("samples", ALL) for each in settings]
+        numbers = {number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])}
+        measured |= {"tau": study["statistics"]["tau"], "milestones": sorted(numbers - {ALL})}
+    return measured
 
 
 def dissected_methods(study: dict) -> list[str]:

@@ -89,15 +89,17 @@ def script(record: Mapping) -> str:
 def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
     """Every job that the study's configuration asks for has a record, and all that the record names is unchanged.
 
-    study: from `load_study`. The jobs of the target `robustness` are asked for once one of them has run. Counts "jobs"
-    and "files". Returns the records that the study asks for.
+    study: from `load_study`. Of the target `robustness` the attacks, and the requests in turn, are asked for once one
+    of their jobs has run. Counts "jobs" and "files". Returns the records that the study asks for.
     """
-    from manu.resolved import resolved_files, robustness_files
+    from manu.resolved import resolved_files, robustness_files, sequential_files
 
-    expected, attacks = dict(resolved_files(study)), dict(robustness_files(study))
-    known = {**expected, **attacks}
-    if any(_record_of(config) in chain.jobs for config in attacks.keys() - expected.keys()):
-        expected = known
+    always = dict(resolved_files(study))
+    expected, known = dict(always), dict(always)
+    for part in (dict(robustness_files(study)), dict(sequential_files(study))):
+        known |= part
+        if any(_record_of(config) in chain.jobs for config in part.keys() - always.keys()):
+            expected |= part
     records = {_record_of(config): config for config in expected}
     edited: dict[str, list[str]] = {}
     for name, config in records.items():
@@ -110,7 +112,7 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
                     report.fail(where, problem)
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
-            target = "robustness" if config in attacks else "study"
+            target = "study" if config in always else "robustness"
             made = f"make {target} STUDY={chain.study} makes it"
             report.fail(name, f"is missing: no record of the job of {config}; {made}")
     for name, why in chain.unreadable.items():
