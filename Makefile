@@ -14,7 +14,7 @@ help: ## Show these targets
 study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
 
-robustness: check ## Attack every model of a study at one forget ratio (runs the study first where it has to)
+robustness: check ## Attack every model of a study at one forget ratio, and forget in turn (runs the study first where it has to)
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" -- robustness
 
 report: study ## The study as one page: results/<study>/report/index.html
