@@ -14,7 +14,7 @@ help: ## Show these targets
 study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
 
-robustness: check ## Attack every model of a study (what it lacks runs first): results/<study>/report/robustness.html
+robustness: check ## Attack every model of a study, and forget in turn: results/<study>/report/robustness.html
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" -- robustness
 
 report: study ## The study as one page: results/<study>/report/index.html

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ def load_study(study: str | Path) -> dict:
     ratios = filled["forget_ratios"]
     for section in AT_ONE_RATIO:
         filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
+    filled["robustness"]["sequential"]["requests"] = _requests(filled)
     for name, model in filled["models"].items():
         model["architecture"] = _architecture(name, model["architecture"])
     return {"name": path.stem, **filled}
@@ -245,9 +247,10 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     from manu.data.splits import split_people
 
     people = [str(number) for number in range(study["benchmark"]["people"])]
+    forgotten = {}
     for place, ratio in enumerate(study["forget_ratios"]):
         try:
-            split_people(people, ratio, seed=0)
+            forgotten[ratio] = len(split_people(people, ratio, seed=0)[0])
         except UserError as error:
             yield ("forget_ratios", place), str(error)
     needed = study["tuning"]["trials"]
@@ -265,6 +268,7 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     if steps != sorted(steps):
         place = ("robustness", "relearning", "steps")
         yield place, f"'{key_path(place)}' must ascend, not {_shown(steps)}"
+    yield from _request_mistakes(study, forgotten)
     variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)
@@ -288,6 +292,31 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             place = ("figures", study["figures"].index(name))
             missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
             yield place, f"figure '{name}' in 'figures' shows importance functions alone; {missing}"
+
+
+def _request_mistakes(study: dict, forgotten: dict[int, int]) -> Iterator[_Mistake]:
+    """Requests that cannot be made in turn. forgotten: people by forget ratio."""
+    place = ("robustness", "sequential", "requests")
+    requests, where = _requests(study), f"'{key_path(place)}'"
+    if requests != sorted(requests):
+        yield place, f"{where} must ascend, not {', '.join(map(str, requests))}"
+    for ratio in requests:
+        if ratio not in study["forget_ratios"]:
+            known = ", ".join(map(str, study["forget_ratios"]))
+            yield place, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
+    for before, ratio in pairwise(requests):
+        if ratio in forgotten and forgotten.get(before) == forgotten[ratio]:
+            nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
+            yield place, f"{where}: {nobody}; list ratios that differ by a person"
+    if len(requests) < 2:
+        for name in figures_that_need(study, "sequential"):
+            at = ("figures", study["figures"].index(name))
+            yield at, f"figure '{name}' in 'figures' shows requests in turn; {where} has {len(requests)}"
+
+
+def _requests(study: dict) -> list[int]:
+    """The forget ratios at which people are forgotten in turn: those given, or all of them, ascending."""
+    return study["robustness"]["sequential"]["requests"] or sorted(study["forget_ratios"])
 
 
 def _method_settings(name: str, given: dict) -> dict:

@@ -17,8 +17,6 @@ from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text
 from manu.neurons.statistics import ALL
 
-ROBUSTNESS_TABLES = ("robustness",)  # of the target `robustness`, each by the rule tabulate_<name>
-
 
 def resolve(study: dict, stage: str, **cell) -> dict:
     """What one job of `stage` may read of `study` (from `load_study`).
@@ -52,9 +50,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             each = {name: _trials(study, name) for name in tuned_methods(study)}
             return {"criterion": study["tuning"]["criterion"], "trials": each}
         case "measure_statistics":
-            statistics = {"batch_size": study["statistics"]["batch_size"]}
-            if cell["kind"] == "modality":
-                statistics |= {"tau": study["statistics"]["tau"], "milestones": milestones(study)}
+            variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
+            statistics = _statistics(study, cell["kind"], [*study["methods"].values(), *variants])
             return {"seed": cell["seed"], "model": cell["model"], "statistics": statistics}
         case "evaluate":
             return {
@@ -73,12 +70,20 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             variants = list(study["ablation"]["variants"])
             return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
         case "attack":
-            robustness = {key: value for key, value in study["robustness"].items() if key != "forget_ratio"}
+            apart = ("forget_ratio", "sequential")
+            robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
             ratios = [study["robustness"]["forget_ratio"]]
             asked = resolve(study, "evaluate", ratio=ratios[0], **cell)
             evaluation = study["evaluation"] | {"splits": ["forget"], "tasks": ["classification"]}
             return asked | {"ratios": ratios, "evaluation": evaluation, "robustness": robustness}
-        case "tabulate_robustness":
+        case "forget_in_turn":
+            requests, settings = study["robustness"]["sequential"]["requests"], study["methods"][cell["method"]]
+            asked = resolve(study, "evaluate", ratio=requests[-1], **cell)
+            evaluation = study["evaluation"] | {"splits": ["forget", "retain"], "tasks": ["classification"]}
+            turns = asked | {"evaluation": evaluation, "requests": requests, "settings": trials.fixed(settings)}
+            kinds = _statistics_of([cell["method"]])
+            return turns | ({"statistics": _statistics(study, *kinds, [settings])} if kinds else {})
+        case "tabulate_robustness" | "tabulate_sequential":
             return {"intervals": study["intervals"]}
         case "select_random":
             return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
@@ -177,7 +182,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
 
 
 def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
-    """The same for the jobs of the target `robustness`, which is no part of the study as a whole."""
+    """The same for the attacks, of the target `robustness`, which is no part of the study as a whole."""
     results = f"results/{study['name']}"
     at = f"forget{study['robustness']['forget_ratio']:02d}"
     for model in study["models"]:
@@ -185,18 +190,38 @@ def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
             for method in (*REFERENCES, *study["methods"]):
                 attack = resolve(study, "attack", model=model, seed=seed, method=method)
                 yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
-    for table in ROBUSTNESS_TABLES:
+    if forgets_in_turn(study):
+        yield from _sequential_files(study, results)
+    for table in robustness_tables(study):
         yield f"{results}/tables/{table}.yaml", resolve(study, f"tabulate_{table}")
     yield f"{results}/report/robustness.yaml", resolve(study, "write_report")
-    for figure in robustness_figures():
+    for figure in robustness_figures(study):
         yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 
-def robustness_figures() -> list[str]:
+def _sequential_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:
+    for model in study["models"]:
+        for seed in study["seeds"]:
+            for method in study["methods"]:
+                turns = resolve(study, "forget_in_turn", model=model, seed=seed, method=method)
+                yield f"{results}/sequential/{model}/seed{seed}/{method}.yaml", turns
+
+
+def forgets_in_turn(study: dict) -> bool:
+    """Whether there are requests that can come one after the other."""
+    return len(study["robustness"]["sequential"]["requests"]) > 1
+
+
+def robustness_tables(study: dict) -> list[str]:
+    """The tables of the target `robustness`, each by the rule tabulate_<name>: attacks, and requests in turn."""
+    return ["robustness", *(["sequential"] if forgets_in_turn(study) else [])]
+
+
+def robustness_figures(study: dict) -> list[str]:
     """The figures that are drawn from a table of the target `robustness`."""
     from manu.analysis.figures.registry import figure_module, known_figures
 
-    return [name for name in known_figures() if figure_module(name).NEEDS in ROBUSTNESS_TABLES]
+    return [name for name in known_figures() if figure_module(name).NEEDS in robustness_tables(study)]
 
 
 def write_resolved(study: dict) -> None:
@@ -250,11 +275,17 @@ def tuned_statistics(study: dict) -> list[str]:
     return _statistics_of(tuned_methods(study))
 
 
-def milestones(study: dict) -> list[int]:
-    """The numbers of samples at which a pruning method or a variant wants the statistics so far, beside all."""
-    variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
-    asked = [settings.get("samples", ALL) for settings in (*study["methods"].values(), *variants)]
-    return sorted({number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])} - {ALL})
+def _statistics(study: dict, kind: str, settings: Iterable[dict]) -> dict:
+    """How statistics of a kind are measured for methods and variants with these settings.
+
+    milestones: the numbers of samples at which one of them wants the statistics so far, beside all.
+    """
+    measured = {"batch_size": study["statistics"]["batch_size"]}
+    if kind == "modality":
+        asked = [each.get("samples", ALL) for each in settings]
+        numbers = {number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])}
+        measured |= {"tau": study["statistics"]["tau"], "milestones": sorted(numbers - {ALL})}
+    return measured
 
 
 def dissected_methods(study: dict) -> list[str]:

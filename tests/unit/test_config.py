@@ -18,7 +18,9 @@ from manu.data.prompts import STYLES
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
-from manu.resolved import resolve, resolved_files, robustness_files, write_resolved
+from manu.resolved import (
+    resolve, resolved_files, robustness_figures, robustness_files, write_resolved,
+)  # fmt: skip
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
@@ -370,13 +372,48 @@ def test_attacks_are_resolved_at_one_ratio_and_apart_from_the_study(study_file):
     assert not files.keys() & dict(resolved_files(study)).keys()
     attack = files["results/study/robustness/llava/seed1/forget20/vanilla.yaml"]
     assert attack["ratios"] == [20] and attack["evaluation"]["tasks"] == ["classification"]
-    assert attack["robustness"]["bits"] == [4] and "forget_ratio" not in attack["robustness"]
+    assert attack["robustness"]["bits"] == [4] and not attack["robustness"].keys() & {"forget_ratio", "sequential"}
     assert {"results/study/tables/robustness.yaml", "figures/study/relearning.yaml"} <= set(files)
     assert "results/study/report/robustness.yaml" in files
     for given, said in (("forget_ratio: 7", "must be one of forget_ratios: 5, 20"), ("bits: [1]", "from 2 to 16"),
                         ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend")):  # fmt: skip
         with pytest.raises(UserError, match=f"line 12: .*{said}"):
             load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
+
+
+def test_requests_in_turn_are_all_ratios_or_those_given(study_file):
+    text = bad("[5, 20]", "[20, 5, 10]").replace("{prune_ratio: 10}", "{prune_ratio: 10, samples: 8}")
+    study = load_study(study_file(text))
+    files = dict(robustness_files(study))
+    assert not files.keys() & dict(resolved_files(study)).keys()
+    turns = files["results/study/sequential/llava/seed1/manu.yaml"]
+    assert turns["requests"] == [5, 10, 20] and turns["ratios"] == [20]
+    assert turns["evaluation"]["tasks"] == ["classification"] and turns["evaluation"]["splits"] == ["forget", "retain"]
+    assert turns["statistics"] == {"batch_size": 64, "tau": 0.1, "milestones": [8]}
+    assert "statistics" not in files["results/study/sequential/llava/seed0/npo.yaml"]
+    assert {"results/study/tables/sequential.yaml", "figures/study/sequential_requests.yaml"} <= set(files)
+    assert robustness_figures(study) == ["relearning", "sequential_requests"]
+
+    single = load_study(study_file(GOOD + "robustness: {sequential: {requests: [20]}}\n"))
+    assert not [path for path in dict(robustness_files(single)) if "sequential" in path]
+    assert robustness_figures(single) == ["relearning"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD + "robustness: {sequential: {requests: [20, 5]}}\n", "line 12: .*requests' must ascend, not 20, 5"),
+        (GOOD + "robustness: {sequential: {requests: [5, 7]}}\n", "line 12: .*lists 7; .* one of forget_ratios: 5, 20"),
+        (bad("[5, 20]", "[5, 7]"), "requests': 7 percent of the people are nobody whom 5 percent are not"),
+        (
+            bad("[tradeoff]", "[sequential_requests]") + "robustness: {sequential: {requests: [5]}}\n",
+            "line 11: figure 'sequential_requests' in 'figures' shows requests in turn; .* has 1",
+        ),
+    ],
+)
+def test_requests_that_cannot_come_in_turn(study_file, text, said):
+    with pytest.raises(UserError, match=said):
+        load_study(study_file(text))
 
 
 def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, monkeypatch):

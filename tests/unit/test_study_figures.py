@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import ablation, claims, comparison, costs, outcomes, robustness
+from manu.analysis import ablation, claims, comparison, costs, outcomes, robustness, sequential
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
     ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, heat, paper_against_ours, ratio_sweep,
-    relearning,
+    relearning, sequential_requests,
 )  # fmt: skip
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
@@ -20,6 +20,7 @@ from manu.evaluation.vocabulary import MODALITIES
 METHODS = ["ga", "manu"]
 MODULES = (
     ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep, relearning,
+    sequential_requests,
 )  # fmt: skip
 SPREAD = {  # what follows the columns where there are two seeds
     ablation_selectivity: ablation_selectivity.SPREAD,
@@ -89,6 +90,27 @@ def robustness_rows() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(robustness.COLUMNS))
 
 
+def sequential_rows() -> pd.DataFrame:
+    """Two seeds, two requests; ga comes back a little, manu loses retain people; and what the figure leaves out."""
+    reached = {
+        "ga": {"requested": (0.0, 0.25, 0.125), "retain": (1.0, 1.0, 1.0)},
+        "manu": {"requested": (0.5, 0.5, 0.5), "retain": (0.75, 0.5, 0.75)},
+    }  # method -> group -> after the first and the second request, and at once
+    steps = ((sequential.IN_TURN, 5), (sequential.IN_TURN, 10), (sequential.AT_ONCE, 10))
+    rows = []
+    for seed in (0, 1):
+        for method, groups in reached.items():
+            for group, values in groups.items():
+                for (order, after), value in zip(steps, values, strict=True):
+                    cell = (order, after, group, "text", "accuracy", value, 8, value - 0.125, value + 0.125)
+                    rows.append(("llava", seed, method, *cell))
+            cell = (sequential.IN_TURN, 10, "just requested", "text", "accuracy", 0.5, 8, 0.5, 0.5)
+            rows.append(("llava", seed, method, *cell))
+            cell = (sequential.DIFFERENCE, 10, "requested", "text", "difference", 0.5, 8, 0.5, 0.5)
+            rows.append(("llava", seed, method, *cell))
+    return pd.DataFrame(rows, columns=list(sequential.COLUMNS))
+
+
 def claim_rows() -> pd.DataFrame:
     kept = ("kept", "MANU keeps what it should keep, and says so in a sentence too long for a line.", "paper")
     forgets = ("forgets", "MANU forgets.", "paper")
@@ -132,7 +154,7 @@ def table(module) -> pd.DataFrame:
     """The figure's table as the stage draw reads it."""
     make = {
         "ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows,
-        "costs": cost_rows, "robustness": robustness_rows,
+        "costs": cost_rows, "robustness": robustness_rows, "sequential": sequential_rows,
     }  # fmt: skip
     text = csv_text(make[module.NEEDS]())
     return pd.read_csv(io.StringIO(text))
@@ -323,3 +345,21 @@ def test_relearning_tells_methods_of_one_colour_apart():
     (axes,) = figure.axes
     looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines if len(line.get_xdata()) == 3}
     assert len(looks) == len(methods)
+
+
+def test_sequential_requests_draws_a_line_per_group_and_a_hollow_mark_at_once():
+    figure, frame = sequential_requests.draw(table(sequential_requests), METHODS)
+    assert frame[["group", "method", "order", "after", "seeds", "n"]].values.tolist() == [
+        [group, method, order, after, 2, 16]
+        for group in ("requested", "retain") for method in METHODS
+        for order, after in (("in turn", 5), ("in turn", 10), ("at once", 10))
+    ]  # fmt: skip
+    assert frame["accuracy"].tolist() == pytest.approx([0, 25, 12.5, 50, 50, 50, 100, 100, 100, 75, 50, 75])
+    (axes,) = figure.axes
+    assert axes.get_title() == "llava, text" and axes.get_xticks().tolist() == [5, 10]
+    drawn = {style: [list(x.get_ydata()) for x in axes.lines if x.get_linestyle() == style] for style in ("-", "--")}
+    assert drawn == {"-": [[0, 25], [50, 50]], "--": [[100, 100], [75, 50]]}
+    hollow = [line.get_ydata()[0] for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert hollow == [12.5, 50, 100, 75]
+    with pytest.raises(ValueError, match="ga"):
+        sequential_requests.draw(sequential_rows(), ["manu"])

@@ -1,11 +1,14 @@
 """Every training method through its stage, on a tiny model of each architecture."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
-from manu.neurons.measuring import measure_modality
-from manu.neurons.statistics import SETS
+from manu.stages.measure_statistics import measured
+from manu.stages.models import load_model
+from manu.stages.select_neurons import selected
 from manu.stages.unlearn import Material, unlearned
 from manu.training.answers import answer_cross_entropy
 from manu.unlearning.registry import create_method, known_methods, method_class
@@ -28,7 +31,8 @@ def run(adapter, benchmark_folder, tmp_path):
     def unlearn(name: str, **settings):
         method = create_method(name, SETTINGS | MORE.get(name, {}) | settings)
         config = {"model": adapter.name, "seed": 1, "method": name}
-        return unlearned(config, method, benchmark_folder, tmp_path / "vanilla", RATIO)
+        vanilla = load_model(config, tmp_path / "vanilla")
+        return vanilla, unlearned(config, method, vanilla, benchmark_folder, RATIO)
 
     return unlearn
 
@@ -70,23 +74,12 @@ def test_rmu_changes_the_weights_that_it_names_alone(run, adapter):
     assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
 
 
-def test_a_joined_method_trains_around_what_it_has_pruned(run, adapter, benchmark_folder, tmp_path):
-    kept = {name: Material(adapter, create_method("ga", SETTINGS), benchmark_folder, RATIO) for name in SETS}
-    batches = {
-        (data_set, "multimodal"): [each.forget for each in material.epochs(1, np.random.default_rng(0))]
-        for data_set, material in kept.items()
-    }
-    statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, tau=0.1)
-    for data_set in SETS:
-        for site in statistics.widths:
-            statistics.add_silent(data_set, "text", site, 1)
-    statistics.save(tmp_path / "statistics.safetensors")
-    method = create_method("manu+recover", SETTINGS | {"prune_ratio": 30})
-    config = {"model": adapter.name, "seed": 1, "method": "manu+recover"}
-    adapter.save(tmp_path / "vanilla")
-    given = (benchmark_folder, tmp_path / "vanilla", RATIO, tmp_path / "statistics.safetensors")
-    after, losses = unlearned(config, method, *given)
-    masks = method.pruning.select(statistics).masks
+def test_a_joined_method_trains_around_what_it_has_pruned(adapter, benchmark_folder):
+    method, after = create_method("manu+recover", SETTINGS | {"prune_ratio": 30}), deepcopy(adapter)
+    statistics = {"batch_size": 16, "tau": 0.1, "milestones": []}
+    config = {"model": adapter.name, "seed": 1, "method": "manu+recover", "statistics": statistics}
+    selection, mask = selected(method.pruning, measured(config, adapter, benchmark_folder, RATIO, "modality"))
+    losses, masks = unlearned(config, method, after, benchmark_folder, RATIO, [mask]), selection.masks
     assert losses[-1] < losses[0] and sum(int(mask.sum()) for mask in masks.values()) > 0
     for old, new in zip(adapter.mlp_sites(), after.mlp_sites(), strict=True):
         mask = masks[old.name]

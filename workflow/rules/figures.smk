@@ -81,6 +81,7 @@ TABLES = {
     "claims": [rules.judge_claims.output.claims],
     "comparison": [rules.compare_reported.output.comparison],
     "robustness": [rules.tabulate_robustness.output.robustness],
+    "sequential": [rules.tabulate_sequential.output.sequential],
 }
 
 
@@ -97,7 +98,7 @@ rule draw_tables:
     params:
         caption=caption_of_figure,
     wildcard_constraints:
-        figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)] + robustness_figures()),
+        figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)] + robustness_figures(STUDY)),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:

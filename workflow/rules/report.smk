@@ -15,13 +15,13 @@ STUDY_TABLES = [
     *([rules.tabulate_tuning.output.tuning] if TUNED else []),
     *([rules.tabulate_anatomy.output.anatomy] if DISSECTED else []),
 ]
-ATTACK_TABLES = [path for name in ROBUSTNESS_TABLES for path in TABLES[name]]
+ATTACK_TABLES = [path for name in robustness_tables(STUDY) for path in TABLES[name]]
 CONFIGS = [path for path, _ in resolved_files(STUDY)]
 PAGES = {  # page -> its tables, its figures, and the configurations of the jobs before it
     "index": (STUDY_TABLES, FIGURES, CONFIGS),
     "robustness": (
         STUDY_TABLES + ATTACK_TABLES,
-        list(dict.fromkeys(FIGURES + robustness_figures())),
+        list(dict.fromkeys(FIGURES + robustness_figures(STUDY))),
         list(dict.fromkeys(CONFIGS + [path for path, _ in robustness_files(STUDY)])),
     ),
 }

@@ -20,7 +20,7 @@ class Origin:
     mean: bool = False
 
 
-WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio", "trial")  # keys that are no text
+WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio", "trial", "after")  # keys that are no text
 
 
 def same(row: Mapping[str, str], *keys: str) -> dict[str, tuple]:

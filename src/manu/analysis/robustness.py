@@ -3,7 +3,7 @@
 All attacks on a model, and all models of a run, are computed on the same draws of people.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -30,19 +30,21 @@ _KNOWN_TASKS = ("classification", "cloze")
 
 
 class People:
-    """The people of each split of a run and how often each is drawn."""
+    """The people of each split (or other group) of a run and how often each is drawn."""
 
-    def __init__(self, people: Mapping[str, list[str]], resamples: int) -> None:
+    def __init__(self, people: Mapping[Hashable, list[str]], resamples: int) -> None:
         self._place = {split: {name: i for i, name in enumerate(names)} for split, names in people.items()}
         self._weights = {
             split: draw_weights(len(names), resamples, cell_seed(*names)) for split, names in people.items()
         }
 
-    def owners(self, cell: pd.DataFrame, split: str) -> np.ndarray:
+    def owners(self, cell: pd.DataFrame, split: Hashable) -> np.ndarray:
         """Whose each row is, as a column of the weights."""
         return cell["profile_id"].map(self._place[split]).to_numpy()
 
-    def mean(self, cell: pd.DataFrame, split: str, values: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
+    def mean(
+        self, cell: pd.DataFrame, split: Hashable, values: np.ndarray, counted: np.ndarray | None = None
+    ) -> np.ndarray:
         """Mean of the rows' values over those `counted` (1 or 0; without it all), for each draw."""
         owners, size = self.owners(cell, split), len(self._place[split])
         counted = np.ones(len(cell)) if counted is None else counted

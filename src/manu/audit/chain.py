@@ -94,10 +94,10 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
     """
     from manu.resolved import resolved_files, robustness_files
 
-    expected, attacks = dict(resolved_files(study)), dict(robustness_files(study))
-    known = {**expected, **attacks}
-    if any(_record_of(config) in chain.jobs for config in attacks.keys() - expected.keys()):
-        expected = known
+    always, attacks = dict(resolved_files(study)), dict(robustness_files(study))
+    known = always | attacks
+    attacked = any(_record_of(config) in chain.jobs for config in attacks.keys() - always.keys())
+    expected = known if attacked else always
     records = {_record_of(config): config for config in expected}
     edited: dict[str, list[str]] = {}
     for name, config in records.items():
@@ -110,7 +110,7 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
                     report.fail(where, problem)
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
-            target = "robustness" if config in attacks else "study"
+            target = "study" if config in always else "robustness"
             made = f"make {target} STUDY={chain.study} makes it"
             report.fail(name, f"is missing: no record of the job of {config}; {made}")
     for name, why in chain.unreadable.items():

@@ -22,7 +22,7 @@ KEY_COLUMNS = {
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
     "index", "place", "statistic", "source", "other_method", "significant",
     "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure", "trial",
-    "attack", "condition", "lessons", "steps",
+    "attack", "condition", "lessons", "steps", "order", "after",
 }  # fmt: skip
 PLACE = "row_in_file"
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds"}

@@ -25,9 +25,12 @@ from manu.evaluation.scoring import score_answers
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
 from manu.robustness.questions import attacked
+from manu.robustness.sequential import with_requests
 
 ATTACK = "manu.stages.attack"
-ANSWERING = ("manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune", ATTACK)
+ANSWERING = (
+    "manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune", "manu.stages.forget_in_turn", ATTACK,
+)  # fmt: skip
 WRITE_README = "manu.stages.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
@@ -39,15 +42,15 @@ _EXPECTED = (
 
 def check_answers(record: Mapping, report: Report) -> None:
     """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Answers of trials, variants and attacks are checked one by one.
-    Counts "answers".
+    metric is scored anew from reply and reference. Answers of trials, variants, attacks and after requests in turn are
+    checked one by one. Counts "answers".
     """
     config, options = record["configuration"]["content"], record["options"]
     file = options["answers" if record["stage"] == ATTACK else "out"]
     stored = pd.read_parquet(file)
     keys, parts = _parts(record)
     report.counts["answers"] += len(stored)
-    needed = (*_EXPECTED, "reply", "choice", *keys)
+    needed = (*next(iter(parts.values())), "reply", "choice", *keys)
     missing = [column for column in needed if column not in stored.columns]
     if missing:
         report.fail(file, f"lacks the columns: {', '.join(missing)}")
@@ -57,7 +60,7 @@ def check_answers(record: Mapping, report: Report) -> None:
         return
     there = dict(list(stored.groupby(keys)))
     if set(there) != set(parts):
-        what = " and ".join(f"{key}s" for key in keys)
+        what = " and ".join({"after": "requests"}.get(key, f"{key}s") for key in keys)
         report.fail(file, f"holds the {what} {_listed(there)}; the configuration has {_listed(parts)}")
         return
     for part, expected in parts.items():
@@ -74,7 +77,13 @@ def _parts(record: Mapping) -> tuple[list[str], dict[tuple, pd.DataFrame]]:
         asked = json.dumps([config["ratios"][0], config["evaluation"], config["robustness"]])
         return ["attack", "condition"], _attacked(benchmark, asked, checksums)
     expected = _expected(benchmark, json.dumps([config["ratios"], config["evaluation"]]), checksums)
-    several = {"trial": range(1, len(config.get("trials", ())) + 1), "method": config.get("variants", ())}
+    several = {
+        "trial": range(1, len(config.get("trials", ())) + 1),
+        "method": config.get("variants", ()),
+        "after": config.get("requests", ()),
+    }
+    if several["after"]:
+        expected = with_requests(expected, Path(benchmark), several["after"])
     for key, names in several.items():
         if names:
             return [key], {(name,): expected for name in names}

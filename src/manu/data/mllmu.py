@@ -8,6 +8,7 @@ the public figures; the retain people are in retain_<100 - ratio>.
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,16 +163,17 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
     return profiles
 
 
-def read_names(folder: Path, *configs: str) -> dict[str, str]:
-    """ID -> name of the people in `configs` (in Full_Set if none is given), from the biographies."""
-    names = {}
+def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict[str, str]:
+    """ID -> name of the people in `configs` (in Full_Set if none is given) and in none of `without`, from the
+    biographies."""
+    names, others = {}, _ids_of(folder, without)
     for config in configs or ("Full_Set",):
         for row in _read_rows(folder, config, ["ID", "biography"]):
             try:
                 names[row["ID"]] = json.loads(row["biography"])["Name"]
             except (TypeError, KeyError, json.JSONDecodeError) as error:
                 raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
-    return names
+    return {person: name for person, name in names.items() if person not in others}
 
 
 def read_ids(folder: Path, config: str) -> list[str]:
@@ -193,7 +195,11 @@ def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
     return lessons
 
 
-def read_lessons_of(folder: Path, *configs: str) -> list[Lesson]:
-    """The training data of the people in `configs`, such as forget_5."""
-    ids = {name for config in configs for name in read_ids(folder, config)}
+def read_lessons_of(folder: Path, *configs: str, without: Iterable[str] = ()) -> list[Lesson]:
+    """The training data of the people in `configs`, such as forget_5, and in none of `without`."""
+    ids = _ids_of(folder, configs) - _ids_of(folder, without)
     return [lesson for lesson in read_lessons(folder) if lesson.id in ids]
+
+
+def _ids_of(folder: Path, configs: Iterable[str]) -> set[str]:
+    return {name for config in configs for name in read_ids(folder, config)}

@@ -4,13 +4,18 @@ Stage one of MANU: nothing but the running sums is kept, and every importance co
 take a backward pass as well.
 """
 
+from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_people
+from manu.models.base import Adapter
 from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
-from manu.neurons.statistics import SETS
+from manu.neurons.released import ReleasedStatistics
+from manu.neurons.sensitivity import GradientStatistics
+from manu.neurons.statistics import SETS, RunningStatistics
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
 from manu.training.answers import answer_log_likelihood
@@ -28,15 +33,19 @@ def parser() -> StageParser:
     return options
 
 
-def main(options, config) -> str:
-    """Measure and write the statistics --out."""
+def measured(
+    config: dict, adapter: Adapter, benchmark: Path, ratio: int, kind: str, earlier: Sequence[str] = ()
+) -> RunningStatistics | ReleasedStatistics | GradientStatistics:
+    """Statistics of one kind on the people of a forget ratio and on their retain people.
+
+    config: model, seed and statistics, of the job; earlier: configurations of people who are in neither set.
+    """
     settings = config["statistics"]
-    adapter = load_model(config, options.vanilla)
     size = settings["batch_size"]
     rng = np.random.default_rng(config["seed"])
     curricula = {}
-    for data_set, people in zip(SETS, ((forget_config(options.ratio),), retain_people(options.ratio))):
-        lessons, names = read_lessons_of(options.benchmark, *people), read_names(options.benchmark, *people)
+    for data_set, people in zip(SETS, ((forget_config(ratio),), retain_people(ratio))):
+        lessons, names = (read(benchmark, *people, without=earlier) for read in (read_lessons_of, read_names))
         curricula[data_set] = Curriculum(adapter).add(lessons, names, paired=True)
     # All forget pairs, and as many retain batches, shuffled (as the released code takes them).
     batches = {}
@@ -45,20 +54,23 @@ def main(options, config) -> str:
         for data_set in SETS:
             some = islice(curricula[data_set].stream(modality, size, rng), count)
             batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
-    units = sum(site.width for site in adapter.mlp_sites())
-    if options.kind == "gradient":
+    if kind == "gradient":
 
         def loss(model, batch):  # of each sample: minus the log-likelihood of its answer
             return -answer_log_likelihood(model, batch).sum()
 
-        statistics = measure_gradients(adapter.model, adapter.mlp_sites(), batches, loss)
-    elif options.kind == "modality":
-        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
-    else:
-        statistics = measure_released(adapter.model, adapter.linear_sites(), batches)
-        units = sum(site.width for site in adapter.linear_sites())
+        return measure_gradients(adapter.model, adapter.mlp_sites(), batches, loss)
+    if kind == "modality":
+        return measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
+    return measure_released(adapter.model, adapter.linear_sites(), batches)
+
+
+def main(options, config) -> str:
+    """Measure and write the statistics --out."""
+    adapter = load_model(config, options.vanilla)
+    statistics = measured(config, adapter, options.benchmark, options.ratio, options.kind)
     statistics.save(options.out)
-    return f"{options.out}: {options.kind} statistics of {units} units"
+    return f"{options.out}: {options.kind} statistics of {sum(statistics.widths.values())} units"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Stage two of MANU. The masked model is never stored: a mask beside the vanilla m
 """
 
 from pathlib import Path
+from typing import Any
 
 from manu.files import atomic_path
 from manu.neurons.masks import Mask, neurons_table, save_mask
@@ -14,7 +15,7 @@ from manu.neurons.statistics import RunningStatistics
 from manu.stages.command import StageParser, run
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings
-from manu.unlearning.registry import create_method
+from manu.unlearning.registry import Method, create_method
 
 
 def parser() -> StageParser:
@@ -27,17 +28,28 @@ def parser() -> StageParser:
     return options
 
 
-def selected(method: PruningMethod, statistics: Path) -> tuple[Selection, Mask]:
-    """The units that a method prunes, from a file of the statistics that it needs, and the mask that does it."""
+def read_statistics(method: PruningMethod, path: Path) -> Any:
+    """The statistics in a file, of the kind that a method needs. Raises UserError on another kind or a broken file."""
     kinds = {"modality": RunningStatistics, "released": ReleasedStatistics, "gradient": GradientStatistics}
-    selection = method.select(kinds[method.statistics].load(statistics))
+    return kinds[method.statistics].load(path)
+
+
+def selected(method: PruningMethod, statistics: Any) -> tuple[Selection, Mask]:
+    """The units that a method prunes, from statistics of the kind that it needs, and the mask that does it."""
+    selection = method.select(statistics)
     return selection, Mask(selection.masks, selection.unit, method.factor)
+
+
+def pruned_by(method: Method, statistics: Path | None) -> tuple[Mask, ...]:
+    """The mask of a method that prunes or begins with pruning, from a file of statistics; none of any other."""
+    pruning = method.pruning
+    return (selected(pruning, read_statistics(pruning, statistics))[1],) if pruning else ()
 
 
 def main(options, config) -> str:
     """Write the mask --mask and the table --neurons."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
-    selection, mask = selected(method, options.statistics)
+    selection, mask = selected(method, read_statistics(method, options.statistics))
     save_mask(options.mask, mask)
     with atomic_path(options.neurons) as temporary:
         neurons_table(selection).to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")

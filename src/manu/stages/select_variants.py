@@ -5,7 +5,7 @@ Reads the configuration's `variants` (name -> method and settings).
 
 from manu.neurons.masks import save_mask
 from manu.stages.command import StageParser, run
-from manu.stages.select_neurons import selected
+from manu.stages.select_neurons import read_statistics, selected
 from manu.unlearning.registry import create_method
 
 
@@ -22,7 +22,7 @@ def main(options, config) -> str:
     by_kind = {path.stem: path for path in options.statistics}
     for path, variant in zip(options.masks, config["variants"].values(), strict=True):
         method = create_method(variant["method"], variant["settings"])
-        save_mask(path, selected(method, by_kind[method.statistics])[1])
+        save_mask(path, selected(method, read_statistics(method, by_kind[method.statistics]))[1])
     return f"{options.masks[0].parent.parent}: the masks of {len(options.masks)} variants"
 
 

@@ -4,16 +4,21 @@ Reads the configuration's `trials` (all settings of each), `ratios` ([0], the tu
 trial's model is kept: the choice is made from the answers, and the study's own jobs start from the vanilla model.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
 from manu.models.base import Adapter
-from manu.neurons.masks import apply_mask
-from manu.stages import select_neurons, unlearn, write_prompt
+from manu.neurons.masks import Mask, apply_mask
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
-from manu.unlearning.registry import create_method
+from manu.stages.select_neurons import pruned_by
+from manu.stages.unlearn import unlearned
+from manu.stages.write_prompt import prompt
+from manu.unlearning.registry import Method, create_method
 
 
 def parser() -> StageParser:
@@ -26,18 +31,27 @@ def parser() -> StageParser:
     return options
 
 
-def _tried(options, config, settings: dict) -> tuple[Adapter, str | None]:
-    """The model after one trial, as it is asked, and the system prompt."""
-    method, ratio = create_method(config["method"], settings), config["ratios"][0]
-    if method.kind == "training":
-        given = (options.benchmark, options.vanilla, ratio, options.statistics)
-        return unlearn.unlearned(config, method, *given)[0], None
-    adapter = load_model(config, options.vanilla)
+def forget(
+    config: dict,
+    method: Method,
+    adapter: Adapter,
+    benchmark: Path,
+    ratio: int,
+    pruned: Sequence[Mask] = (),
+    earlier: Sequence[str] = (),
+) -> str | None:
+    """Let the model forget the people of a ratio, in place, by a method of any kind, as the study's own jobs do.
+
+    Returns the system prompt that the model is asked with from then on, if there is one. Arguments as for
+    `manu.stages.unlearn.unlearned`; a prompt names the people of `earlier` as well.
+    """
     if method.kind == "prompting":
-        return adapter, write_prompt.prompt(method, options.benchmark, ratio)
-    _, mask = select_neurons.selected(method, options.statistics)
-    apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
-    return adapter, None
+        return prompt(method, benchmark, ratio)
+    if method.kind == "training":
+        unlearned(config, method, adapter, benchmark, ratio, pruned, earlier)
+    else:
+        apply_mask(pruned[-1], adapter.mlp_sites(), adapter.linear_sites())
+    return None
 
 
 def main(options, config) -> str:
@@ -45,7 +59,9 @@ def main(options, config) -> str:
     tried = []
     what = f"{config['model']} {config['method']} trials"
     for number, settings in enumerate(progress(config["trials"], what), start=1):
-        adapter, system = _tried(options, config, settings)
+        method, adapter = create_method(config["method"], settings), load_model(config, options.vanilla)
+        pruned = pruned_by(method, options.statistics)
+        system = forget(config, method, adapter, options.benchmark, config["ratios"][0], pruned)
         answers = collect_answers(
             adapter, options.benchmark, config, config["ratios"], config["evaluation"], system
         )

@@ -1,6 +1,7 @@
 """Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_people
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
-from manu.neurons.masks import apply_mask, free_weights
+from manu.neurons.masks import Mask, apply_mask, free_weights
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model
-from manu.stages.select_neurons import selected
+from manu.stages.select_neurons import pruned_by
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
 from manu.unlearning.base import Batches, TrainingMethod
@@ -32,11 +33,16 @@ def parser() -> StageParser:
 
 
 class Material:
-    """What a method learns from: the forget set, and the companions of its batches that the method needs."""
+    """What a method learns from: the forget set, and the companions of its batches that the method needs.
 
-    def __init__(self, adapter: Adapter, method: TrainingMethod, benchmark: Path, ratio: int) -> None:
+    earlier: configurations of people who are in none of them.
+    """
+
+    def __init__(
+        self, adapter: Adapter, method: TrainingMethod, benchmark: Path, ratio: int, earlier: Sequence[str] = ()
+    ) -> None:
         def curriculum(modalities: tuple[str, ...], *people: str) -> Curriculum:
-            lessons, names = read_lessons_of(benchmark, *people), read_names(benchmark, *people)
+            lessons, names = (read(benchmark, *people, without=earlier) for read in (read_lessons_of, read_names))
             return Curriculum(adapter, modalities).add(lessons, names)
 
         forget, retain = forget_config(ratio), retain_people(ratio)
@@ -66,22 +72,28 @@ class Material:
 
 
 def unlearned(
-    config: dict, method: TrainingMethod, benchmark: Path, vanilla: Path, ratio: int, statistics: Path | None = None
-) -> tuple[Adapter, list[float]]:
-    """The vanilla model after the method's steps at a forget ratio, and the loss of each step.
+    config: dict,
+    method: TrainingMethod,
+    adapter: Adapter,
+    benchmark: Path,
+    ratio: int,
+    pruned: Sequence[Mask] = (),
+    earlier: Sequence[str] = (),
+) -> list[float]:
+    """Take the method's steps at a forget ratio, in place, and return the loss of each step.
 
-    config: model, seed and method, of the job; statistics: for a method that begins with pruning, whose neurons are
-    held in all steps.
+    config: model, seed and method, of the job; pruned: for a method that begins with pruning, its mask, after those
+    that the model has had before; what they prune is held in all steps. earlier: configurations of people who were
+    forgotten before, and are neither forgotten again nor retained.
     """
-    adapter = load_model(config, vanilla)
-    reference = load_model(config, vanilla).model.requires_grad_(False) if method.needs_reference else None
-    material = Material(adapter, method, benchmark, ratio)
+    reference = deepcopy(adapter.model).requires_grad_(False) if method.needs_reference else None
+    material = Material(adapter, method, benchmark, ratio, earlier)
     apart = np.random.default_rng([config["seed"], 1])  # what restricts does not shift the training's draws
     masks = method.restrict(adapter.model, adapter.mlp_sites(), material.epochs(1, apart))
-    if method.prunes:
-        _, mask = selected(method.pruning, statistics)
-        sites = adapter.mlp_sites(), adapter.linear_sites()
-        apply_mask(mask, *sites)
+    sites = adapter.mlp_sites(), adapter.linear_sites()
+    if pruned:
+        apply_mask(pruned[-1], *sites)
+    for mask in pruned:
         free = free_weights(adapter.model, mask, *sites)
         masks = free if masks is None else {name: each & free[name] for name, each in masks.items()}
     steps = method.epochs * material.batches_per_epoch
@@ -94,13 +106,14 @@ def unlearned(
         masks,
     )
     method.finish(adapter.model, reference)
-    return adapter, losses
+    return losses
 
 
 def main(options, config) -> str:
     """Unlearn and save the checkpoint --out."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
-    adapter, losses = unlearned(config, method, options.benchmark, options.vanilla, options.ratio, options.statistics)
+    adapter, pruned = load_model(config, options.vanilla), pruned_by(method, options.statistics)
+    losses = unlearned(config, method, adapter, options.benchmark, options.ratio, pruned)
     adapter.save(options.out)
     return f"{options.out}: {len(losses)} steps, loss {losses[0]:.3f} -> {losses[-1]:.3f}"
 

@@ -57,7 +57,13 @@ class TrainingMethod(ABC):
 
     @abstractmethod
     def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
-        """A scalar to minimise. reference: the frozen vanilla model, None unless needed."""
+        """A scalar to minimise. reference: the model as it was when the method began (vanilla, unless something was
+        unlearned before), frozen; None unless needed."""
+
+    @property
+    def pruning(self) -> "PruningMethod | None":
+        """The pruning method that comes first, of two joined methods."""
+        return None
 
     def restrict(
         self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]
@@ -92,6 +98,11 @@ class PruningMethod(ABC):
         require(1 <= self.prune_ratio <= 99, "prune_ratio", self.prune_ratio, "from 1 to 99 percent")
         require(0 <= self.factor < 1, "factor", self.factor, "from 0 to less than 1")
 
+    @property
+    def pruning(self) -> "PruningMethod":
+        """The method itself: nothing comes before it."""
+        return self
+
     @abstractmethod
     def select(self, statistics: Any) -> Selection:
         """The units to prune, from the statistics of the kind that the method names."""
@@ -102,6 +113,7 @@ class PromptingMethod(ABC):
     """A method that changes no weight: it puts a system prompt before every question."""
 
     kind: ClassVar[str] = "prompting"
+    pruning: ClassVar[None] = None
 
     @abstractmethod
     def system_prompt(self, names: list[str]) -> str:

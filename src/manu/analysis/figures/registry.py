@@ -2,9 +2,9 @@
 
 A figure's module has the constants NEEDS ("scores": the table of scores.csv; "masks": the pruned neurons of each
 mask; "variants": those of the ablation's variants by importance function; or a table by its name: "outcomes",
-"costs", "ablation", "neurons", "claims", "comparison", "robustness"), TITLE and CAPTION, `draw(data, methods) -> (Figure,
-DataFrame)`: methods in the study's order; the DataFrame holds exactly what the figure shows; and `origin(row,
-column)`: the rows that a number in that table comes from (manu.analysis.origin).
+"costs", "ablation", "neurons", "claims", "comparison", "robustness", "sequential"), TITLE and CAPTION, `draw(data,
+methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame holds exactly what the figure shows; and
+`origin(row, column)`: the rows that a number in that table comes from (manu.analysis.origin).
 """
 
 from importlib import import_module
