@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from manu.analysis.outcomes import ANSWER_COLUMNS
-from manu.analysis.standing import COLUMNS, FORGET, Aim, origin, standing_table
+from manu.analysis.standing import COLUMNS, FORGET, Aim, markdown, origin, standing_table
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 AIM = Aim(modality_gap=0.05, kept=0.984)
@@ -79,6 +79,14 @@ def test_what_was_not_asked_misses():
     row = standing_table(table[table["split"] != "celebrity"], AIM, resamples=20).set_index("method").loc["good"]
     assert row["misses"] == "kept_celebrity"
     assert np.isnan(row["kept_celebrity"])
+
+
+def test_markdown_shows_each_row_with_its_intervals(rows):
+    text = markdown(standing_table(answers(), AIM, resamples=20), AIM)
+    assert "## m" in text
+    uneven = next(line for line in text.splitlines() if "| uneven |" in line)
+    assert "20.0 [20.0, 20.0] | 100.0 [100.0, 100.0] | 1.00 [1.00, 1.00] | 100.0 [" in uneven
+    assert uneven.endswith("| no | forget\\_text modality\\_gap |")
 
 
 def test_origin_names_the_answers_behind_each_number():

@@ -159,12 +159,14 @@ rule tabulate_standing:
         answers=ANSWERS,
         sources=sources("tabulate_standing"),
     output:
-        standing=shown("results/{study}/tables/standing.csv", "Claims", "standing", "standing"),
+        csv=shown("results/{study}/tables/standing.csv", "Claims", "standing", "standing"),
+        markdown="results/{study}/tables/standing.md",
         record="results/{study}/tables/standing.provenance.json",
     log:
         "logs/{study}/tabulate_standing.log",
     shell:
-        "{STAGE}.tabulate_standing --claims {input.claims} --answers {input.answers} --out {output.standing}" + JOB
+        "{STAGE}.tabulate_standing --claims {input.claims} --answers {input.answers}"
+        " --csv {output.csv} --markdown {output.markdown}" + JOB
 
 
 rule compare_reported:

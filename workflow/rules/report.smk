@@ -6,7 +6,7 @@ STUDY_TABLES = [
     rules.compare_methods.output.tests,
     rules.judge_claims.output.claims,
     rules.judge_claims.output.cells,
-    rules.tabulate_standing.output.standing,
+    rules.tabulate_standing.output.csv,
     rules.compare_reported.output.comparison,
     rules.tabulate_seeds.output.seeds,
     *expand(rules.tabulate.output.csv, model=MODELS, allow_missing=True),

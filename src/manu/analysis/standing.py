@@ -14,6 +14,7 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, same
 from manu.analysis.outcomes import RUN, UTILITY_SPLITS, Run
 from manu.analysis.resampling import ends
+from manu.analysis.tables import escape, grid
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 FORGET = tuple(f"forget_{modality}" for modality in MODALITIES)
@@ -77,6 +78,29 @@ def _meets(name: str, value: float, gold: tuple[float, float, float], aim: Aim) 
         _, low, high = (round(end, DECIMALS) for end in gold)
         return low <= value <= high
     return value <= aim.modality_gap if name == GAP else value >= aim.kept
+
+
+def markdown(table: pd.DataFrame, aim: Aim) -> str:
+    """The table for reading, model by model: accuracies and shares in percent, each with its interval."""
+    text = (
+        "# Standing: how far each method is from what unlearning is for\n\n"
+        "forget: classification accuracy on the forget people, percent, which is to lie within the interval of "
+        f"retain\\_only. gap: between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy "
+        f"as a share of vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
+    )
+    names = ("forget_ratio", "seed", "method"), ("meets", "misses")
+    first, last = ([(name.replace("_", " "), lambda row, name=name: escape(row[name])) for name in part] for part in names)
+    values = [(name.replace("_", " "), lambda row, name=name: _shown(row, name)) for name in VALUES]
+    for model, part in table.groupby("model", sort=False):
+        text += f"\n## {escape(model)}\n\n{grid([*first, *values, *last], part, ('method', 'meets', 'misses'))}\n"
+    return text
+
+
+def _shown(row: Mapping, name: str) -> str:
+    """A value with its interval; a dash where there is none."""
+    scale, places = (1, 2) if name == GAP else (100, 1)
+    value, low, high = (f"{scale * row[f'{name}{end}']:.{places}f}" for end in ("", "_ci_low", "_ci_high"))
+    return f"{value} [{low}, {high}]" if np.isfinite(row[name]) else "\N{EN DASH}"
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

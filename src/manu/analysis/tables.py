@@ -125,7 +125,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The table for reading: percent, one decimal; first the paper's columns, then the modalities apart."""
     model, protocol = table["model"].iloc[0], table["classification_protocol"].iloc[0]
     pruned = table.dropna(subset=["prune_ratio"]).drop_duplicates("method")
-    ratios = ", ".join(f"{_escape(row.method)} {row.prune_ratio:g} %" for row in pruned.itertuples())
+    ratios = ", ".join(f"{escape(row.method)} {row.prune_ratio:g} %" for row in pruned.itertuples())
     runs = ", ".join(str(count) for count in sorted(set(table["seeds"])))
     meaning = f" ({_PROTOCOLS[protocol]})" if protocol in _PROTOCOLS else ""
     spread = (
@@ -136,7 +136,7 @@ def markdown(table: pd.DataFrame) -> str:
     caption = (
         f"All values in percent (ROUGE-L: F1 times 100), mean over {runs} seed(s){spread}. "
         f"↓ lower is better: people to be forgotten; ↑ higher is better: what should stay. "
-        f"Classification protocol: {_escape(protocol)}{meaning}. "
+        f"Classification protocol: {escape(protocol)}{meaning}. "
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
         "vanilla: nothing unlearned; retain\\_only: trained without the people to be forgotten."
     )
@@ -144,7 +144,7 @@ def markdown(table: pd.DataFrame) -> str:
         (f"{split}_{measure}", f"{split} {heading} {_arrow(split)}")
         for split, (measure, (_, _, heading)) in product(PEOPLE_SPLITS, MEASURES.items())
     ]
-    overall = _grid(
+    overall = grid(
         [
             *_row_heads(),
             *((heading, lambda row, key=key: _shown(row, key)) for key, heading in measures),
@@ -152,7 +152,7 @@ def markdown(table: pd.DataFrame) -> str:
         ],
         table,
     )
-    apart = _grid(
+    apart = grid(
         [
             *_row_heads(),
             *(
@@ -163,7 +163,7 @@ def markdown(table: pd.DataFrame) -> str:
         table,
     )
     return (
-        f"# Main table: {_escape(model)}\n\n{caption}\n\n"
+        f"# Main table: {escape(model)}\n\n{caption}\n\n"
         f"## Mean over the modalities\n\n{overall}\n\n"
         f"## By modality ({' / '.join(MODALITIES)})\n\n{apart}\n"
     )
@@ -227,7 +227,7 @@ def _shown(row: pd.Series, column: str) -> str:
     return plus_minus(_percent(row[column]), _percent(row.get(f"{column}_sd"), ""))
 
 
-def _escape(text: object) -> str:
+def escape(text: object) -> str:
     """Text that Markdown shows as it is, also inside a table cell."""
     escaped = str(text).replace("\\", "\\\\").replace("\n", " ")
     for mark in "|*_`<>[]#~":
@@ -238,16 +238,16 @@ def _escape(text: object) -> str:
 def _row_heads() -> list:
     return [
         ("forget ratio %", lambda row: f"{row['forget_ratio']}"),
-        ("method", lambda row: _escape(row["method"])),
+        ("method", lambda row: escape(row["method"])),
         ("prune ratio %", lambda row: "" if pd.isna(row["prune_ratio"]) else f"{row['prune_ratio']:g}"),
     ]
 
 
-def _grid(columns: list, table: pd.DataFrame) -> str:
-    """A Markdown table: columns are (heading, cell of a row); numbers stand right, names left."""
+def grid(columns: list, table: pd.DataFrame, words: tuple[str, ...] = ("method",)) -> str:
+    """A Markdown table: columns are (heading, cell of a row); numbers stand right, `words` left."""
     lines = [
-        "| " + " | ".join(_escape(heading) for heading, _ in columns) + " |",
-        "|" + "|".join(" :--- " if heading == "method" else " ---: " for heading, _ in columns) + "|",
+        "| " + " | ".join(escape(heading) for heading, _ in columns) + " |",
+        "|" + "|".join(" :--- " if heading in words else " ---: " for heading, _ in columns) + "|",
     ]
     lines += ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for _, row in table.iterrows()]
     return "\n".join(lines)

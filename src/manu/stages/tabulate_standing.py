@@ -20,19 +20,21 @@ def parser() -> StageParser:
     options = StageParser(__doc__, replayable=True)
     options.read("claims", help="config/claims.yaml, for its `aim`")
     options.read("answers", nargs="+", help="answers, parquet")
-    options.write("out")
+    options.write("csv")
+    options.write("markdown", help="the same for reading")
     return options
 
 
 def main(options, config) -> str:
-    """Write the table --out (CSV)."""
+    """Write the table as --csv and --markdown."""
     document = read_claims(yaml.safe_load(options.claims.read_text(encoding="utf-8")), str(options.claims))
     answers = pd.concat([read_answers(path, outcomes.ANSWER_COLUMNS) for path in options.answers], ignore_index=True)
     intervals = config["intervals"]
     aim = standing.Aim(**document["aim"])
     table = standing.standing_table(answers, aim, intervals["resamples"], intervals["level"])
-    write_text(options.out, csv_text(table))
-    return f"{options.out}: {(table['meets'] == 'yes').sum()} of {len(table)} rows meet the aim"
+    write_text(options.csv, csv_text(table))
+    write_text(options.markdown, standing.markdown(table, aim))
+    return f"{options.csv}: {(table['meets'] == 'yes').sum()} of {len(table)} rows meet the aim"
 
 
 def origin(options, row, column) -> Origin | None:
