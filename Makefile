@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release test
+.PHONY: help study robustness report check audit snapshot readme release test test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -37,6 +37,9 @@ release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the chec
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest
 
+test-slurm: .venv/.slurm ## Run a small study through a Slurm set up on this machine for it (Debian, as root)
+	@$(BIN)/python -m pytest tests/slurm
+
 .venv/.installed: requirements.lock pyproject.toml
 	@python=; for candidate in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
 	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$candidate"; break; fi; \
@@ -48,4 +51,8 @@ test: .venv/.installed ## Run all tests, the smoke study included
 	"$$python" -m venv .venv
 	@$(BIN)/python -m pip install --quiet -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.slurm: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.lock -e '.[slurm]'
 	@touch $@

@@ -40,6 +40,10 @@ def test_direct_dependencies_have_the_versions_of_the_lock():
     assert {name: lock.get(name) for name in DIRECT | TESTING} == DIRECT | TESTING
 
 
+def test_the_extra_for_clusters_is_pinned_and_no_part_of_the_lock():
+    assert not pins(PROJECT["optional-dependencies"]["slurm"]).keys() & pins(LINES).keys()
+
+
 def test_what_builds_the_package_is_locked():
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     name, least = re.fullmatch(r"([a-z]+)>=(\d+)", *needed).groups()

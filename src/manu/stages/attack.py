@@ -32,7 +32,7 @@ from manu.training.curriculum import Curriculum
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     evaluate.read_asked(options)
     options.write("answers", help="parquet")
     options.write("signals", help="parquet")

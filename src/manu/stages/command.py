@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from manu.errors import UserError
 from manu.provenance.record import Recording
+from manu.stages.device import own_device
 
 log = logging.getLogger("manu")
 
@@ -20,11 +21,13 @@ class StageParser(argparse.ArgumentParser):
     """The options of a stage; it knows which of them are paths that the stage reads and writes.
 
     replayable: the stage needs no model and little time; the audit runs it again and compares what it writes.
+    runs_model: the stage gets a GPU of its own, where there are any.
     """
 
-    def __init__(self, description: str | None, *, replayable: bool = False) -> None:
+    def __init__(self, description: str | None, *, replayable: bool = False, runs_model: bool = False) -> None:
         super().__init__(description=description)
         self.replayable = replayable
+        self.runs_model = runs_model
         self.reads: list[str] = []
         self.writes: list[str] = []
 
@@ -57,9 +60,10 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         given = {name: value for name, value in vars(options).items() if name not in ("config", "rule", "log")}
-        recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
-        line = main(options, config)
-        recording.write()
+        with own_device(parser.runs_model):
+            recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
+            line = main(options, config)
+            recording.write()
     except UserError as error:
         log.error("%s", error)
         sys.stderr.write(f"error: {error}\n")

@@ -10,7 +10,7 @@ from manu.stages.models import load_model
 
 def parser() -> StageParser:
     """Options of the rules."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     read_asked(options)
     options.write("out")
     return options

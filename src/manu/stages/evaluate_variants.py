@@ -14,7 +14,7 @@ from manu.stages.models import load_model
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.read("checkpoint")
     options.read("masks", nargs="+")

@@ -24,7 +24,7 @@ from manu.training.curriculum import MODALITIES, Curriculum
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.read("vanilla")
     options.write("out")

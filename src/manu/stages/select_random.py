@@ -12,7 +12,7 @@ from manu.stages.models import load_model
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("vanilla")
     options.write("mask")
     return options

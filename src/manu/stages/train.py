@@ -22,7 +22,7 @@ from manu.training.loop import Optimisation, fit
 
 def parser() -> StageParser:
     """Options of the three rules."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.add_argument("--stage", choices=["base", "vanilla", "retain_only"], required=True)
     options.read("start", required=False, help="checkpoint to start from (vanilla and retain_only)")

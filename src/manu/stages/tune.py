@@ -23,7 +23,7 @@ from manu.unlearning.registry import Method, create_method
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.read("vanilla")
     options.read("statistics", required=False, help="of the tuning people, for a pruning method")

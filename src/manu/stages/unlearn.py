@@ -22,7 +22,7 @@ from manu.unlearning.registry import create_method
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.read("vanilla")
     options.read("statistics", required=False, help="of the forget ratio, for a method that begins with pruning")
