@@ -53,7 +53,8 @@ def main(options, config) -> str:
 
         statistics = measure_gradients(adapter.model, adapter.mlp_sites(), batches, loss)
     elif options.kind == "modality":
-        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
+        settings = settings["tau"], settings["milestones"], adapter.vision_mask
+        statistics = measure_modality(adapter.model, adapter.mlp_sites(), batches, *settings)
     else:
         statistics = measure_released(adapter.model, adapter.linear_sites(), batches)
         units = sum(site.width for site in adapter.linear_sites())
