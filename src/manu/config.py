@@ -276,8 +276,8 @@ def _source_mistakes(document: dict) -> Iterator[_Mistake]:
                 yield from checked(("models", name, key), model[key])
         here = ("models", name)
         if "start" not in model and ("vanilla" in model or fetched):
-            why = "'vanilla' is given: the retain-only model" if "vanilla" in model else "the benchmark is fetched: every model"
-            yield here, f"'{key_path(here)}' needs a 'start', since {why} is trained from a pretrained checkpoint"
+            why = "'vanilla' is given: the retain-only" if "vanilla" in model else "the benchmark is fetched: every"
+            yield here, f"'{key_path(here)}' needs a 'start', since {why} model is trained from a pretrained checkpoint"
         elif "start" in model:
             training = model.get("training", {})
             given = [("architecture",)] if "architecture" in model else []
@@ -294,7 +294,8 @@ def _fetched_mistakes(study: dict) -> Iterator[_Mistake]:
     """What a study asks of MLLMU-Bench that only the built-in benchmark has."""
     if "general" in study["evaluation"]["splits"]:
         path = ("evaluation", "splits")
-        yield path, f"'{key_path(path)}' has the set 'general', which {_BUILT_IN}; needed: [forget, test, retain, celebrity]"
+        needed = "[forget, test, retain, celebrity]"
+        yield path, f"'{key_path(path)}' has the set 'general', which {_BUILT_IN}; needed: {needed}"
     for name in tuned_methods(study):
         path = ("methods", name)
         yield path, f"'{key_path(path)}' leaves settings open; they are tried on people whom {_BUILT_IN}: give a value"

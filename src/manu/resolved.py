@@ -149,7 +149,8 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     for model, given in study["models"].items():
         for which in CHECKPOINTS:
             if which in given:
-                yield f"{results}/{model}/{which}/fetch_model.yaml", resolve(study, "fetch_model", model=model, which=which)
+                source = resolve(study, "fetch_model", model=model, which=which)
+                yield f"{results}/{model}/{which}/fetch_model.yaml", source
         for seed in study["seeds"]:
             keys = {"model": model, "seed": seed}
             folder, answers = f"{results}/{model}/seed{seed}", f"{results}/answers/{model}/seed{seed}"

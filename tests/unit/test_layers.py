@@ -12,7 +12,8 @@ from manu.unlearning.registry import known_methods
 ROOT = Path(manu.__file__).parent
 FOUNDATION = {"errors", "files"}
 MIDDLE = {
-    "analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "fetching", "provenance",
+    "analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "fetching",
+    "provenance",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What must hold at the size of the published models: layer numbers, memory, released processors, pictures of any size."""
+"""What must hold at the published models' size: layer numbers, memory, released processors, pictures of any size."""
 
 import io
 from types import SimpleNamespace
@@ -17,13 +17,16 @@ from manu.models.inputs import Example, Pictures, training_batch
 from manu.models.registry import adapter_class
 from manu.neurons.activations import record_activations
 from manu.neurons.released import METRICS, ReleasedStatistics, group_of
+from manu.neurons.selection import layer_of, part_of
 from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, Sums, pool_tokens
 from manu.unlearning.registry import create_method
 
 LLAVA_7B = {f"language.{i}": 11008 for i in range(32)} | {f"vision.{i}": 4096 for i in range(24)}
 
 
-@pytest.mark.parametrize(("name", "vision_layers", "last"), [("llava", 24, [21, 22, 23]), ("idefics2", 27, [24, 25, 26])])
+@pytest.mark.parametrize(
+    ("name", "vision_layers", "last"), [("llava", 24, [21, 22, 23]), ("idefics2", 27, [24, 25, 26])]
+)
 def test_the_released_layers_by_their_numbers(name, vision_layers, last):
     """24 CLIP layers, 27 SigLIP layers, 32 decoder layers; the released code names vision 21-23 and language 29-31."""
     cls = adapter_class(name)
@@ -36,11 +39,13 @@ def test_the_released_layers_by_their_numbers(name, vision_layers, last):
     }  # fmt: skip
 
     def pruned(**layers) -> dict[str, list[int]]:
-        masks = create_method("manu_released", {"prune_ratio": 50, **layers}).select(ReleasedStatistics(widths, values)).masks
-        return {part: sorted({int(s.split(".")[-1]) for s in masks if s.startswith(part)}) for part in ("vision", "language")}
+        method = create_method("manu_released", {"prune_ratio": 50, **layers})
+        masks = method.select(ReleasedStatistics(widths, values)).masks
+        return {part: sorted({layer_of(s) for s in masks if part_of(s) == part}) for part in ("vision", "language")}
 
     assert pruned() == {"vision": last, "language": [29, 30, 31]}
-    assert pruned(vision_layers=[21, 22, 23], language_layers=[29, 30, 31]) == {"vision": [21, 22, 23], "language": [29, 30, 31]}
+    named = {"vision_layers": [21, 22, 23], "language_layers": [29, 30, 31]}
+    assert pruned(**named) == {"vision": [21, 22, 23], "language": [29, 30, 31]}
     with pytest.raises(UserError, match=f"vision_layers: no layer 40; this model has 0 to {vision_layers - 1}"):
         pruned(vision_layers=[40])
     with pytest.raises(UserError, match="language_layers: 'last' is a str; needed: a list of whole numbers"):
@@ -52,7 +57,7 @@ def kept_bytes(statistics: RunningStatistics) -> int:
     return sum(getattr(sums, name).nbytes for sums in statistics._sums.values() for name in Sums.TENSORS)
 
 
-def test_statistics_of_llava_7b_take_the_same_memory_after_any_number_of_samples(record_property, capsys):
+def test_statistics_of_llava_7b_take_the_same_memory_after_any_number_of_samples(capsys):
     statistics = RunningStatistics(LLAVA_7B, tau=0.1)
     sizes = [kept_bytes(statistics)]
     generator = torch.Generator().manual_seed(0)
@@ -62,7 +67,7 @@ def test_statistics_of_llava_7b_take_the_same_memory_after_any_number_of_samples
         sizes.append(kept_bytes(statistics))
     neurons = sum(LLAVA_7B.values())
     with capsys.disabled():
-        print(f"\n{neurons} neurons: {sizes[0] / 1e6:.0f} MB of sums before any sample, {sizes[-1] / 1e6:.0f} MB after 6")
+        print(f"\n{neurons} neurons: {sizes[0] / 1e6:.0f} MB of sums before, {sizes[-1] / 1e6:.0f} MB after 6 samples")
     assert neurons == 450_560 and statistics.samples("forget", "text") == 6
     assert set(sizes) == {neurons * 8 * len(Sums.TENSORS) * len(SETS) * len(MODALITIES) * len(POOLINGS)}
 
@@ -79,12 +84,11 @@ def test_selection_among_the_neurons_of_llava_7b_is_linear_in_their_number(capsy
                 getattr(sums, name).uniform_(1, 10, generator=generator)
         selection = create_method("manu", {"prune_ratio": 10}).select(statistics)
         tables = [selection.masks, selection.scores, selection.ranks, *selection.importances.values()]
-        held = sum(tensor.untyped_storage().nbytes() for tensor in {t.data_ptr(): t for m in tables for t in m.values()}.values())
         total = sum(widths.values())
         per_neuron.append(sum(tensor.nbytes for table in tables for tensor in table.values()) / total)
         with capsys.disabled():
             print(f"\n{total} neurons: {selection.pruned} pruned, {per_neuron[-1]:.0f} bytes a neuron")
-        assert selection.pruned == total // 10 and held > 0
+        assert selection.pruned == total // 10
     assert len(set(per_neuron)) == 1 and per_neuron[0] <= 100
 
 
@@ -101,10 +105,12 @@ def sentencepiece_like(*special: str) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
     reserved = ["<unk>", "<s>", "</s>", "<pad>", *special, *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=reserved, show_progress=False)
-    tokenizer.train_from_iterator(["USER: What is it? ASSISTANT: It is Paris.", "User: Assistant: A: tea B: milk"] * 5, trainer)
+    texts = ["USER: What is it? ASSISTANT: It is Paris.", "User: Assistant: A: tea B: milk"]
+    tokenizer.train_from_iterator(texts * 5, trainer)
     tokenizer.pre_tokenizer = None
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    words = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(words)
     names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, additional_special_tokens=list(special), **names)
 
@@ -163,10 +169,15 @@ def test_padding_of_a_smaller_picture_counts_nowhere(idefics2):
         table, found = Pictures(idefics2), {}
         for row in rows:
             table.add(list(pictures._rows)[row], "x")
-        batch = training_batch(idefics2, [Example(prompt, idefics2.answer_ids("No."), i) for i in range(len(rows))], table)
+        answer = idefics2.answer_ids("No.")
+        batch = training_batch(idefics2, [Example(prompt, answer, i) for i in range(len(rows))], table)
         mask = idefics2.vision_mask(batch)
         sites = [site for site in idefics2.mlp_sites() if site.part == "vision"]
-        with torch.no_grad(), record_activations(sites, lambda s, z: found.setdefault(s.name, pool_tokens(z, mask)["mean"][0])):
+
+        def listen(site, z):
+            found[site.name] = pool_tokens(z, mask)["mean"][0]
+
+        with torch.no_grad(), record_activations(sites, listen):
             idefics2.model(**{key: value for key, value in batch.items() if key != "labels"})
         return found
 

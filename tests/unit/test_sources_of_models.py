@@ -52,6 +52,11 @@ def shards(adapter, folder: Path) -> Path:
     return folder
 
 
+def fetched(folder: Path, out: Path, check) -> None:
+    """The manifest in `out` of a local folder."""
+    fetch(Source(path=str(folder)), "model", ("*.parquet", *fetch_model.FILES), out / "files.json", check)
+
+
 def statistics_of(adapter, benchmark):
     rng = np.random.default_rng(0)
     batches = {}
@@ -66,10 +71,11 @@ def statistics_of(adapter, benchmark):
 
 def test_the_same_masks_and_scores_from_memory_one_file_and_shards(adapter, benchmark_folder, tmp_path):
     adapter.save(tmp_path / "one")
-    fetch(Source(path=str(shards(adapter, tmp_path / "many"))), "model", fetch_model.FILES, tmp_path / "m/files.json", adapter.check)
+    fetched(shards(adapter, tmp_path / "many"), tmp_path / "m", adapter.check)
     config = {"model": adapter.name, "seed": 0}
     models = [adapter, load_model(config, tmp_path / "one"), load_model(config, tmp_path / "m")]
-    masks = [create_method("manu", {"prune_ratio": 20}).select(statistics_of(each, benchmark_folder)).masks for each in models]
+    method = create_method("manu", {"prune_ratio": 20})
+    masks = [method.select(statistics_of(each, benchmark_folder)).masks for each in models]
     answers = [collect_answers(each, benchmark_folder, KEYS, [10], EVALUATION) for each in models]
     for mask, table in zip(masks[1:], answers[1:], strict=True):
         assert all(torch.equal(mask[site], masks[0][site]) for site in masks[0])
@@ -92,7 +98,8 @@ def test_a_checkpoint_that_is_not_complete_is_refused(adapter, tmp_path):
     adapter.save(tmp_path / "one")
     weights = load_file(tmp_path / "one/model.safetensors")
     name = next(name for name in weights if name.endswith("layers.0.mlp.down_proj.weight"))
-    save_file({key: each for key, each in weights.items() if key != name}, tmp_path / "one/model.safetensors", {"format": "pt"})
+    del weights[name]
+    save_file(weights, tmp_path / "one/model.safetensors", {"format": "pt"})
     with pytest.raises(UserError, match=r"misses 1 weights, such as .*down_proj"):
         type(adapter).load(tmp_path / "one")
 
@@ -149,11 +156,11 @@ def published(benchmark_folder, tmp_path):
 
 
 def test_vanilla_and_retain_only_from_a_pretrained_start_and_a_fetched_benchmark(adapter, published, tmp_path):
-    shards(adapter, tmp_path / "pretrained")
-    fetch(Source(path=str(tmp_path / "pretrained")), "model", fetch_model.FILES, tmp_path / "start/files.json", adapter.check)
-    fetch(Source(path=str(published)), "dataset", ("*.parquet",), tmp_path / "data/files.json", lambda f: check_published(f, [10]))
+    fetched(shards(adapter, tmp_path / "pretrained"), tmp_path / "start", adapter.check)
+    fetched(published, tmp_path / "data", lambda folder: check_published(folder, [10]))
     recipe = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 32, "schedule": "linear"}
-    config = {"model": adapter.name, "seed": 0, "training": recipe, "tuning_people": False, "loading": {"precision": "bfloat16"}}
+    config = {"model": adapter.name, "seed": 0, "training": recipe, "tuning_people": False}
+    config["loading"] = {"precision": "bfloat16"}
     for stage, ratio in (("vanilla", None), ("retain_only", 10)):
         given = {"benchmark": tmp_path / "data", "start": tmp_path / "start", "ratio": ratio, "out": tmp_path / stage}
         assert "steps" in train.main(Namespace(stage=stage, **given), config)
@@ -205,7 +212,8 @@ def test_a_revision_in_the_cache_is_found_offline_recorded_and_held_to(hub, publ
     manifest = json.loads((work / "data/files.json").read_text())
     assert (manifest["source"], manifest["revision"], manifest["folder"]) == ("org/bench", COMMIT, str(snapshot))
     record = work / "config/checksums" / f"org--bench@{COMMIT}.json"
-    assert json.loads(record.read_text()) == manifest["files"] and len(manifest["files"]) == len(published_configs([10]))
+    assert json.loads(record.read_text()) == manifest["files"]
+    assert len(manifest["files"]) == len(published_configs([10]))
     provenance = json.loads((work / "fetch.provenance.json").read_text())
     assert list(provenance["outputs"]["out"]) == ["data/files.json"]
     monkeypatch.chdir(work)
@@ -227,7 +235,7 @@ def test_a_revision_in_the_cache_is_found_offline_recorded_and_held_to(hub, publ
 
 
 def test_a_file_that_went_away_is_named(published, tmp_path):
-    fetch(Source(path=str(published)), "dataset", ("*.parquet",), tmp_path / "data/files.json", lambda folder: None)
+    fetched(published, tmp_path / "data", lambda folder: None)
     assert located(tmp_path / "data") == published and located(published) == published
     next((published / "Full_Set").glob("*.parquet")).unlink()
     with pytest.raises(UserError, match=r"Full_Set/.*\.parquet is gone; fetch .* again: delete .*files.json"):
@@ -244,25 +252,27 @@ methods:
 evaluation: {{splits: [forget, test, retain, celebrity]}}
 """
 MISTAKES = {  # what is replaced, by what, what the message says
-    "no revision": (f", revision: {COMMIT}", "", "line 2: 'benchmark': 'revision' of org/bench is missing; needed: a full commit"),
+    "no revision": (f", revision: {COMMIT}", "", "line 2: 'benchmark': 'revision' of org/bench is missing; needed: a"),
     "a branch": (COMMIT, "main", "'benchmark': 'revision' of org/bench is 'main'; needed: a full commit hash (40"),
     "a short hash": (COMMIT, COMMIT[:12], "needed: a full commit hash"),
     "no organisation": ("repo: org/bench", "repo: bench", "'repo' is 'bench'; needed: organisation/name"),
-    "both": ("{path: a/folder}", "{path: a, repo: org/x, revision: pin}", "line 4: 'models.llava.start': both of 'repo' and"),
+    "both": ("{path: a/folder}", "{path: a, repo: org/x, revision: pin}", "line 4: 'models.llava.start': both of"),
     "neither": ("{path: a/folder}", "{}", "'models.llava.start': neither of 'repo' and 'path' given"),
     "a path at a revision": ("{path: a/folder}", "{path: a, revision: pin}", "a 'path' has no 'revision'"),
     "unknown key": ("{path: a/folder}", "{folder: a}", "unknown key 'models.llava.start.folder'"),
-    "sizes beside a source": ("{repo: org", "{people: 20, repo: org", "'benchmark.people' is a size of the built-in benchmark"),
-    "a benchmark without a start": ("{start: {path: a/folder}}", "{}", "'models.llava' needs a 'start', since the benchmark is"),
+    "sizes beside a source": ("{repo: org", "{people: 20, repo: org", "'benchmark.people' is a size of the"),
+    "a benchmark without a start": ("{start: {path: a/folder}}", "{}", "'models.llava' needs a 'start', since the bench"),
     "vanilla without a start": ("{start:", "{vanilla:", "'models.llava' needs a 'start', since 'vanilla' is given"),
-    "sizes of a fetched model": ("{start:", "{architecture: {}, start:", "'models.llava.architecture' is for models built here"),
+    "sizes of a fetched model": ("{start:", "{architecture: {}, start:", "'models.llava.architecture' is for models"),
     "nothing to rehearse": (
-        "{start:", "{training: {vanilla: {rehearsal: 0.5}}, start:", "'models.llava.training.vanilla.rehearsal' is for models",
+        "{start:", "{training: {vanilla: {rehearsal: 0.5}}, start:", "'models.llava.training.vanilla.rehearsal' is for",
     ),
-    "general utility": (", celebrity]", ", general]", "line 7: 'evaluation.splits' has the set 'general', which only the built-in"),
-    "the default sets": ("evaluation: {splits: [forget, test, retain, celebrity]}\n", "", "needed: [forget, test, retain, celebrity]"),
-    "open settings": ("prune_ratio: 10", "prune_ratio: {tune: [5, 10, 20, 30]}", "'methods.manu' leaves settings open"),
-    "membership": ("methods:", "robustness: {membership: {share: 0.1}}\nmethods:", "'robustness.membership' needs people whom"),
+    "general utility": (", celebrity]", ", general]", "line 7: 'evaluation.splits' has the set 'general', which only"),
+    "the default sets": (
+        "evaluation: {splits: [forget, test, retain, celebrity]}\n", "", "needed: [forget, test, retain, celebrity]",
+    ),
+    "open settings": ("prune_ratio: 10", "prune_ratio: {tune: [5, 10, 20, 30]}", "'methods.manu' leaves settings"),
+    "membership": ("methods:", "robustness: {membership: {share: 0.1}}\nmethods:", "'robustness.membership' needs people"),
     "precision": ("{start:", "{precision: float16, start:", "unknown value 'float16' in 'models.llava.precision'"),
 }  # fmt: skip
 
@@ -278,7 +288,8 @@ def test_mistakes_about_sources_are_told(case, tmp_path):
 
 
 def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path):
-    text = STUDY.replace("{start: {path: a/folder}}", "{start: {path: a}, vanilla: {repo: org/v, revision: pin}}\n  idefics2: {start: {path: b}}")
+    models = "{start: {path: a}, vanilla: {repo: org/v, revision: pin}}\n  idefics2: {start: {path: b}}"
+    text = STUDY.replace("{start: {path: a/folder}}", models)
     (tmp_path / "study.yaml").write_text(text)
     study = load_study(tmp_path / "study.yaml")
     assert study["benchmark"] == {"repo": "org/bench", "revision": COMMIT}
@@ -292,7 +303,8 @@ def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path):
         "results/study/idefics2/seed0/forget10/retain_only/train.yaml",
     ]  # fmt: skip
     assert "rehearsal" not in files["results/study/idefics2/seed0/vanilla/train.yaml"]["training"]
-    assert files["results/study/llava/vanilla/fetch_model.yaml"] == {"model": "llava", "source": {"repo": "org/v", "revision": "pin"}}
+    pinned = {"repo": "org/v", "revision": "pin"}
+    assert files["results/study/llava/vanilla/fetch_model.yaml"] == {"model": "llava", "source": pinned}
     attack = dict(robustness_files(study))["results/study/robustness/llava/seed0/forget10/vanilla.yaml"]
     assert "membership" not in attack["robustness"] and "probe" in attack["robustness"]
     assert resolve(study, "select_random", model="llava", seed=0, share=10)["loading"]["precision"] == "float32"

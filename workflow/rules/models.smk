@@ -19,7 +19,8 @@ rule fetch_model:
 
 def fetched(wildcards, which):
     """The manifest of a checkpoint that the study names for a model, or None."""
-    return rules.fetch_model.output.manifest.replace("{which}", which) if which in STUDY["models"][wildcards.model] else None
+    named = which in STUDY["models"][wildcards.model]
+    return rules.fetch_model.output.manifest.replace("{which}", which) if named else None
 
 
 def start_of(wildcards):

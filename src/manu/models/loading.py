@@ -38,8 +38,8 @@ def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) 
         local_files_only=True,
         output_loading_info=True,
     )
-    if info["missing_keys"]:  # transformers would go on with random weights
-        raise UserError(f"checkpoint {folder}: misses {len(info['missing_keys'])} weights, such as {min(info['missing_keys'])}")
+    if missing := info["missing_keys"]:  # transformers would go on with random weights
+        raise UserError(f"checkpoint {folder}: misses {len(missing)} weights, such as {min(missing)}")
     if not spread:
         place(model)
     if loading.gradient_checkpointing:
@@ -63,7 +63,8 @@ def check_checkpoint(cls: type[PreTrainedModel], folder: Path) -> None:
         names = [WEIGHTS]
     for name in (*names, "config.json"):
         if not (folder / name).is_file():
-            raise UserError(f"checkpoint {folder}: {name} is missing; needed: a complete save_pretrained folder in safetensors")
+            needed = "a complete save_pretrained folder in safetensors"
+            raise UserError(f"checkpoint {folder}: {name} is missing; needed: {needed}")
     found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    if found != cls.config_class.model_type:
-        raise UserError(f"checkpoint {folder}: holds a model of type {found!r}; needed: {cls.config_class.model_type!r}")
+    if found != (needed := cls.config_class.model_type):
+        raise UserError(f"checkpoint {folder}: holds a model of type {found!r}; needed: {needed!r}")
