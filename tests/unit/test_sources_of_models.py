@@ -261,7 +261,7 @@ MISTAKES = {  # what is replaced, by what, what the message says
     "a path at a revision": ("{path: a/folder}", "{path: a, revision: pin}", "a 'path' has no 'revision'"),
     "unknown key": ("{path: a/folder}", "{folder: a}", "unknown key 'models.llava.start.folder'"),
     "sizes beside a source": ("{repo: org", "{people: 20, repo: org", "'benchmark.people' is a size of the"),
-    "a benchmark without a start": ("{start: {path: a/folder}}", "{}", "'models.llava' needs a 'start', since the bench"),
+    "a benchmark without a start": ("{start: {path: a/folder}}", "{}", "'models.llava' needs a 'start', since the"),
     "vanilla without a start": ("{start:", "{vanilla:", "'models.llava' needs a 'start', since 'vanilla' is given"),
     "sizes of a fetched model": ("{start:", "{architecture: {}, start:", "'models.llava.architecture' is for models"),
     "nothing to rehearse": (
@@ -272,7 +272,7 @@ MISTAKES = {  # what is replaced, by what, what the message says
         "evaluation: {splits: [forget, test, retain, celebrity]}\n", "", "needed: [forget, test, retain, celebrity]",
     ),
     "open settings": ("prune_ratio: 10", "prune_ratio: {tune: [5, 10, 20, 30]}", "'methods.manu' leaves settings"),
-    "membership": ("methods:", "robustness: {membership: {share: 0.1}}\nmethods:", "'robustness.membership' needs people"),
+    "membership": ("methods:", "robustness: {membership: {share: 0.1}}\nmethods:", "'robustness.membership' needs"),
     "precision": ("{start:", "{precision: float16, start:", "unknown value 'float16' in 'models.llava.precision'"),
 }  # fmt: skip
 
