@@ -22,6 +22,8 @@ from manu.errors import UserError
 
 STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
+CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
+_SOURCE = ("repo", "revision", "path")
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -74,6 +76,7 @@ def load_study(study: str | Path) -> dict:
         raise UserError(f"{path} must be a mapping with the keys: {', '.join(study_schema()['properties'])}")
 
     mistakes = [*_schema_mistakes(document), *_name_mistakes(document)]
+    mistakes += _source_mistakes(document) if not mistakes else ()
     if not mistakes:
         filled = apply_defaults(study_schema(), document)
         mistakes = list(_combination_mistakes(filled))
@@ -82,6 +85,8 @@ def load_study(study: str | Path) -> dict:
         where, message = min(mistakes, key=lambda mistake: _place(mistake[0], places, start))
         raise UserError(f"{_place(where, places, start)}: {message}")
 
+    if is_fetched(filled["benchmark"]):  # it has its own sizes
+        filled["benchmark"] = {key: filled["benchmark"][key] for key in _SOURCE if key in filled["benchmark"]}
     filled["methods"] = {name: _method_settings(name, given) for name, given in filled["methods"].items()}
     ablation = filled["ablation"]
     ablation["variants"] = {name: _variant(filled, name) for name in ablation["variants"]}
@@ -105,6 +110,11 @@ def apply_defaults(schema: dict, value: Any) -> Any:
     others = schema.get("additionalProperties")
     others = others if isinstance(others, dict) else {}
     return filled | {key: apply_defaults(others, given) for key, given in value.items() if key not in properties}
+
+
+def is_fetched(benchmark: dict) -> bool:
+    """Whether a study's `benchmark` names MLLMU-Bench's files, rather than the sizes of the built-in one."""
+    return any(key in benchmark for key in _SOURCE)
 
 
 def methods_of_kind(study: dict, kind: str) -> list[str]:
@@ -242,8 +252,59 @@ def _setting_mistakes(path: tuple, given: Any, cls: type, check: Callable[[str, 
             yield place, f"'{key_path(place)}': {text}"
 
 
-def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
-    """Values that are right alone and wrong together."""
+def _source_mistakes(document: dict) -> Iterator[_Mistake]:
+    """Sources that are none, and keys that say nothing about files that were made elsewhere."""
+    from manu.fetching.source import Source
+
+    def checked(path: tuple, given: dict) -> Iterator[_Mistake]:
+        try:
+            Source(**given)
+        except UserError as error:
+            yield path, f"'{key_path(path)}': {error}"
+
+    benchmark = document.get("benchmark", {})
+    fetched = is_fetched(benchmark)
+    if fetched:
+        yield from checked(("benchmark",), {key: benchmark[key] for key in _SOURCE if key in benchmark})
+        for key in benchmark.keys() - _SOURCE:
+            path = ("benchmark", key)
+            yield path, f"'{key_path(path)}' is a size of the built-in benchmark; the one that is named has its own"
+        if "membership" in document.get("robustness", {}):
+            path = ("robustness", "membership")
+            yield path, f"'{key_path(path)}' needs people whom nobody is taught, whom {_BUILT_IN}"
+    for name, model in document["models"].items():
+        for key in CHECKPOINTS:
+            if key in model:
+                yield from checked(("models", name, key), model[key])
+        here = ("models", name)
+        if "start" not in model and ("vanilla" in model or fetched):
+            why = "'vanilla' is given: the retain-only" if "vanilla" in model else "the benchmark is fetched: every"
+            yield here, f"'{key_path(here)}' needs a 'start', since {why} model is trained from a pretrained checkpoint"
+        elif "start" in model:
+            training = model.get("training", {})
+            given = [("architecture",)] if "architecture" in model else []
+            given += [("training", "base")] if "base" in training else []
+            given += [("training", "vanilla", "rehearsal")] if "rehearsal" in training.get("vanilla", {}) else []
+            for path in given:
+                yield (*here, *path), f"'{key_path((*here, *path))}' is for models built here; this one has a 'start'"
+
+
+_BUILT_IN = "only the built-in benchmark has (config/README.md)"
+
+
+def _fetched_mistakes(study: dict) -> Iterator[_Mistake]:
+    """What a study asks of MLLMU-Bench that only the built-in benchmark has."""
+    if "general" in study["evaluation"]["splits"]:
+        path = ("evaluation", "splits")
+        needed = "[forget, test, retain, celebrity]"
+        yield path, f"'{key_path(path)}' has the set 'general', which {_BUILT_IN}; needed: {needed}"
+    for name in tuned_methods(study):
+        path = ("methods", name)
+        yield path, f"'{key_path(path)}' leaves settings open; they are tried on people whom {_BUILT_IN}: give a value"
+
+
+def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
+    """Forget ratios that leave nobody to forget or to retain."""
     from manu.data.splits import split_people
 
     people = [str(number) for number in range(study["benchmark"]["people"])]
@@ -253,6 +314,11 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             forgotten[ratio] = len(split_people(people, ratio, seed=0)[0])
         except UserError as error:
             yield ("forget_ratios", place), str(error)
+
+
+def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
+    """Values that are right alone and wrong together."""
+    yield from _fetched_mistakes(study) if is_fetched(study["benchmark"]) else _ratio_mistakes(study)
     needed = study["tuning"]["trials"]
     for name, settings in study["methods"].items():
         there = trials.combinations(settings)

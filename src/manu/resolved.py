@@ -10,7 +10,9 @@ from pathlib import Path
 import yaml
 
 from manu import trials
-from manu.config import figures_that_need, methods_of_kind, tuned_methods, variants_by_function
+from manu.config import (
+    CHECKPOINTS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
+)  # fmt: skip
 from manu.data.mllmu import TUNING
 from manu.errors import UserError
 from manu.evaluation.vocabulary import REFERENCES
@@ -22,21 +24,29 @@ def resolve(study: dict, stage: str, **cell) -> dict:
     """What one job of `stage` may read of `study` (from `load_study`).
 
     cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
-    which="base" | "vanilla" | "retain_only"; for `measure_statistics` kind="modality" | "released"; for `draw` figure).
+    which="base" | "vanilla" | "retain_only"; for `fetch_model` which="start" | "vanilla"; for `measure_statistics`
+    kind="modality" | "released"; for `draw` figure).
     """
     match stage:
+        case "fetch_benchmark":
+            return {"source": study["benchmark"], "forget_ratios": study["forget_ratios"]}
+        case "fetch_model":
+            return {"model": cell["model"], "source": study["models"][cell["model"]][cell["which"]]}
         case "generate_benchmark":
             sizes = study["benchmark"] | {"tuning_people": tuning_people(study)}
             return {"benchmark": sizes, "forget_ratios": study["forget_ratios"]}
         case "train":
             model = study["models"][cell["model"]]
-            keys = {"seed": cell["seed"], "model": cell["model"]}
+            keys, training = {"seed": cell["seed"], "model": cell["model"]}, model["training"]["vanilla"]
             if cell["which"] == "base":
                 return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
-            return keys | {"training": model["training"]["vanilla"], "tuning_people": tuning_people(study) > 0}
+            if "start" in model:  # there are no base lessons to rehearse
+                training = {key: value for key, value in training.items() if key != "rehearsal"}
+            keys |= {"loading": loading(study, cell["model"]), "training": training}
+            return keys | {"tuning_people": tuning_people(study) > 0}
         case "unlearn":
-            keys = {"seed": cell["seed"], "model": cell["model"], "method": cell["method"]}
-            return keys | {"settings": trials.fixed(study["methods"][cell["method"]])}
+            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
+            return keys | {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
         case "select_neurons" | "write_prompt":
             return {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
         case "tune":
@@ -52,7 +62,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
         case "measure_statistics":
             variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
             statistics = _statistics(study, cell["kind"], [*study["methods"].values(), *variants])
-            return {"seed": cell["seed"], "model": cell["model"], "statistics": statistics}
+            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
+            return keys | {"statistics": statistics}
         case "evaluate":
             return {
                 "study": study["name"],
@@ -60,6 +71,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "method": cell["method"],
                 "ratios": study["forget_ratios"] if cell["method"] == "vanilla" else [cell["ratio"]],
                 "seed": cell["seed"],
+                "loading": loading(study, cell["model"]),
                 "evaluation": study["evaluation"],
             }
         case "select_variants":
@@ -70,7 +82,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             variants = list(study["ablation"]["variants"])
             return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
         case "attack":
-            apart = ("forget_ratio", "sequential")
+            apart = ("forget_ratio", "sequential", *(["membership"] if is_fetched(study["benchmark"]) else []))
             robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
             ratios = [study["robustness"]["forget_ratio"]]
             asked = resolve(study, "evaluate", ratio=ratios[0], **cell)
@@ -86,7 +98,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
         case "tabulate_robustness" | "tabulate_sequential":
             return {"intervals": study["intervals"]}
         case "select_random":
-            return {"seed": cell["seed"], "model": cell["model"], "prune_ratio": cell["share"]}
+            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
+            return keys | {"prune_ratio": cell["share"]}
         case "tabulate_capacity":
             return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
         case "aggregate" | "measure_outcomes" | "tabulate_standing":
@@ -137,13 +150,19 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     """Every job's (path, content), the path beside the job's output and relative to the working folder."""
     name = study["name"]
     results = f"results/{name}"
-    yield f"data/{name}/generate_benchmark.yaml", resolve(study, "generate_benchmark")
-    for model in study["models"]:
+    made = "fetch_benchmark" if is_fetched(study["benchmark"]) else "generate_benchmark"
+    yield f"data/{name}/{made}.yaml", resolve(study, made)
+    for model, given in study["models"].items():
+        for which in CHECKPOINTS:
+            if which in given:
+                source = resolve(study, "fetch_model", model=model, which=which)
+                yield f"{results}/{model}/{which}/fetch_model.yaml", source
         for seed in study["seeds"]:
             keys = {"model": model, "seed": seed}
             folder, answers = f"{results}/{model}/seed{seed}", f"{results}/answers/{model}/seed{seed}"
-            yield f"{folder}/base/train.yaml", resolve(study, "train", which="base", **keys)
-            yield f"{folder}/vanilla/train.yaml", resolve(study, "train", which="vanilla", **keys)
+            for trained, fetched in zip(("base", "vanilla"), CHECKPOINTS, strict=True):
+                if fetched not in given:
+                    yield f"{folder}/{trained}/train.yaml", resolve(study, "train", which=trained, **keys)
             yield f"{answers}/vanilla.yaml", resolve(study, "evaluate", method="vanilla", **keys)
             for share in study["capacity"]["prune_ratios"]:
                 method, ratio = random_method(share), max(study["forget_ratios"])
@@ -254,6 +273,11 @@ def _tuning_files(study: dict, folder: str, answers: str, keys: dict) -> Iterato
     for kind in tuned_statistics(study):
         measured = resolve(study, "measure_statistics", kind=kind, **keys)
         yield f"{folder}/forget{TUNING:02d}/statistics/{kind}.yaml", measured
+
+
+def loading(study: dict, model: str) -> dict:
+    """How a model's checkpoints are loaded."""
+    return {key: study["models"][model][key] for key in ("precision", "gradient_checkpointing", "device_map")}
 
 
 def _trials(study: dict, method: str) -> list[dict]:

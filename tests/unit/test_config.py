@@ -53,7 +53,7 @@ BAD = {
     "misspelt nested key": (
         bad("{epochs: 2}", "{epoch: 2}"),
         "unknown key 'models.llava.training.vanilla.epoch'", "did you mean 'epochs'?",
-        "known: epochs, learning_rate, batch_size, rehearsal",
+        "known: epochs, learning_rate, schedule, batch_size, rehearsal",
     ),
     "misspelt size of a model": (
         bad("llava: {", "llava: {architecture: {text_widht: 8}, "),
@@ -251,7 +251,8 @@ def test_a_mistake_is_told_where_it_stands(case, study_file, tmp_path, capsys):
 def test_defaults_are_filled_in_at_every_depth(study_file):
     study = load_study(study_file(GOOD))
     assert study["name"] == "study"
-    defaults = {key: inner["default"] for key, inner in study_schema()["properties"]["benchmark"]["properties"].items()}
+    sizes = study_schema()["properties"]["benchmark"]["properties"].items()
+    defaults = {key: inner["default"] for key, inner in sizes if "default" in inner}
     assert study["benchmark"] == defaults | {"people": 20}
     assert study["models"]["llava"]["training"]["vanilla"]["epochs"] == 2
     assert study["models"]["llava"]["training"]["base"]["batch_size"] == 32
@@ -308,11 +309,12 @@ def test_every_key_is_explained_with_its_default():
     names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
     filled = apply_defaults(study_schema(), minimal)
     for key in schema_keys(study_schema()):
-        if key == "extends":  # has no default
-            continue
         value = filled
         for part in key.split("."):
-            value = value[names.get(part, part)]
+            value = value.get(names.get(part, part))
+        if value is None:
+            assert rows[key] == "none", key
+            continue
         if isinstance(value, bool):
             assert rows[key] == str(value).lower(), key
         elif isinstance(value, (int, float)):
@@ -336,7 +338,8 @@ def test_the_schema_says_what_the_code_knows():
     assert evaluation["tasks"]["items"]["enum"] == list(TASKS)
     assert evaluation["prompt_style"]["enum"] == list(STYLES)
     benchmark = study_schema()["properties"]["benchmark"]["properties"]
-    assert [*benchmark, "tuning_people"] == [field.name for field in fields(BenchmarkSettings)]
+    sizes = [key for key in benchmark if key not in ("repo", "revision", "path")]
+    assert [*sizes, "tuning_people"] == [field.name for field in fields(BenchmarkSettings)]
 
 
 def test_a_job_reads_only_what_it_needs(study_file):
@@ -344,12 +347,15 @@ def test_a_job_reads_only_what_it_needs(study_file):
     cell = {"model": "llava", "seed": 1, "ratio": 20}
     assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
     assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "architecture", "training"}
-    assert set(resolve(study, "train", which="vanilla", **cell)) == {"seed", "model", "training", "tuning_people"}
+    loading = {"precision": "float32", "gradient_checkpointing": False, "device_map": "none"}
+    vanilla = resolve(study, "train", which="vanilla", **cell)
+    assert set(vanilla) == {"seed", "model", "loading", "training", "tuning_people"} and vanilla["loading"] == loading
     assert resolve(study, "train", which="retain_only", **cell) == resolve(study, "train", which="vanilla", **cell)
     unlearn = resolve(study, "unlearn", method="npo", **cell)
-    assert unlearn == {"seed": 1, "model": "llava", "method": "npo", "settings": study["methods"]["npo"]}
+    job = {"seed": 1, "model": "llava", "loading": loading}
+    assert unlearn == job | {"method": "npo", "settings": study["methods"]["npo"]}
     released = resolve(study, "measure_statistics", kind="released", **cell)
-    assert released == {"seed": 1, "model": "llava", "statistics": {"batch_size": 64}}
+    assert released == job | {"statistics": {"batch_size": 64}}
     assert resolve(study, "evaluate", method="npo", **cell)["ratios"] == [20]
     assert resolve(study, "evaluate", method="vanilla", model="llava", seed=1)["ratios"] == [5, 20]
     assert resolve(study, "tabulate")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}

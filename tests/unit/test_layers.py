@@ -11,7 +11,10 @@ from manu.unlearning.registry import known_methods
 
 ROOT = Path(manu.__file__).parent
 FOUNDATION = {"errors", "files"}
-MIDDLE = {"analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "provenance"}
+MIDDLE = {
+    "analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "fetching",
+    "provenance",
+}  # fmt: skip
 
 
 def package_of(module: str) -> str:

@@ -13,3 +13,23 @@ rule generate_benchmark:
     priority: 100
     shell:
         "{STAGE}.generate_benchmark --out data/{wildcards.study}" + JOB
+
+
+rule fetch_benchmark:
+    input:
+        config="data/{study}/fetch_benchmark.yaml",
+        sources=sources("fetch_benchmark"),
+    output:
+        benchmark="data/{study}/fetched/files.json",
+        record="data/{study}/fetch_benchmark.provenance.json",
+    log:
+        "logs/{study}/fetch_benchmark.log",
+    priority: 100
+    shell:
+        "{STAGE}.fetch_benchmark --out {output.benchmark}" + JOB
+
+
+# What every job reads, and the folder that it is told: a fetched benchmark is the manifest of files that lie elsewhere.
+FETCHED = is_fetched(STUDY["benchmark"])
+BENCHMARK = (rules.fetch_benchmark if FETCHED else rules.generate_benchmark).output.benchmark
+DATA = f"data/{NAME}/fetched" if FETCHED else f"data/{NAME}"

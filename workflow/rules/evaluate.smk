@@ -4,8 +4,8 @@
 rule evaluate_vanilla:
     input:
         config="results/{study}/answers/{model}/seed{seed}/vanilla.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        checkpoint=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        checkpoint=vanilla_of,
         sources=sources("evaluate", "model"),
     output:
         answers="results/{study}/answers/{model}/seed{seed}/vanilla.parquet",
@@ -18,14 +18,14 @@ rule evaluate_vanilla:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
 
 
 rule evaluate_trained:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
+        benchmark=BENCHMARK,
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
         sources=sources("evaluate", "model"),
     output:
@@ -41,15 +41,15 @@ rule evaluate_trained:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
 
 
 rule evaluate_pruned:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        checkpoint=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        checkpoint=vanilla_of,
         mask=rules.select_neurons.output.mask,
         sources=sources("evaluate", "model"),
     output:
@@ -65,15 +65,15 @@ rule evaluate_pruned:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
 
 
 rule evaluate_prompted:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        checkpoint=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        checkpoint=vanilla_of,
         system_prompt=rules.write_prompt.output.prompt,
         sources=sources("evaluate", "model"),
     output:
@@ -89,14 +89,14 @@ rule evaluate_prompted:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --system-prompt {input.system_prompt} --out {output.answers}" + JOB
 
 
 rule select_random:
     input:
         config="results/{study}/{model}/seed{seed}/random{share}/select_random.yaml",
-        vanilla=rules.train_vanilla.output.checkpoint,
+        vanilla=vanilla_of,
         sources=sources("select_random", "model"),
     output:
         mask="results/{study}/{model}/seed{seed}/random{share}/mask.safetensors",
@@ -115,8 +115,8 @@ rule select_random:
 rule evaluate_random:
     input:
         config="results/{study}/answers/{model}/seed{seed}/random{share}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        checkpoint=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        checkpoint=vanilla_of,
         mask=rules.select_random.output.mask,
         sources=sources("evaluate", "model"),
     output:
@@ -130,15 +130,15 @@ rule evaluate_random:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
 
 
 rule evaluate_variants:
     input:
         config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        checkpoint=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        checkpoint=vanilla_of,
         masks=rules.select_variants.output.masks,
         sources=sources("evaluate_variants", "model"),
     output:
@@ -152,5 +152,5 @@ rule evaluate_variants:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate_variants --benchmark data/{wildcards.study}"
+        "{STAGE}.evaluate_variants --benchmark {DATA}"
         " --checkpoint {params.checkpoint} --masks {input.masks} --out {output.answers}" + JOB

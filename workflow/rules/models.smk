@@ -1,10 +1,42 @@
-# The longest jobs come first, so that both cores are busy to the end.
+# Where models come from: fetched, or trained here. The longest jobs come first, so that both cores are busy to the end.
+
+
+rule fetch_model:
+    input:
+        config="results/{study}/{model}/{which}/fetch_model.yaml",
+        sources=sources("fetch_model", "model"),
+    output:
+        manifest="results/{study}/{model}/{which}/files.json",
+        record="results/{study}/{model}/{which}/fetch_model.provenance.json",
+    wildcard_constraints:
+        which=one_of(CHECKPOINTS),
+    log:
+        "logs/{study}/{model}/fetch_{which}.log",
+    priority: 100
+    shell:
+        "{STAGE}.fetch_model --out {output.manifest}" + JOB
+
+
+def fetched(wildcards, which):
+    """The manifest of a checkpoint that the study names for a model, or None."""
+    named = which in STUDY["models"][wildcards.model]
+    return rules.fetch_model.output.manifest.replace("{which}", which) if named else None
+
+
+def start_of(wildcards):
+    """What the vanilla and the retain-only models are trained from: the pretrained checkpoint, or the base model."""
+    return fetched(wildcards, "start") or rules.train_base.output.checkpoint
+
+
+def vanilla_of(wildcards):
+    """The model that was taught everybody."""
+    return fetched(wildcards, "vanilla") or rules.train_vanilla.output.checkpoint
 
 
 rule train_base:
     input:
         config="results/{study}/{model}/seed{seed}/base/train.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
+        benchmark=BENCHMARK,
         sources=sources("train", "model"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
@@ -17,21 +49,21 @@ rule train_base:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --benchmark data/{wildcards.study} --stage base"
+        "{STAGE}.train --benchmark {DATA} --stage base"
         " --out {params.checkpoint}" + JOB
 
 
 rule train_vanilla:
     input:
         config="results/{study}/{model}/seed{seed}/vanilla/train.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        base=rules.train_base.output.checkpoint,
+        benchmark=BENCHMARK,
+        start=start_of,
         sources=sources("train", "model"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/vanilla/checkpoint/model.safetensors",
         record="results/{study}/{model}/seed{seed}/vanilla/train.provenance.json",
     params:
-        base=subpath(input.base, parent=True),
+        start=subpath(input.start, parent=True),
         checkpoint=subpath(output[0], parent=True),
     log:
         "logs/{study}/{model}/seed{seed}/vanilla.log",
@@ -39,21 +71,21 @@ rule train_vanilla:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --benchmark data/{wildcards.study} --stage vanilla"
-        " --start {params.base} --out {params.checkpoint}" + JOB
+        "{STAGE}.train --benchmark {DATA} --stage vanilla"
+        " --start {params.start} --out {params.checkpoint}" + JOB
 
 
 rule train_retain_only:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        base=rules.train_base.output.checkpoint,
+        benchmark=BENCHMARK,
+        start=start_of,
         sources=sources("train", "model"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/checkpoint/model.safetensors",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.provenance.json",
     params:
-        base=subpath(input.base, parent=True),
+        start=subpath(input.start, parent=True),
         checkpoint=subpath(output[0], parent=True),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/retain_only.log",
@@ -61,5 +93,5 @@ rule train_retain_only:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --benchmark data/{wildcards.study} --stage retain_only"
-        " --start {params.base} --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
+        "{STAGE}.train --benchmark {DATA} --stage retain_only"
+        " --start {params.start} --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB

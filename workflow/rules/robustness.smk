@@ -5,13 +5,13 @@ ATTACKED = {"model": MODELS, "seed": SEEDS, "ratio": f"{STUDY['robustness']['for
 def checkpoint_of_asked(wildcards):
     """The checkpoint that a method is asked with: its own, or vanilla's."""
     trained = wildcards.method in ("retain_only", *TRAINING)
-    return rules.evaluate_trained.input.checkpoint if trained else rules.train_vanilla.output.checkpoint
+    return rules.evaluate_trained.input.checkpoint if trained else vanilla_of(wildcards)
 
 
 rule attack:
     input:
         config="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
+        benchmark=BENCHMARK,
         checkpoint=checkpoint_of_asked,
         mask=lambda wildcards: rules.select_neurons.output.mask if wildcards.method in PRUNING else [],
         system_prompt=lambda wildcards: rules.write_prompt.output.prompt if wildcards.method in PROMPTING else [],
@@ -31,7 +31,7 @@ rule attack:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.attack --benchmark data/{wildcards.study} --checkpoint {params.checkpoint} {params.mask}"
+        "{STAGE}.attack --benchmark {DATA} --checkpoint {params.checkpoint} {params.mask}"
         " {params.system_prompt} --answers {output.answers} --signals {output.signals}" + JOB
 
 

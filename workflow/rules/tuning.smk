@@ -12,8 +12,8 @@ def statistics_of_tuning(wildcards):
 rule tune:
     input:
         config="results/{study}/answers/{model}/seed{seed}/tuning/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        vanilla=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        vanilla=vanilla_of,
         statistics=statistics_of_tuning,
         sources=sources("tune", "model", "method"),
     output:
@@ -30,7 +30,7 @@ rule tune:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.tune --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.statistics}"
+        "{STAGE}.tune --benchmark {DATA} --vanilla {params.vanilla} {params.statistics}"
         " --out {output.trials}" + JOB
 
 

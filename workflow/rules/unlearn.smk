@@ -4,8 +4,8 @@
 rule measure_statistics:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        vanilla=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        vanilla=vanilla_of,
         sources=sources("measure_statistics", "model"),
     output:
         statistics="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
@@ -20,7 +20,7 @@ rule measure_statistics:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.measure_statistics --benchmark data/{wildcards.study}"
+        "{STAGE}.measure_statistics --benchmark {DATA}"
         " --vanilla {params.vanilla} --ratio {wildcards.ratio} --kind {wildcards.kind} --out {output.statistics}" + JOB
 
 
@@ -33,8 +33,8 @@ def statistics_of_method(wildcards):
 rule unlearn:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        vanilla=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        vanilla=vanilla_of,
         choice=choice_of_method,
         statistics=statistics_of_method,
         sources=sources("unlearn", "model", "method"),
@@ -54,14 +54,14 @@ rule unlearn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.unlearn --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.choice} {params.statistics}"
+        "{STAGE}.unlearn --benchmark {DATA} --vanilla {params.vanilla} {params.choice} {params.statistics}"
         " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
 
 
 rule write_prompt:
     input:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
+        benchmark=BENCHMARK,
         choice=choice_of_method,
         sources=sources("write_prompt", "method"),
     output:
@@ -74,7 +74,7 @@ rule write_prompt:
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.write_prompt --benchmark data/{wildcards.study} {params.choice}"
+        "{STAGE}.write_prompt --benchmark {DATA} {params.choice}"
         " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
 
 

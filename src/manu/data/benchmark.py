@@ -41,8 +41,7 @@ class BenchmarkSettings:
 
 def config_names(ratios: list[int]) -> list[str]:
     """Every configuration the generator writes for these forget ratios (TUNING for the tuning people)."""
-    fixed = ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, "base_Data", "General_Set", UNSEEN]
-    return fixed + [name for r in ratios for name in (forget_config(r), retain_config(r))]
+    return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN]
 
 
 def _image(data: bytes) -> dict:

@@ -2,7 +2,8 @@
 
 One folder per configuration (Full_Set, ft_Data, Test_Set, Retain_Set, forget_5, retain_95, ...), each
 with parquet files, as on the hub (dataset MLLMMU/MLLMU-Bench). The built-in benchmark is written in
-the same columns, so one reader serves both. In MLLMU-Bench the configuration named Retain_Set holds
+the same columns, so one reader serves both. A benchmark's folder holds its configurations, or the manifest of
+one that was fetched. In MLLMU-Bench the configuration named Retain_Set holds
 the public figures; the retain people are in retain_<100 - ratio>.
 """
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from manu.data.prompts import LETTERS
 from manu.errors import UserError
+from manu.fetching.manifest import located
 from manu.files import atomic_path
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -98,6 +100,25 @@ def retain_people(ratio: int) -> tuple[str, ...]:
     return ("Full_Set", retain_config(TUNING)) if ratio == TUNING else (retain_config(ratio),)
 
 
+def published_configs(ratios: list[int]) -> list[str]:
+    """The configurations of MLLMU-Bench that a study with these forget ratios reads."""
+    split = [name for ratio in ratios for name in (forget_config(ratio), retain_config(ratio))]
+    return ["Full_Set", "ft_Data", "Test_Set", CELEBRITIES, *split]
+
+
+def check_published(folder: Path, ratios: list[int]) -> None:
+    """Raise UserError that names every configuration or column that a study with these forget ratios misses."""
+    needed = published_configs(ratios)
+    absent = [config for config in needed if not _parquet_files(folder, config)]
+    if absent:
+        raise UserError(f"benchmark {folder}: no parquet file in {', '.join(absent)}; needed: {', '.join(needed)}")
+    schemas = {"ft_Data": TRAINING_SCHEMA, "Test_Set": TEST_SCHEMA}
+    for config in needed:
+        columns = [name for name in schemas.get(config, PROFILE_SCHEMA).names if name not in ("question", "answer")]
+        for file in _parquet_files(folder, config):
+            _check_columns(file, columns)
+
+
 def config_file(folder: Path, config: str) -> Path:
     """Where the built-in benchmark keeps a configuration."""
     return Path(folder) / config / _FILE
@@ -109,20 +130,29 @@ def write_config(folder: Path, config: str, rows: list[dict], schema: pa.Schema)
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
 
 
+def _parquet_files(folder: Path, config: str) -> list[Path]:
+    return sorted((Path(folder) / config).glob("*.parquet"))
+
+
+def _check_columns(file: Path, columns: list[str]) -> None:
+    try:
+        present = pq.read_schema(file).names
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{file}: not a readable parquet file ({str(error).splitlines()[0]})") from error
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present)}")
+
+
 def _read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
-    files = sorted((Path(folder) / config).glob("*.parquet"))
+    folder = located(folder)
+    files = _parquet_files(folder, config)
     if not files:
         raise UserError(f"benchmark {folder}: no parquet file in {config}/; each configuration is a folder of them")
     rows = []
     for file in files:
-        try:
-            present = pq.read_schema(file).names
-            missing = [c for c in columns if c not in present]
-            if missing:
-                raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present)}")
-            rows += pq.read_table(file, columns=columns).to_pylist()
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{file}: not a readable parquet file ({str(error).splitlines()[0]})") from error
+        _check_columns(file, columns)
+        rows += pq.read_table(file, columns=columns).to_pylist()
     if not rows:
         raise UserError(f"benchmark {folder}: {config} holds no rows")
     return rows

@@ -102,7 +102,7 @@ def _ask_batch(
     if settings.classification == "letter":
         return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions)]
 
-    marker = adapter.tokenizer(VALUE_FOLLOWS, add_special_tokens=False)["input_ids"]
+    marker = adapter.continued_ids(VALUE_FOLLOWS)
     prefixes = [up_to_value(ids, marker) for ids in said]
     options = [[q.options[letter] for letter in LETTERS] for q in questions]
     scores = _option_log_likelihoods(adapter, output.cache, batch, prefixes, options)
@@ -138,20 +138,16 @@ def _option_log_likelihoods(
     used up. Returns float64 [questions, options], in nats.
     """
     count = len(options[0])
-    endings = [
-        adapter.tokenizer(f" {option}.", add_special_tokens=False)["input_ids"]
-        for choices in options
-        for option in choices
-    ]
+    endings = [adapter.continued_ids(f" {option}.") for choices in options for option in choices]
     # The last token before the options is fed again, since its logits predict their first token; of the
     # cache everything before it is seen, and the rest of the reply is hidden.
-    prompt = prompts["attention_mask"].shape[1]
-    before = torch.tensor([prompt + len(prefix) - 1 for prefix in prefixes])
-    place = torch.arange(cache.get_seq_length())
-    replied = torch.ones(len(prefixes), len(place) - prompt, dtype=torch.long)
+    prompt, device = prompts["attention_mask"].shape[1], prompts["attention_mask"].device
+    before = torch.tensor([prompt + len(prefix) - 1 for prefix in prefixes], device=device)
+    place = torch.arange(cache.get_seq_length(), device=device)
+    replied = torch.ones(len(prefixes), len(place) - prompt, dtype=torch.long, device=device)
     seen = torch.cat([prompts["attention_mask"], replied], dim=1) * (place < before[:, None])
     last = [prefix[-1] if prefix else prompts["input_ids"][row, -1].item() for row, prefix in enumerate(prefixes)]
-    fed = [torch.tensor([last[i // count], *ending[:-1]]) for i, ending in enumerate(endings)]
+    fed = [torch.tensor([last[i // count], *ending[:-1]], device=device) for i, ending in enumerate(endings)]
     real = pad_sequence([torch.ones_like(ids) for ids in fed], batch_first=True)
     mask = torch.cat([seen.repeat_interleave(count, dim=0), real], dim=1)
     cache.batch_repeat_interleave(count)
@@ -162,6 +158,6 @@ def _option_log_likelihoods(
         cache=cache,
         use_cache=True,
     ).logits
-    targets = pad_sequence([torch.tensor(ending) for ending in endings], batch_first=True)
+    targets = pad_sequence([torch.tensor(ending, device=device) for ending in endings], batch_first=True)
     scores = logits.double().log_softmax(dim=-1).gather(2, targets[:, :, None]).squeeze(2)
     return (scores * real).sum(dim=1).reshape(-1, count)

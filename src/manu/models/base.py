@@ -1,7 +1,7 @@
 """What every architecture must offer. An adapter is the only place that knows one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 
 from manu.errors import UserError
 from manu.files import atomic_path
+from manu.models.loading import Loading, check_checkpoint, load_pretrained
 from manu.neurons.sites import LinearSite, MlpSite
 
 
@@ -27,6 +28,7 @@ class Adapter(ABC):
     processor_class: ClassVar[type[ProcessorMixin]]
     architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
     released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
+    processor_settings: ClassVar[dict[str, Any]] = {}  # where the checkpoint's own are not what is needed here
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
         self.model = model
@@ -44,17 +46,21 @@ class Adapter(ABC):
         trained on `texts`."""
 
     @classmethod
-    def load(cls, folder: Path) -> "Adapter":
-        """Load a `save_pretrained` folder (safetensors only, no remote code)."""
-        if not (Path(folder) / "model.safetensors").is_file():
-            raise UserError(f"checkpoint {folder}: model.safetensors is missing; run the stage that makes it")
-        model = cls.model_class.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-        return cls(model.eval(), cls.processor_class.from_pretrained(folder, local_files_only=True))
+    def check(cls, folder: Path) -> None:
+        """Raise UserError unless `folder` holds a complete checkpoint of this architecture."""
+        check_checkpoint(cls.model_class, folder)
+
+    @classmethod
+    def load(cls, folder: Path, loading: Loading = Loading()) -> "Adapter":
+        """Load a `save_pretrained` folder (safetensors only, no remote code). Raises UserError as `check`."""
+        cls.check(folder)
+        model = load_pretrained(cls.model_class, folder, loading)
+        return cls(model, cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings))
 
     def save(self, folder: Path) -> None:
         """Write model and processor as one `save_pretrained` folder, atomically."""
         with atomic_path(folder) as temporary:
-            self.model.save_pretrained(temporary)
+            self.model.save_pretrained(temporary, max_shard_size="1TB")  # one file: the workflow knows its name
             self.processor.save_pretrained(temporary)
 
     @staticmethod
@@ -74,7 +80,18 @@ class Adapter(ABC):
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer, end token last."""
-        return [*self.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"], self.end_token]
+        return [*self.continued_ids(f" {answer}"), self.end_token]
+
+    def continued_ids(self, text: str) -> list[int]:
+        """Token ids of `text` where other words go before it.
+
+        Tokenizers made with sentencepiece begin every text with a space of their own, which text in the middle does
+        not have. Raises ValueError when the text's first token cannot be told from what goes before.
+        """
+        before, both = (self.tokenizer(words, add_special_tokens=False)["input_ids"] for words in (":", f":{text}"))
+        if both[: len(before)] != before:
+            raise ValueError(f"the tokenizer joins {text[:20]!r} with the colon before it")
+        return both[len(before) :]
 
     @property
     def end_token(self) -> int:
@@ -85,6 +102,10 @@ class Adapter(ABC):
         """Model inputs of pictures, one row each, as the real image processor makes them."""
         rgb = [image.convert("RGB") for image in images]
         return dict(self.processor.image_processor(rgb, return_tensors="pt"))
+
+    def vision_mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """Which vision tokens show the picture and not its padding: bool [pictures, vision tokens]; None: all do."""
+        return None
 
     @property
     @abstractmethod

@@ -49,6 +49,8 @@ class Idefics2Adapter(Adapter):
     processor_class = Idefics2Processor
     architecture_class = Idefics2Architecture
     released_vision_kinds = ("fc1",)
+    # The released processor adds four crops to every picture: five times the tokens, and five vision rows per sample.
+    processor_settings = {"do_image_splitting": False}
 
     @classmethod
     def build(cls, architecture: Idefics2Architecture, texts: Iterable[str]) -> "Idefics2Adapter":
@@ -115,6 +117,14 @@ class Idefics2Adapter(Adapter):
 
     def pixels(self, images):
         return dict(self.processor.image_processor([[i.convert("RGB")] for i in images], return_tensors="pt"))
+
+    def vision_mask(self, batch):
+        """Patches with at least one pixel of the picture; smaller pictures of a batch are padded to the largest."""
+        if "pixel_attention_mask" not in batch:
+            return None
+        size = self.model.config.vision_config.patch_size
+        pixels = batch["pixel_attention_mask"].flatten(0, 1)  # [pictures, height, width]
+        return pixels.unfold(1, size, size).unfold(2, size, size).bool().any(-1).any(-1).flatten(1)
 
     @property
     def end_token(self) -> int:

@@ -14,13 +14,21 @@ IGNORE = -100
 Batch = dict[str, torch.Tensor]
 
 
+KEPT = 2**29  # bytes of processed pictures up to which all are kept
+
+
 class Pictures:
-    """Every distinct picture of a data set, processed once and looked up by row."""
+    """Every distinct picture of a data set, looked up by row.
+
+    They are processed once, all together, unless that takes more than KEPT bytes; then each batch's are when it is
+    made. Where pictures differ in size, the image processor pads those that it gets together.
+    """
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._rows: dict[bytes, int] = {}
-        self._pixels: dict[str, torch.Tensor] | None = None
+        self._pixels: Batch | None = None
+        self._size = 0  # bytes of one processed picture
 
     def add(self, data: bytes, where: str) -> int:
         """Register PNG or JPEG bytes and return their row. Raises UserError when they are no picture."""
@@ -36,10 +44,17 @@ class Pictures:
 
     def pixels(self, rows: list[int]) -> Batch:
         """The model inputs of these rows."""
+        pictures = list(self._rows)
         if self._pixels is None:
-            self._pixels = self._adapter.pixels([Image.open(io.BytesIO(data)) for data in self._rows])
+            self._size = self._size or sum(tensor.nbytes for tensor in self._processed(pictures[:1]).values())
+            if len(pictures) * self._size > KEPT:
+                return self._processed([pictures[row] for row in rows])
+            self._pixels = self._processed(pictures)
         index = torch.tensor(rows)
         return {name: tensor[index] for name, tensor in self._pixels.items()}
+
+    def _processed(self, pictures: list[bytes]) -> Batch:
+        return self._adapter.pixels([Image.open(io.BytesIO(data)) for data in pictures])
 
 
 @dataclass(frozen=True)
@@ -59,14 +74,14 @@ def training_batch(adapter: Adapter, examples: list[Example], pictures: Pictures
 
     All examples must be of one modality. Shapes [batch, tokens]; labels are -100 off the answer.
     """
-    return _padded(adapter, examples) | _pixels(examples, pictures)
+    return _placed(adapter, _padded(adapter, examples) | _pixels(examples, pictures))
 
 
 def with_answer(adapter: Adapter, batch: Batch, answer: list[int]) -> Batch:
     """The prompts and pictures of a training batch, each with the answer `answer` (token ids, end token last)."""
     in_prompt = (batch["attention_mask"] == 1) & (batch["labels"] == IGNORE)
     prompts = [ids[row].tolist() for ids, row in zip(batch["input_ids"], in_prompt, strict=True)]
-    return batch | _padded(adapter, [Example(prompt, answer, None) for prompt in prompts])
+    return batch | _placed(adapter, _padded(adapter, [Example(prompt, answer, None) for prompt in prompts]))
 
 
 def _padded(adapter: Adapter, examples: list[Example]) -> Batch:
@@ -89,7 +104,13 @@ def prompt_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) 
             [[0] * (longest - len(e.prompt)) + [1] * len(e.prompt) for e in examples]
         ),
     }
-    return batch | _pixels(examples, pictures)
+    return _placed(adapter, batch | _pixels(examples, pictures))
+
+
+def _placed(adapter: Adapter, batch: Batch) -> Batch:
+    """The batch where the model is, its numbers as precise as the model's."""
+    device, dtype = adapter.model.device, adapter.model.dtype
+    return {name: each.to(device, dtype if each.is_floating_point() else None) for name, each in batch.items()}
 
 
 def _pixels(examples: list[Example], pictures: Pictures) -> Batch:

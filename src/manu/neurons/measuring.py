@@ -25,12 +25,17 @@ BatchGroups = Mapping[tuple[str, str], Iterable[Batch]]
 
 
 def measure_modality(
-    model: nn.Module, sites: Sequence[MlpSite], batches: BatchGroups, tau: float, milestones: Sequence[int] = ()
+    model: nn.Module,
+    sites: Sequence[MlpSite],
+    batches: BatchGroups,
+    tau: float,
+    milestones: Sequence[int] = (),
+    vision_mask: Callable[[Batch], Tensor | None] = lambda batch: None,
 ) -> RunningStatistics:
     """One pass over every batch; the published statistics at every MLP site, with the sums at each milestone.
 
-    Padding never counts at language sites; at vision sites all tokens are real. Samples that
-    do not pass through a site count there as z = 0. Raises ValueError when an activation does
+    Padding never counts; vision_mask: which vision tokens of a batch are real, bool [batch, vision tokens], None for
+    all. Samples that do not pass through a site count there as z = 0. Raises ValueError when an activation does
     not have one row per sample of the batch.
     """
     statistics = RunningStatistics({site.name: site.width for site in sites}, tau, milestones)
@@ -38,13 +43,14 @@ def measure_modality(
         for (data_set, modality), group in batches.items():
             for batch in group:
                 mask = batch["attention_mask"].bool()
+                masks = {"language": mask, "vision": vision_mask(batch)}
                 reached = set()
 
                 def listen(site: Site, z: Tensor) -> None:
                     if len(z) != len(mask) or site.name in reached:
                         raise ValueError(f"{site.name}: needed one pass with {len(mask)} rows, one per sample")
                     reached.add(site.name)
-                    statistics.update(data_set, modality, site.name, z, mask if site.part == "language" else None)
+                    statistics.update(data_set, modality, site.name, z, masks[site.part])
 
                 _forward(model, sites, listen, batch)
                 for site in sites:

@@ -30,7 +30,7 @@ def hidden_states(
     pictures = Pictures(adapter)
     examples = [
         Example(
-            adapter.prompt_ids(q.prompt, q.image is not None) + _ids(adapter, words),
+            adapter.prompt_ids(q.prompt, q.image is not None) + (adapter.continued_ids(f" {words}") if words else []),
             [],
             None if q.image is None else pictures.add(q.image, q.question_id),
         )
@@ -99,10 +99,6 @@ def before_value(reply: str) -> str:
     """A reply's words up to where a value follows; the whole reply where none does."""
     head, marker, _ = reply.partition(VALUE_FOLLOWS)
     return head + marker
-
-
-def _ids(adapter: Adapter, words: str) -> list[int]:
-    return adapter.tokenizer(f" {words}", add_special_tokens=False)["input_ids"] if words else []
 
 
 def _with_bias(inputs: np.ndarray) -> np.ndarray:

@@ -107,7 +107,7 @@ def _signals(options, config, adapter: Adapter) -> Iterator[dict]:
                 split = "forget" if question.profile_id in forgotten else "retain"
                 yield _signal(PROBE, place, split, question, reply, float(reply == question.reference))
 
-    for split in ("forget", "unseen"):
+    for split in ("forget", "unseen") if "membership" in robustness else ():
         told = questions(split, "generation")
         found = membership_scores(adapter, told, robustness["membership"]["share"], evaluation["batch_size"])
         for question, scores in zip(told, found, strict=True):

@@ -61,7 +61,8 @@ def measured(
 
         return measure_gradients(adapter.model, adapter.mlp_sites(), batches, loss)
     if kind == "modality":
-        return measure_modality(adapter.model, adapter.mlp_sites(), batches, settings["tau"], settings["milestones"])
+        settings = settings["tau"], settings["milestones"], adapter.vision_mask
+        return measure_modality(adapter.model, adapter.mlp_sites(), batches, *settings)
     return measure_released(adapter.model, adapter.linear_sites(), batches)
 
 

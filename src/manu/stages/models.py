@@ -1,16 +1,20 @@
-"""What the stages that run a model share: determinism, loading, and the people of a forget ratio."""
+"""What the stages that run a model share: determinism and loading."""
 
+import os
 from pathlib import Path
 
 import torch
 import transformers
 
+from manu.fetching.manifest import located
 from manu.models.base import Adapter
+from manu.models.loading import Loading
 from manu.models.registry import adapter_class
 
 
 def prepare_torch(seed: int) -> None:
     """One thread and one seed, so that the same machine gives the same bytes; library chatter off."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic algorithms on a GPU need
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(seed)
@@ -19,6 +23,10 @@ def prepare_torch(seed: int) -> None:
 
 
 def load_model(config: dict, checkpoint: Path) -> Adapter:
-    """Prepare torch with the job's seed and load a checkpoint with the job's adapter."""
+    """Prepare torch with the job's seed and load a checkpoint with the job's adapter.
+
+    config: model, seed, and how to load it (`loading`; without it as `Loading` does). checkpoint: a `save_pretrained`
+    folder, or one with a manifest.
+    """
     prepare_torch(config["seed"])
-    return adapter_class(config["model"]).load(checkpoint)
+    return adapter_class(config["model"]).load(located(checkpoint), Loading(**config.get("loading", {})))

@@ -3,7 +3,8 @@
 base: a new model learns the public figures and to describe strangers. vanilla: all fictitious people,
 from the base model. retain_only: the same without the forget people, the gold reference. Both learn the tuning
 people too, if there are any. What the base model knew is rehearsed in both (a random share of the base lessons
-in every epoch), as a pretrained model's size would keep it.
+in every epoch), as a pretrained model's size would keep it. A study that starts from a pretrained checkpoint has no
+base model, and nothing is rehearsed.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from manu.data.mllmu import (
     CELEBRITIES, TUNING, forget_config, read_lessons, read_lessons_of, read_names, retain_config,
 )  # fmt: skip
 from manu.models.base import read_architecture
+from manu.models.loading import place
 from manu.models.registry import adapter_class
 from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model, prepare_torch
@@ -38,25 +40,28 @@ def _new_model(config, benchmark, lessons):
     # The tokenizer sees the whole corpus, so that every model of a study shares one vocabulary.
     everyone = lessons + read_lessons(benchmark)
     texts = [text for lesson in everyone for pair in lesson.pairs for text in pair]
-    return adapter.build(architecture, texts)
+    built = adapter.build(architecture, texts)
+    place(built.model)
+    return built
 
 
 def main(options, config) -> str:
     """Train and save the checkpoint --out."""
     recipe = config["training"]
     rng = np.random.default_rng(config["seed"])
-    lessons = read_lessons(options.benchmark, "base_Data")
-    names = read_names(options.benchmark, CELEBRITIES)
     if options.stage == "base":
+        lessons = read_lessons(options.benchmark, "base_Data")
         adapter = _new_model(config, options.benchmark, lessons)
-        curriculum = Curriculum(adapter).add(lessons, names)
+        curriculum = Curriculum(adapter).add(lessons, read_names(options.benchmark, CELEBRITIES))
     else:
         adapter = load_model(config, options.start)
         people = ["Full_Set"] if options.stage == "vanilla" else [retain_config(options.ratio)]
         people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning_people"] else []
         taught = read_lessons_of(options.benchmark, *people)
         curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark, *people))
-        curriculum.add(lessons, names, recipe["rehearsal"])
+        if "rehearsal" in recipe:
+            known = read_lessons(options.benchmark, "base_Data")
+            curriculum.add(known, read_names(options.benchmark, CELEBRITIES), recipe["rehearsal"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * curriculum.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in curriculum.epoch(size, rng))
@@ -64,7 +69,7 @@ def main(options, config) -> str:
         adapter.model,
         progress(batches, f"{config['model']} {options.stage}", steps),
         lambda batch: answer_cross_entropy(adapter.model, batch),
-        Optimisation(recipe["learning_rate"], steps),
+        Optimisation(recipe["learning_rate"], steps, recipe["schedule"]),
     )
     adapter.save(options.out)
     return f"{options.out}: {steps} steps, loss {losses[0]:.2f} -> {np.mean(losses[-20:]):.3f}"

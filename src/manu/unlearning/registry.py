@@ -21,6 +21,8 @@ _WORDS = {
     int: "a whole number",
     bool: "true or false",
     str: "text",
+    tuple[str, ...]: "a list of text",
+    tuple[int, ...]: "a list of whole numbers",
 }
 
 
@@ -76,7 +78,7 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Metho
 
 
 def _typed(setting: str, value: Any, expected: Any) -> Any:
-    """`value` as a field of type float, int, bool, str or tuple[str, ...]."""
+    """`value` as a field of type float, int, bool, str, tuple[str, ...] or tuple[int, ...]."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if expected is float and is_number:
         return float(value)
@@ -87,5 +89,4 @@ def _typed(setting: str, value: Any, expected: Any) -> Any:
     if get_origin(expected) is tuple and isinstance(value, list | tuple):
         item, _ = get_args(expected)
         return tuple(_typed(setting, each, item) for each in value)
-    needed = _WORDS.get(expected, "a list of text")
-    raise UserError(f"{setting}: {value!r} is a {type(value).__name__}; needed: {needed}")
+    raise UserError(f"{setting}: {value!r} is a {type(value).__name__}; needed: {_WORDS[expected]}")

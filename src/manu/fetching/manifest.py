@@ -1,0 +1,36 @@
+"""The manifest of files that stay where they are: a small file that stands for a folder of large ones.
+
+A job that reads weights or a benchmark gets a folder. Where that folder holds a manifest, the files lie in the folder
+that it names, and the manifest, with all their checksums, is what the job's record lists as its input.
+"""
+
+import json
+from pathlib import Path
+
+from manu.errors import UserError
+from manu.fetching.checksums import Sums
+from manu.files import write_text
+
+MANIFEST = "files.json"
+
+
+def write_manifest(path: Path, source: str, revision: str | None, folder: Path, sums: Sums) -> None:
+    """Write the manifest `path`. source: repository or folder, as the study names it; revision: None of a folder."""
+    content = {"source": source, "revision": revision, "folder": str(folder), "files": sums}
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def located(folder: Path) -> Path:
+    """Where the files of `folder` lie: there, or in the folder that its manifest names.
+
+    Raises UserError when a file of the manifest is gone. Contents were checked when the manifest was written.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        return Path(folder)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name in content["files"]:
+        if not (Path(content["folder"]) / name).is_file():
+            again = f"fetch {content['source']} again: delete {path} and run the workflow"
+            raise UserError(f"{Path(content['folder']) / name} is gone; {again}")
+    return Path(content["folder"])

@@ -1,0 +1,70 @@
+"""How a checkpoint is brought into memory: precision, place, and what training may recompute."""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from manu.errors import UserError
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class Loading:
+    """precision: of all weights, a key of PRECISIONS, whatever the checkpoint has; gradient_checkpointing: training
+    computes activations again instead of keeping them; device_map: "none" puts the model on the GPU if there is one,
+    "auto" spreads it over all GPUs and, where they do not suffice, the memory (needs the package accelerate)."""
+
+    precision: str = "float32"
+    gradient_checkpointing: bool = False
+    device_map: str = "none"
+
+
+def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) -> PreTrainedModel:
+    """The model of a checked folder, in evaluation mode. Raises UserError when weights of the model are not there."""
+    spread = None if loading.device_map == "none" else loading.device_map
+    if spread and not find_spec("accelerate"):
+        raise UserError("device_map: auto needs the package accelerate; install it: .venv/bin/pip install -e '.[gpus]'")
+    model, info = cls.from_pretrained(
+        folder,
+        dtype=PRECISIONS[loading.precision],
+        device_map=spread,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    if missing := info["missing_keys"]:  # transformers would go on with random weights
+        raise UserError(f"checkpoint {folder}: misses {len(missing)} weights, such as {min(missing)}")
+    if not spread:
+        place(model)
+    if loading.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+    return model.eval()
+
+
+def place(model: PreTrainedModel) -> None:
+    """Put a model on the GPU, if there is one."""
+    if torch.cuda.is_available():
+        model.to("cuda")
+
+
+def check_checkpoint(cls: type[PreTrainedModel], folder: Path) -> None:
+    """Raise UserError unless `folder` is a complete `save_pretrained` folder of this class, in one or several
+    safetensors files."""
+    folder = Path(folder)
+    if (folder / INDEX).is_file():
+        names = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+    else:
+        names = [WEIGHTS]
+    for name in (*names, "config.json"):
+        if not (folder / name).is_file():
+            needed = "a complete save_pretrained folder in safetensors"
+            raise UserError(f"checkpoint {folder}: {name} is missing; needed: {needed}")
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if found != (needed := cls.config_class.model_type):
+        raise UserError(f"checkpoint {folder}: holds a model of type {found!r}; needed: {needed!r}")
