@@ -24,6 +24,7 @@ STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
 CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
 _SOURCE = ("repo", "revision", "path")
+_REQUESTS = ("robustness", "sequential", "requests")
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -304,7 +305,7 @@ def _fetched_mistakes(study: dict) -> Iterator[_Mistake]:
 
 
 def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
-    """Forget ratios that leave nobody to forget or to retain."""
+    """Forget ratios that leave nobody to forget or to retain, and requests in turn that name nobody new."""
     from manu.data.splits import split_people
 
     people = [str(number) for number in range(study["benchmark"]["people"])]
@@ -314,6 +315,10 @@ def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
             forgotten[ratio] = len(split_people(people, ratio, seed=0)[0])
         except UserError as error:
             yield ("forget_ratios", place), str(error)
+    for before, ratio in pairwise(_requests(study)):
+        if ratio in forgotten and forgotten.get(before) == forgotten[ratio]:
+            nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
+            yield _REQUESTS, f"'{key_path(_REQUESTS)}': {nobody}; list ratios that differ by a person"
 
 
 def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
@@ -334,7 +339,7 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     if steps != sorted(steps):
         place = ("robustness", "relearning", "steps")
         yield place, f"'{key_path(place)}' must ascend, not {_shown(steps)}"
-    yield from _request_mistakes(study, forgotten)
+    yield from _request_mistakes(study)
     variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)
@@ -360,20 +365,15 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             yield place, f"figure '{name}' in 'figures' shows importance functions alone; {missing}"
 
 
-def _request_mistakes(study: dict, forgotten: dict[int, int]) -> Iterator[_Mistake]:
-    """Requests that cannot be made in turn. forgotten: people by forget ratio."""
-    place = ("robustness", "sequential", "requests")
-    requests, where = _requests(study), f"'{key_path(place)}'"
+def _request_mistakes(study: dict) -> Iterator[_Mistake]:
+    """Requests that cannot be made in turn, whoever the people are."""
+    requests, where = _requests(study), f"'{key_path(_REQUESTS)}'"
     if requests != sorted(requests):
-        yield place, f"{where} must ascend, not {', '.join(map(str, requests))}"
+        yield _REQUESTS, f"{where} must ascend, not {', '.join(map(str, requests))}"
     for ratio in requests:
         if ratio not in study["forget_ratios"]:
             known = ", ".join(map(str, study["forget_ratios"]))
-            yield place, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
-    for before, ratio in pairwise(requests):
-        if ratio in forgotten and forgotten.get(before) == forgotten[ratio]:
-            nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
-            yield place, f"{where}: {nobody}; list ratios that differ by a person"
+            yield _REQUESTS, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
     if len(requests) < 2:
         for name in figures_that_need(study, "sequential"):
             at = ("figures", study["figures"].index(name))

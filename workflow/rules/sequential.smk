@@ -6,8 +6,8 @@ AT_ONCE = {**IN_TURN, "ratio": f"{STUDY['robustness']['sequential']['requests'][
 rule forget_in_turn:
     input:
         config="results/{study}/sequential/{model}/seed{seed}/{method}.yaml",
-        benchmark=rules.generate_benchmark.output.benchmark,
-        vanilla=rules.train_vanilla.output.checkpoint,
+        benchmark=BENCHMARK,
+        vanilla=vanilla_of,
         choice=choice_of_method,
         sources=sources("forget_in_turn", "model", "method"),
     output:
@@ -23,7 +23,7 @@ rule forget_in_turn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.forget_in_turn --benchmark data/{wildcards.study} --vanilla {params.vanilla} {params.choice}"
+        "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.choice}"
         " --out {output.answers}" + JOB
 
 

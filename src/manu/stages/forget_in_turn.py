@@ -27,7 +27,7 @@ from manu.unlearning.registry import Method, create_method
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
+    options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.read("vanilla")
     options.read("choice", required=False, help="the tuned settings (choice.json)")
