@@ -88,7 +88,7 @@ def load_study(study: str | Path) -> dict:
     for section in AT_ONE_RATIO:
         filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
     for name, model in filled["models"].items():
-        model["architecture"] = _architecture(name, model["architecture"])
+        model["architecture"] = _architecture(name, model)
     return {"name": path.stem, **filled}
 
 
@@ -210,7 +210,8 @@ def _name_mistakes(document: dict) -> Iterator[_Mistake]:
             yield ("models", name), f"unknown model '{name}' in 'models'{_hint(name, known_models())}"
         elif isinstance(model, dict):
             path, sizes = ("models", name, "architecture"), adapter_class(name).architecture_class
-            yield from _setting_mistakes(path, model.get("architecture"), sizes, _architecture)
+            yield from _setting_mistakes(path, model.get("architecture"), sizes, _sizes)
+            yield from _text_mistakes(name, model, sizes)
     figures = document.get("figures")
     for place, name in enumerate(figures if isinstance(figures, list) else ()):
         if isinstance(name, str) and name not in known_figures():
@@ -324,13 +325,38 @@ def _variant(study: dict, name: str) -> dict:
     return {"method": method, "settings": _method_settings(method, given)}
 
 
-def _architecture(name: str, given: dict) -> dict:
+def _text_mistakes(name: str, model: dict, sizes: type) -> Iterator[_Mistake]:
+    """Of a model on a pretrained language model: where that is must be said once, and its sizes are its own."""
+    from manu.models.base import text_sizes
+
+    language, given = model.get("language_model"), model.get("architecture")
+    if not isinstance(language, dict):  # there is none, or the schema has its say
+        return
+    place = ("models", name, "language_model")
+    if len(language) != 1:
+        yield place, f"'{key_path(place)}' must have one of the keys package and path, not {len(language)}"
+    for key in text_sizes(sizes):
+        if isinstance(given, dict) and key in given:
+            place = ("models", name, "architecture", key)
+            yield place, f"'{key_path(place)}' is a size of the text side, which 'language_model' brings: leave one of them out"
+
+
+def _sizes(name: str, given: dict) -> dict:
     """All sizes of a model built here. Raises UserError as the adapter's architecture does."""
     from manu.models.base import read_architecture
     from manu.models.registry import adapter_class
 
     where = key_path(("models", name, "architecture"))
     return asdict(read_architecture(adapter_class(name).architecture_class, given, where))
+
+
+def _architecture(name: str, model: dict) -> dict:
+    """All sizes of a model that matter: without those of the text side where a language model brings its own."""
+    from manu.models.base import text_sizes
+    from manu.models.registry import adapter_class
+
+    brought = text_sizes(adapter_class(name).architecture_class) if "language_model" in model else ()
+    return {key: value for key, value in _sizes(name, model["architecture"]).items() if key not in brought}
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

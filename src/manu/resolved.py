@@ -32,18 +32,22 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             model = study["models"][cell["model"]]
             keys = {"seed": cell["seed"], "model": cell["model"]}
             if cell["which"] == "base":
+                # a language model that is built here has nothing that adapters could keep: it learns in full
+                keys |= _lora(study, cell["model"]) if "language_model" in model else {}
                 return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
+            keys |= _lora(study, cell["model"])
             return keys | {"training": model["training"]["vanilla"], "tuning_people": tuning_people(study) > 0}
         case "unlearn":
             keys = {"seed": cell["seed"], "model": cell["model"], "method": cell["method"]}
-            return keys | {"settings": trials.fixed(study["methods"][cell["method"]])}
+            return keys | _lora(study, cell["model"]) | {"settings": trials.fixed(study["methods"][cell["method"]])}
         case "select_neurons" | "write_prompt":
             return {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
         case "tune":
             settings = study["methods"][cell["method"]]
             each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
             asked = resolve(study, "evaluate", ratio=TUNING, **cell)
-            return asked | {"evaluation": _forget_and_retain(study, "classification", "cloze"), "trials": each}
+            evaluation = _forget_and_retain(study, "classification", "cloze")
+            return asked | _lora(study, cell["model"]) | {"evaluation": evaluation, "trials": each}
         case "choose_settings":
             return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
         case "tabulate_tuning":
@@ -264,6 +268,11 @@ def _forget_and_retain(study: dict, *tasks: str) -> dict:
     evaluation = study["evaluation"]
     splits = [split for split in ("forget", "retain") if split in evaluation["splits"]]
     return evaluation | {"splits": splits, "tasks": [task for task in tasks if task in evaluation["tasks"]]}
+
+
+def _lora(study: dict, model: str) -> dict:
+    """How a model's training jobs adapt it; nothing where they train all weights."""
+    return {"lora": study["models"][model]["lora"]} if "lora" in study["models"][model] else {}
 
 
 def random_method(share: int) -> str:

@@ -108,7 +108,8 @@ def write_config(folder: Path, config: str, rows: list[dict], schema: pa.Schema)
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
 
 
-def _read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
+def read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
+    """The rows of a configuration, with these columns. Raises UserError when it, a column or a row is missing."""
     files = sorted((Path(folder) / config).glob("*.parquet"))
     if not files:
         raise UserError(f"benchmark {folder}: no parquet file in {config}/; each configuration is a folder of them")
@@ -151,7 +152,7 @@ def _questions(row: dict, where: str) -> tuple[Question, ...]:
 def read_profiles(folder: Path, config: str) -> list[Profile]:
     """Read an evaluation configuration (any but ft_Data). Raises UserError on missing columns or broken rows."""
     picture = "images" if config == "Test_Set" else "image"
-    rows = _read_rows(folder, config, [picture, "ID", *(name for name, _ in _TASKS)])
+    rows = read_rows(folder, config, [picture, "ID", *(name for name, _ in _TASKS)])
     profiles = []
     for row in rows:
         image = row[picture][0] if config == "Test_Set" else row[picture]
@@ -166,7 +167,7 @@ def read_names(folder: Path, *configs: str) -> dict[str, str]:
     """ID -> name of the people in `configs` (in Full_Set if none is given), from the biographies."""
     names = {}
     for config in configs or ("Full_Set",):
-        for row in _read_rows(folder, config, ["ID", "biography"]):
+        for row in read_rows(folder, config, ["ID", "biography"]):
             try:
                 names[row["ID"]] = json.loads(row["biography"])["Name"]
             except (TypeError, KeyError, json.JSONDecodeError) as error:
@@ -176,13 +177,13 @@ def read_names(folder: Path, *configs: str) -> dict[str, str]:
 
 def read_ids(folder: Path, config: str) -> list[str]:
     """The IDs of a configuration, in its order."""
-    return [row["ID"] for row in _read_rows(folder, config, ["ID"])]
+    return [row["ID"] for row in read_rows(folder, config, ["ID"])]
 
 
 def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
     """Read training data (ft_Data, or the built-in benchmark's base_Data)."""
     lessons = []
-    for row in _read_rows(folder, config, TRAINING_SCHEMA.names):
+    for row in read_rows(folder, config, TRAINING_SCHEMA.names):
         try:
             pairs = tuple((item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
         except (TypeError, KeyError, json.JSONDecodeError) as error:

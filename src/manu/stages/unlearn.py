@@ -10,7 +10,7 @@ from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
 from manu.neurons.masks import apply_mask, free_weights
 from manu.stages.command import StageParser, progress, run
-from manu.stages.models import load_model
+from manu.stages.models import load_model, released_lora
 from manu.stages.select_neurons import selected
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
@@ -70,8 +70,8 @@ def unlearned(
 ) -> tuple[Adapter, list[float]]:
     """The vanilla model after the method's steps at a forget ratio, and the loss of each step.
 
-    config: model, seed and method, of the job; statistics: for a method that begins with pruning, whose neurons are
-    held in all steps.
+    config: model, seed, method and, if it has one, lora, of the job; statistics: for a method that begins with pruning,
+    whose neurons are held in all steps.
     """
     adapter = load_model(config, vanilla)
     reference = load_model(config, vanilla).model.requires_grad_(False) if method.needs_reference else None
@@ -92,6 +92,7 @@ def unlearned(
         lambda batches: method.loss(adapter.model, batches, reference),
         Optimisation(method.learning_rate, steps, schedule="linear"),
         masks,
+        released_lora(config, adapter),
     )
     method.finish(adapter.model, reference)
     return adapter, losses
