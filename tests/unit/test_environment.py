@@ -40,6 +40,12 @@ def test_direct_dependencies_have_the_versions_of_the_lock():
     assert {name: lock.get(name) for name in DIRECT | TESTING} == DIRECT | TESTING
 
 
+def test_the_study_small_says_how_to_install_what_it_needs():
+    from manu.models.language import INSTALL
+
+    assert pins(PROJECT["optional-dependencies"]["small"]) == pins(INSTALL.removeprefix("pip install --no-deps ").split())
+
+
 def test_what_builds_the_package_is_locked():
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     name, least = re.fullmatch(r"([a-z]+)>=(\d+)", *needed).groups()
