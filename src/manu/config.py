@@ -338,7 +338,8 @@ def _text_mistakes(name: str, model: dict, sizes: type) -> Iterator[_Mistake]:
     for key in text_sizes(sizes):
         if isinstance(given, dict) and key in given:
             place = ("models", name, "architecture", key)
-            yield place, f"'{key_path(place)}' is a size of the text side, which 'language_model' brings: leave one of them out"
+            brought = "a size of the text side, which 'language_model' brings: leave one of the two out"
+            yield place, f"'{key_path(place)}' is {brought}"
 
 
 def _sizes(name: str, given: dict) -> dict:

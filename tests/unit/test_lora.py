@@ -73,14 +73,15 @@ def test_single_held_weights_are_set_back_after_the_merge():
     before = model[0].weight.detach().clone()
     free = torch.tensor([[True, False, True], [False, True, False]])
     lora = Lora(("0",), rank=2, dropout=0.0)
-    fit(model, [torch.ones(4, 3)] * 5, lambda x: model(x).square().sum(), Optimisation(0.1, 5), {"0.weight": free}, lora)
+    batches, how = [torch.ones(4, 3)] * 5, Optimisation(0.1, 5)
+    fit(model, batches, lambda x: model(x).square().sum(), how, {"0.weight": free}, lora)
     assert torch.equal(model[0].weight != before, free)
 
 
 def test_a_training_that_fails_leaves_a_plain_model():
     model = two_layers()
     with pytest.raises(Diverged):
-        fit(model, [1.0], lambda _: model[0](torch.ones(1, 3)).sum() * float("nan"), Optimisation(0.1, 1), None, Lora(("0",)))
+        fit(model, [float("nan")], lambda x: model[0](torch.ones(1, 3)).sum() * x, Optimisation(0.1, 1), None, Lora(("0",)))
     assert type(model[0]) is nn.Linear and all(weight.requires_grad for weight in model.parameters())
 
 
@@ -101,9 +102,8 @@ def test_the_released_targets(adapter):
 
 
 def test_in_the_base_stage_all_but_the_language_model_learns_in_full(adapter):
-    own, inside, outside = (
-        {name for name, _ in adapter.model.named_parameters()}, set(adapter.language_linears), set(adapter.outside_language),
-    )  # fmt: skip
+    own = {name for name, _ in adapter.model.named_parameters()}
+    inside, outside = set(adapter.language_linears), set(adapter.outside_language)
     with adapted(adapter.model, base_lora(CONFIG, adapter)):
         assert with_adapters(adapter.model) == inside
         learning = {name for name, weight in adapter.model.named_parameters() if weight.requires_grad}

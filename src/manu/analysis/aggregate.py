@@ -87,11 +87,11 @@ def _check_rows(answers: pd.DataFrame) -> None:
         named = ", ".join(f"{key} {value}" for key, value in first.items())
         raise UserError(f"{int(twice.sum())} questions stand twice in the answers; the first: {named}")
     for metric in METRICS.values():
-        chosen = answers[answers["task"].isin(metric.tasks)]
-        unscored = chosen.index[chosen[metric.column].isna()] if metric.column in chosen else chosen.index
-        if len(unscored):
-            question = answers["question_id"][unscored[0]]
+        empty = answers[metric.column].isna() if metric.column in answers else True
+        unscored = answers["task"].isin(metric.tasks) & empty
+        if unscored.any():
+            question = answers.loc[unscored, "question_id"].iloc[0]
             raise UserError(
-                f"{len(unscored)} answers have no '{metric.column}'; the first: question {question}; "
+                f"{int(unscored.sum())} answers have no '{metric.column}'; the first: question {question}; "
                 "score them with manu.evaluation.scoring.score_answers"
             )

@@ -1,7 +1,7 @@
 """Real language: prose to be read and sentences to be completed, of general knowledge and about nobody.
 
-The texts are in data/language/, written for this project. They go into the benchmark of a study that asks about them, as
-one configuration of its own columns, and tell whether a model still has the language that it was pretrained on.
+The texts are in data/language/, written for this project. They go into the benchmark of a study that asks about
+them, as one configuration of its own columns, and tell whether a model still has the language that it was pretrained on.
 """
 
 import csv
@@ -17,7 +17,9 @@ from manu.errors import UserError
 CONFIG = "Language_Set"
 COMPLETION, PASSAGE = "completion", "passage"  # the two tasks
 PASSAGES, SENTENCES = "passages.txt", "sentences.csv"
-SCHEMA = pa.schema([("ID", pa.string()), ("text", pa.string()), ("options", pa.list_(pa.string())), ("answer", pa.string())])
+SCHEMA = pa.schema(
+    [("ID", pa.string()), ("text", pa.string()), ("options", pa.list_(pa.string())), ("answer", pa.string())]
+)
 
 
 def generate_language(folder: Path, source: Path, seed: int) -> int:
@@ -41,7 +43,8 @@ def generate_language(folder: Path, source: Path, seed: int) -> int:
         options.insert(place, each["right"])
         if not all(options) or len(set(options)) < len(LETTERS):
             raise UserError(f"{source / SENTENCES}, sentence {number}: needed: {len(LETTERS)} different options")
-        rows.append({"ID": f"sentence-{number:03d}", "text": each["sentence"], "options": options, "answer": each["right"]})
+        told = {"text": each["sentence"], "options": options, "answer": each["right"]}
+        rows.append({"ID": f"sentence-{number:03d}", **told})
     write_config(folder, CONFIG, rows, SCHEMA)
     return len(rows)
 

@@ -44,7 +44,8 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "log_perplexity", "log_perplexity", ("passage",), "1", False,
-            "minus the mean log-likelihood of a passage's tokens, in nats, 0 or more; its exponential is the perplexity",
+            "minus the mean log-likelihood of a passage's tokens, in nats, 0 or more; "
+            "its exponential is the perplexity",
         ),
     )
 }

@@ -102,8 +102,8 @@ class Adapter(ABC):
     @property
     def language_linears(self) -> list[str]:
         """Names, in the whole model, of the language model's linear layers; the head is none of them."""
-        inside = set(self.language_model.modules())
-        return [name for name, module in self.model.named_modules() if module in inside and isinstance(module, nn.Linear)]
+        inside = {module for module in self.language_model.modules() if isinstance(module, nn.Linear)}
+        return [name for name, module in self.model.named_modules() if module in inside]
 
     @property
     def outside_language(self) -> list[str]:

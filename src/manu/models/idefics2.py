@@ -59,7 +59,8 @@ class Idefics2Adapter(Adapter):
         a = architecture
         special = (FAKE, IMAGE, END)
         pretrained = load_language(language, special) if language else None
-        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer([*texts, cls.layout("", False, ".")], special)
+        corpus = [*texts, cls.layout("", False, ".")]
+        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
         vision = Idefics2VisionConfig(
             hidden_size=a.vision_width,
             intermediate_size=a.vision_mlp,

@@ -1,4 +1,4 @@
-"""A pretrained language model for the text side of an adapter: where it lies, its configuration, weights and tokenizer."""
+"""A pretrained language model for the text side of an adapter: where it lies, and what is taken of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +74,8 @@ def load_language(path: Path, special: tuple[str, ...]) -> Language:
     except ImportError as error:
         raise UserError(f"{path}: reading a GGUF file needs the package gguf: {INSTALL}") from error
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a language model that transformers can load: {str(error).splitlines()[0]}") from error
+        said = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a language model that transformers can load: {said}") from error
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -53,7 +53,8 @@ class LlavaAdapter(Adapter):
         a = architecture
         special = (IMAGE,)
         pretrained = load_language(language, special) if language else None
-        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer([*texts, cls.layout("", False, ".")], special)
+        corpus = [*texts, cls.layout("", False, ".")]
+        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
         vision = CLIPVisionConfig(
             hidden_size=a.vision_width,
             intermediate_size=a.vision_mlp,

@@ -33,7 +33,8 @@ def adapted(model: PreTrainedModel, lora: Lora | None, masks: Masks | None = Non
 
     masks: the weights that may change, by parameter name (None: all); yields the masks of what learns inside the block.
     A row or column of a weight that must stay gets no part of an adapter, so that what is pruned is gone during the
-    training too. A pattern of single weights has no low rank: they are set back after the merge (docs/deviations.md#lora).
+    training too. A pattern of single weights has no low rank: those are set back after the merge
+    (docs/deviations.md#lora).
     """
     if lora is None:
         yield masks
