@@ -96,7 +96,7 @@ def load_study(study: str | Path) -> dict:
         filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
     filled["robustness"]["sequential"]["requests"] = _requests(filled)
     for name, model in filled["models"].items():
-        model["architecture"] = _architecture(name, model["architecture"])
+        model["architecture"] = _architecture(name, model)
     return {"name": path.stem, **filled}
 
 
@@ -223,7 +223,8 @@ def _name_mistakes(document: dict) -> Iterator[_Mistake]:
             yield ("models", name), f"unknown model '{name}' in 'models'{_hint(name, known_models())}"
         elif isinstance(model, dict):
             path, sizes = ("models", name, "architecture"), adapter_class(name).architecture_class
-            yield from _setting_mistakes(path, model.get("architecture"), sizes, _architecture)
+            yield from _setting_mistakes(path, model.get("architecture"), sizes, _sizes)
+            yield from _text_mistakes(name, model, sizes)
     figures = document.get("figures")
     for place, name in enumerate(figures if isinstance(figures, list) else ()):
         if isinstance(name, str) and name not in known_figures():
@@ -274,20 +275,20 @@ def _source_mistakes(document: dict) -> Iterator[_Mistake]:
             path = ("robustness", "membership")
             yield path, f"'{key_path(path)}' needs people whom nobody is taught, whom {_BUILT_IN}"
     for name, model in document["models"].items():
-        for key in CHECKPOINTS:
-            if key in model:
-                yield from checked(("models", name, key), model[key])
-        here = ("models", name)
-        if "start" not in model and ("vanilla" in model or fetched):
-            why = "'vanilla' is given: the retain-only" if "vanilla" in model else "the benchmark is fetched: every"
-            yield here, f"'{key_path(here)}' needs a 'start', since {why} model is trained from a pretrained checkpoint"
-        elif "start" in model:
+        here, elsewhere = ("models", name), [key for key in CHECKPOINTS if key in model]
+        for key in elsewhere:
+            yield from checked((*here, key), model[key])
+        if elsewhere:
             training = model.get("training", {})
-            given = [("architecture",)] if "architecture" in model else []
+            given = [(key,) for key in ("architecture", "language_model") if key in model]
             given += [("training", "base")] if "base" in training else []
             given += [("training", "vanilla", "rehearsal")] if "rehearsal" in training.get("vanilla", {}) else []
             for path in given:
-                yield (*here, *path), f"'{key_path((*here, *path))}' is for models built here; this one has a 'start'"
+                why = f"this one has a '{elsewhere[0]}'"
+                yield (*here, *path), f"'{key_path((*here, *path))}' is for models built here; {why}"
+        if "start" not in model and ("vanilla" in model or fetched):
+            why = "'vanilla' is given: the retain-only" if "vanilla" in model else "the benchmark is fetched: every"
+            yield here, f"'{key_path(here)}' needs a 'start', since {why} model is trained from a pretrained checkpoint"
 
 
 _BUILT_IN = "only the built-in benchmark has (config/README.md)"
@@ -295,10 +296,10 @@ _BUILT_IN = "only the built-in benchmark has (config/README.md)"
 
 def _fetched_mistakes(study: dict) -> Iterator[_Mistake]:
     """What a study asks of MLLMU-Bench that only the built-in benchmark has."""
-    if "general" in study["evaluation"]["splits"]:
-        path = ("evaluation", "splits")
-        needed = "[forget, test, retain, celebrity]"
-        yield path, f"'{key_path(path)}' has the set 'general', which {_BUILT_IN}; needed: {needed}"
+    path, needed = ("evaluation", "splits"), "[forget, test, retain, celebrity]"
+    for split in ("general", "language"):
+        if split in study["evaluation"]["splits"]:
+            yield path, f"'{key_path(path)}' has the set '{split}', which {_BUILT_IN}; needed: {needed}"
     for name in tuned_methods(study):
         path = ("methods", name)
         yield path, f"'{key_path(path)}' leaves settings open; they are tried on people whom {_BUILT_IN}: give a value"
@@ -419,13 +420,39 @@ def _variant(study: dict, name: str) -> dict:
     return {"method": method, "settings": _method_settings(method, given)}
 
 
-def _architecture(name: str, given: dict) -> dict:
+def _text_mistakes(name: str, model: dict, sizes: type) -> Iterator[_Mistake]:
+    """Of a model on a pretrained language model: where that is must be said once, and its sizes are its own."""
+    from manu.models.base import text_sizes
+
+    language, given = model.get("language_model"), model.get("architecture")
+    if not isinstance(language, dict):  # there is none, or the schema has its say
+        return
+    place = ("models", name, "language_model")
+    if len(language) != 1:
+        yield place, f"'{key_path(place)}' must have one of the keys package and path, not {len(language)}"
+    for key in text_sizes(sizes):
+        if isinstance(given, dict) and key in given:
+            place = ("models", name, "architecture", key)
+            brought = "a size of the text side, which 'language_model' brings: leave one of the two out"
+            yield place, f"'{key_path(place)}' is {brought}"
+
+
+def _sizes(name: str, given: dict) -> dict:
     """All sizes of a model built here. Raises UserError as the adapter's architecture does."""
     from manu.models.base import read_architecture
     from manu.models.registry import adapter_class
 
     where = key_path(("models", name, "architecture"))
     return asdict(read_architecture(adapter_class(name).architecture_class, given, where))
+
+
+def _architecture(name: str, model: dict) -> dict:
+    """All sizes of a model that matter: without those of the text side where a language model brings its own."""
+    from manu.models.base import text_sizes
+    from manu.models.registry import adapter_class
+
+    brought = text_sizes(adapter_class(name).architecture_class) if "language_model" in model else ()
+    return {key: value for key, value in _sizes(name, model["architecture"]).items() if key not in brought}
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

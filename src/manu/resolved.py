@@ -39,13 +39,16 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             model = study["models"][cell["model"]]
             keys, training = {"seed": cell["seed"], "model": cell["model"]}, model["training"]["vanilla"]
             if cell["which"] == "base":
+                # a language model that is built here has nothing that adapters could keep: it learns in full
+                keys |= _lora(study, cell["model"]) if "language_model" in model else {}
                 return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
             if "start" in model:  # there are no base lessons to rehearse
                 training = {key: value for key, value in training.items() if key != "rehearsal"}
-            keys |= {"loading": loading(study, cell["model"]), "training": training}
+            keys |= {"loading": loading(study, cell["model"]), **_lora(study, cell["model"]), "training": training}
             return keys | {"tuning_people": tuning_people(study) > 0}
         case "unlearn":
             keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
+            keys |= _lora(study, cell["model"])
             return keys | {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
         case "select_neurons" | "write_prompt":
             return {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
@@ -53,7 +56,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             settings = study["methods"][cell["method"]]
             each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
             asked = resolve(study, "evaluate", ratio=TUNING, **cell)
-            return asked | {"evaluation": _forget_and_retain(study, "classification", "cloze"), "trials": each}
+            evaluation = _forget_and_retain(study, "classification", "cloze")
+            return asked | _lora(study, cell["model"]) | {"evaluation": evaluation, "trials": each}
         case "choose_settings":
             return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
         case "tabulate_tuning":
@@ -85,12 +89,12 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             apart = ("forget_ratio", "sequential", *(["membership"] if is_fetched(study["benchmark"]) else []))
             robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
             ratios = [study["robustness"]["forget_ratio"]]
-            asked = resolve(study, "evaluate", ratio=ratios[0], **cell)
+            asked = resolve(study, "evaluate", ratio=ratios[0], **cell) | _lora(study, cell["model"])
             evaluation = study["evaluation"] | {"splits": ["forget"], "tasks": ["classification"]}
             return asked | {"ratios": ratios, "evaluation": evaluation, "robustness": robustness}
         case "forget_in_turn":
             requests, settings = study["robustness"]["sequential"]["requests"], study["methods"][cell["method"]]
-            asked = resolve(study, "evaluate", ratio=requests[-1], **cell)
+            asked = resolve(study, "evaluate", ratio=requests[-1], **cell) | _lora(study, cell["model"])
             evaluation = study["evaluation"] | {"splits": ["forget", "retain"], "tasks": ["classification"]}
             turns = asked | {"evaluation": evaluation, "requests": requests, "settings": trials.fixed(settings)}
             kinds = _statistics_of([cell["method"]])
@@ -324,6 +328,11 @@ def _forget_and_retain(study: dict, *tasks: str) -> dict:
     evaluation = study["evaluation"]
     splits = [split for split in ("forget", "retain") if split in evaluation["splits"]]
     return evaluation | {"splits": splits, "tasks": [task for task in tasks if task in evaluation["tasks"]]}
+
+
+def _lora(study: dict, model: str) -> dict:
+    """How a model's training jobs adapt it; nothing where they train all weights."""
+    return {"lora": study["models"][model]["lora"]} if "lora" in study["models"][model] else {}
 
 
 def random_method(share: int) -> str:

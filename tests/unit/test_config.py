@@ -59,6 +59,25 @@ BAD = {
         bad("llava: {", "llava: {architecture: {text_widht: 8}, "),
         "unknown key 'models.llava.architecture.text_widht'", "did you mean 'text_width'?", "known: image_size",
     ),
+    "sizes of a text side that is brought": (
+        bad("llava: {", "llava: {language_model: {path: lm}, architecture: {vision_width: 8, text_width: 8}, "),
+        "'models.llava.architecture.text_width' is a size of the text side, which 'language_model' brings",
+    ),
+    "a language model from two places": (
+        bad("llava: {", "llava: {language_model: {path: lm, package: lm}, "),
+        "line 5", "'models.llava.language_model' must have one of the keys package and path, not 2",
+    ),
+    "no place of a language model": (
+        bad("llava: {", "llava: {language_model: {}, "), "'models.llava.language_model' must have one of the keys",
+    ),
+    "misspelt place of a language model": (
+        bad("llava: {", "llava: {language_model: {packge: lm}, "),
+        "unknown key 'models.llava.language_model.packge'", "did you mean 'package'?",
+    ),
+    "an adapter that drops everything": (
+        bad("llava: {", "llava: {lora: {dropout: 1}, "),
+        "'models.llava.lora.dropout' must be at least 0 and less than 1",
+    ),
     "wrong size of a model": (
         bad("llava: {", "llava: {architecture: {text_width: wide}, "),
         "models.llava.architecture.text_width", "'wide'",
@@ -305,7 +324,8 @@ def test_every_key_is_explained_with_its_default():
     readme = (ROOT / "config" / "README.md").read_text()
     rows = {m[1]: m[2] for m in re.finditer(r"^\| `([^`]+)` \|.*\| (.+) \|$", readme, re.MULTILINE)}
     assert set(schema_keys(study_schema())) <= set(rows)
-    minimal = {"models": {"llava": {}}, "methods": {"manu": {}}, "ablation": {"variants": {"x": {}}}}
+    minimal = {"models": {"llava": {"lora": {}, "language_model": {}}}, "methods": {"manu": {}}}
+    minimal |= {"ablation": {"variants": {"x": {}}}}
     names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
     filled = apply_defaults(study_schema(), minimal)
     for key in schema_keys(study_schema()):
@@ -361,6 +381,21 @@ def test_a_job_reads_only_what_it_needs(study_file):
     assert resolve(study, "tabulate")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}
     with pytest.raises(UserError, match="no resolved configuration"):
         resolve(study, "summary")
+
+
+def test_adapters_and_a_language_model_reach_the_jobs_that_train(study_file):
+    brought = "llava: {lora: {rank: 4}, language_model: {path: lm}, architecture: {vision_width: 8}, "
+    study = load_study(study_file(bad("llava: {", brought)))
+    assert not [key for key in study["models"]["llava"]["architecture"] if key.startswith("text_")]
+    cell, lora = {"model": "llava", "seed": 1, "ratio": 20}, {"rank": 4, "alpha": 16, "dropout": 0.05}
+    for which in ("base", "vanilla", "retain_only"):
+        assert resolve(study, "train", which=which, **cell)["lora"] == lora
+    for stage in ("unlearn", "tune", "forget_in_turn", "attack"):
+        assert resolve(study, stage, model="llava", seed=1, method="npo")["lora"] == lora, stage
+    assert "lora" not in resolve(study, "evaluate", method="npo", **cell)
+    built_here = load_study(study_file(bad("llava: {", "llava: {lora: {}, ")))
+    assert "lora" not in resolve(built_here, "train", which="base", **cell)
+    assert resolve(built_here, "train", which="vanilla", **cell)["lora"]["rank"] == 16
 
 
 def test_changing_the_evaluation_changes_no_file_of_a_training_job(study_file):

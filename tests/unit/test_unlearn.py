@@ -21,6 +21,7 @@ MORE = {
     "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
 }
 RATIO = 10
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.05}
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def run(adapter, benchmark_folder, tmp_path):
     """Unlearn with a method from the fixture's model, saved as a checkpoint."""
     adapter.save(tmp_path / "vanilla")
 
-    def unlearn(name: str, **settings):
+    def unlearn(name: str, lora: bool = False, **settings):
         method = create_method(name, SETTINGS | MORE.get(name, {}) | settings)
-        config = {"model": adapter.name, "seed": 1, "method": name}
+        config = {"model": adapter.name, "seed": 1, "method": name} | ({"lora": LORA} if lora else {})
         vanilla = load_model(config, tmp_path / "vanilla")
         return vanilla, unlearned(config, method, vanilla, benchmark_folder, RATIO)
 
@@ -74,10 +75,26 @@ def test_rmu_changes_the_weights_that_it_names_alone(run, adapter):
     assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
 
 
-def test_a_joined_method_trains_around_what_it_has_pruned(adapter, benchmark_folder):
+@pytest.mark.parametrize("name", ["kl", "mmunlearner", "npo", "task_arithmetic"])
+def test_adapters_change_their_targets_alone_and_leave_a_plain_model(name, run, adapter, forget_loss):
+    after, losses = run(name, lora=True)
+    moved = changed(adapter.model, after.model)
+    assert set(adapter.language_linears) <= {weight.removesuffix(".weight") for weight in moved}
+    assert not any(weight.endswith((".bias", "lm_head.weight", "embed_tokens.weight")) for weight in moved)
+    assert np.isfinite(losses).all() and forget_loss(after.model) > forget_loss(adapter.model)
+    assert not after.model.training and all(weight.requires_grad for weight in after.model.parameters())
+
+
+def test_adapters_of_rmu_are_where_its_weights_are(run, adapter):
+    (weight,) = changed(adapter.model, run("rmu", lora=True)[0].model)
+    assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
+
+
+@pytest.mark.parametrize("lora", [{}, {"lora": LORA}], ids=["weights", "adapters"])
+def test_a_joined_method_trains_around_what_it_has_pruned(lora, adapter, benchmark_folder):
     method, after = create_method("manu+recover", SETTINGS | {"prune_ratio": 30}), deepcopy(adapter)
     statistics = {"batch_size": 16, "tau": 0.1, "milestones": []}
-    config = {"model": adapter.name, "seed": 1, "method": "manu+recover", "statistics": statistics}
+    config = {"model": adapter.name, "seed": 1, "method": "manu+recover", "statistics": statistics, **lora}
     selection, mask = selected(method.pruning, measured(config, adapter, benchmark_folder, RATIO, "modality"))
     losses, masks = unlearned(config, method, after, benchmark_folder, RATIO, [mask]), selection.masks
     assert losses[-1] < losses[0] and sum(int(mask.sum()) for mask in masks.values()) > 0

@@ -33,23 +33,37 @@ def vanilla_of(wildcards):
     return fetched(wildcards, "vanilla") or rules.train_vanilla.output.checkpoint
 
 
+def language_model_of(wildcards):
+    """The files of the pretrained language model that the base model has, if any."""
+    path = LANGUAGE_MODELS.get(wildcards.model)
+    return [str(file) for file in files_of(path)] if path else []
+
+
+def optional_language_model(wildcards):
+    """`--language-model` and where that is, or nothing."""
+    path = LANGUAGE_MODELS.get(wildcards.model)
+    return optional("language-model", shlex.quote(str(path))) if path else ""
+
+
 rule train_base:
     input:
         config="results/{study}/{model}/seed{seed}/base/train.yaml",
         benchmark=BENCHMARK,
+        language_model=language_model_of,
         sources=sources("train", "model"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
         record="results/{study}/{model}/seed{seed}/base/train.provenance.json",
     params:
         checkpoint=subpath(output[0], parent=True),
+        language_model=optional_language_model,
     log:
         "logs/{study}/{model}/seed{seed}/base.log",
     priority: 90
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.train --benchmark {DATA} --stage base"
+        "{STAGE}.train --benchmark {DATA} --stage base {params.language_model}"
         " --out {params.checkpoint}" + JOB
 
 

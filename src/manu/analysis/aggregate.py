@@ -11,16 +11,19 @@ from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.cells import DECIMALS
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
 from manu.errors import UserError
-from manu.evaluation.metrics import METRICS
-from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
+from manu.evaluation.metrics import METRICS, columns_of
+from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, SPLITS, TASKS
 
 QUESTION_KEYS = (*CELL_KEYS, "profile_id", "question_id")
-METRIC_COLUMNS = tuple(dict.fromkeys(metric.column for metric in METRICS.values()))
+METRIC_COLUMNS = tuple(columns_of(TASKS))
 NEEDED_COLUMNS = (*QUESTION_KEYS, *METRIC_COLUMNS)
 
 
 def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
-    """Columns of one answer file, those that the scores need. Raises UserError naming the file."""
+    """Columns of one answer file, those that the scores need, and the scores of texts if it has any.
+
+    Raises UserError naming the file.
+    """
     try:
         present = pyarrow.parquet.read_schema(path).names
     except FileNotFoundError as error:
@@ -28,7 +31,8 @@ def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> p
     except pyarrow.lib.ArrowInvalid as error:
         raise UserError(f"{path} is not a parquet file of answers") from error
     _check_columns(present, str(path), columns)
-    return pd.read_parquet(path, columns=list(columns))
+    texts = [column for column in columns_of(LANGUAGE_TASKS) if column in present and column not in columns]
+    return pd.read_parquet(path, columns=[*columns, *texts])
 
 
 def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
@@ -45,6 +49,8 @@ def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) ->
     rows = []
     for metric in METRICS.values():
         chosen = answers[answers["task"].isin(metric.tasks)]
+        if chosen.empty:
+            continue
         people = chosen.groupby([*CELL_KEYS, "profile_id"])[metric.column].agg(["sum", "count"])
         for cell, group in people.groupby(level=list(CELL_KEYS)):
             sums, counts = group["sum"].to_numpy(), group["count"].to_numpy()
@@ -71,7 +77,7 @@ def _check_rows(answers: pd.DataFrame) -> None:
     for column in QUESTION_KEYS:
         if answers[column].isna().any():
             raise UserError(f"{int(answers[column].isna().sum())} answers have an empty '{column}'")
-    for column, words in (("split", SPLITS), ("modality", MODALITIES), ("task", TASKS)):
+    for column, words in (("split", SPLITS), ("modality", MODALITIES), ("task", (*TASKS, *LANGUAGE_TASKS))):
         unknown = sorted(set(answers[column]) - set(words))
         if unknown:
             raise UserError(f"unknown {column} '{unknown[0]}' in the answers; known: {', '.join(words)}")
@@ -81,7 +87,8 @@ def _check_rows(answers: pd.DataFrame) -> None:
         named = ", ".join(f"{key} {value}" for key, value in first.items())
         raise UserError(f"{int(twice.sum())} questions stand twice in the answers; the first: {named}")
     for metric in METRICS.values():
-        unscored = answers["task"].isin(metric.tasks) & answers[metric.column].isna()
+        empty = answers[metric.column].isna() if metric.column in answers else True
+        unscored = answers["task"].isin(metric.tasks) & empty
         if unscored.any():
             question = answers.loc[unscored, "question_id"].iloc[0]
             raise UserError(

@@ -11,7 +11,7 @@ import pandas as pd
 from manu.analysis.cells import csv_text
 from manu.errors import UserError
 from manu.evaluation.metrics import METRICS
-from manu.evaluation.vocabulary import MODALITIES, REFERENCES, SPLITS, TASKS
+from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, REFERENCES, SPLITS, TASKS
 from manu.files import write_text
 
 CELL_KEYS = ("study", "model", "method", "forget_ratio", "seed", "split", "modality", "task")
@@ -21,7 +21,7 @@ _WORDS = {
     "method": REFERENCES,  # every other method follows, by name
     "split": SPLITS,
     "modality": MODALITIES,
-    "task": TASKS,
+    "task": (*TASKS, *LANGUAGE_TASKS),
     "metric": tuple(METRICS),
 }
 

@@ -15,7 +15,7 @@ from manu.provenance.lineage import files
 # Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
 PARTS = (
     "Makefile", "Snakefile", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.lock",
-    "environment.yml", "config", "workflow", "profiles", "src", "docs", "data/reported",
+    "environment.yml", "config", "workflow", "profiles", "src", "docs", "data/language", "data/reported",
 )  # fmt: skip
 _NEVER = ("__pycache__", ".egg-info", ".pyc")
 

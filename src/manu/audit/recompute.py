@@ -19,9 +19,10 @@ from manu.audit.findings import Report
 from manu.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
-from manu.evaluation.metrics import METRICS
+from manu.evaluation.metrics import columns_of
 from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.scoring import score_answers
+from manu.evaluation.vocabulary import TASKS
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
 from manu.robustness.questions import attacked
@@ -104,7 +105,7 @@ def _check_rows(file: str, answers: pd.DataFrame, expected: pd.DataFrame, config
         _compare(file, answers, column, expected[column], "the benchmark", report)
     _compare(file, answers, "choice", _choices(answers, config["evaluation"]["classification"]), "its reply", report)
     scored = score_answers(answers)
-    for column in dict.fromkeys(metric.column for metric in METRICS.values()):
+    for column in columns_of({*TASKS, *answers["task"]}):
         _compare(file, answers, column, scored[column], "its reply scored again", report)
 
 
@@ -137,9 +138,9 @@ def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
     rows = zip(answers["task"], answers["options"], answers["option_log_likelihoods"], answers["reply"], strict=True)
     chosen = []
     for task, options, likelihoods, reply in rows:
-        if task != "classification":
+        if task not in ("classification", "completion"):
             chosen.append("")
-        elif protocol == "letter":
+        elif protocol == "letter" and task == "classification":
             chosen.append(letter_choice(reply, dict(zip("ABCD", json.loads(options)))))
         else:
             chosen.append(json.loads(options)[int(np.argmax(json.loads(likelihoods)))])

@@ -144,7 +144,8 @@ def _check_columns(file: Path, columns: list[str]) -> None:
         raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present)}")
 
 
-def _read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
+def read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
+    """The rows of a configuration, with these columns. Raises UserError when it, a column or a row is missing."""
     folder = located(folder)
     files = _parquet_files(folder, config)
     if not files:
@@ -182,7 +183,7 @@ def _questions(row: dict, where: str) -> tuple[Question, ...]:
 def read_profiles(folder: Path, config: str) -> list[Profile]:
     """Read an evaluation configuration (any but ft_Data). Raises UserError on missing columns or broken rows."""
     picture = "images" if config == "Test_Set" else "image"
-    rows = _read_rows(folder, config, [picture, "ID", *(name for name, _ in _TASKS)])
+    rows = read_rows(folder, config, [picture, "ID", *(name for name, _ in _TASKS)])
     profiles = []
     for row in rows:
         image = row[picture][0] if config == "Test_Set" else row[picture]
@@ -198,7 +199,7 @@ def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict
     biographies."""
     names, others = {}, _ids_of(folder, without)
     for config in configs or ("Full_Set",):
-        for row in _read_rows(folder, config, ["ID", "biography"]):
+        for row in read_rows(folder, config, ["ID", "biography"]):
             try:
                 names[row["ID"]] = json.loads(row["biography"])["Name"]
             except (TypeError, KeyError, json.JSONDecodeError) as error:
@@ -208,13 +209,13 @@ def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict
 
 def read_ids(folder: Path, config: str) -> list[str]:
     """The IDs of a configuration, in its order."""
-    return [row["ID"] for row in _read_rows(folder, config, ["ID"])]
+    return [row["ID"] for row in read_rows(folder, config, ["ID"])]
 
 
 def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
     """Read training data (ft_Data, or the built-in benchmark's base_Data)."""
     lessons = []
-    for row in _read_rows(folder, config, TRAINING_SCHEMA.names):
+    for row in read_rows(folder, config, TRAINING_SCHEMA.names):
         try:
             pairs = tuple((item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
         except (TypeError, KeyError, json.JSONDecodeError) as error:

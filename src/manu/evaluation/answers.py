@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from manu.data.mllmu import TEXT
 from manu.evaluation.asking import AskingSettings, Reply, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions, read_split, source_config
 from manu.evaluation.scoring import score_answers
+from manu.evaluation.vocabulary import LANGUAGE_TASKS
 from manu.models.base import Adapter
 
 
@@ -55,8 +57,9 @@ def questions_of(
     wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
     for ratio in ratios:
         for split in evaluation["splits"]:
+            said = ([TEXT], LANGUAGE_TASKS, *wording[2:]) if split == "language" else wording
             for profile in read_split(benchmark, split, ratio):
-                for question in asked_questions(profile, source_config(split, ratio), *wording):
+                for question in asked_questions(profile, source_config(split, ratio), *said):
                     questions.setdefault(question.question_id, question)
                     places.append((ratio, split, question.question_id))
     return questions, places

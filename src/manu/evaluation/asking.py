@@ -4,6 +4,9 @@ Two protocols for classification. "letter" (MLLMU-Bench): the reply's first char
 chosen. "likelihood", for models too small to follow that: the model writes its reply greedily up to
 the value, then the four options are compared there by the log-likelihood of their words. The true name
 is never put before the options: what stands there is what the model said itself.
+
+Texts of the split language are no questions: they are read as they stand, begin-of-sequence first, without a layout, a
+system prompt or a reply, and only likelihoods are kept.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,8 +18,10 @@ from transformers import Cache
 
 from manu.data.prompts import LETTERS
 from manu.evaluation.questions import AskedQuestion
+from manu.evaluation.vocabulary import LANGUAGE_TASKS
 from manu.models.base import Adapter
-from manu.models.inputs import Batch, Example, Pictures, prompt_batch
+from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
+from manu.training.answers import answer_tokens
 
 PROTOCOLS = ("likelihood", "letter")
 VALUE_FOLLOWS = " is"  # the words after which a value stands in the answers that the models are taught
@@ -25,7 +30,7 @@ VALUE_FOLLOWS = " is"  # the words after which a value stands in the answers tha
 @dataclass(frozen=True)
 class Reply:
     """A model's reply; for classification also the option it chose ("" when none) and, under the
-    likelihood protocol, each option's log-likelihood in nats, in the order A to D."""
+    likelihood protocol, each option's log-likelihood in nats, in the order A to D; of a passage those of its tokens."""
 
     text: str
     choice: str = ""
@@ -62,9 +67,9 @@ def ask(
         )
         for q in questions
     ]
-    groups: dict[tuple[bool, bool], list[int]] = {}
+    groups: dict[tuple[bool, bool, bool], list[int]] = {}
     for index, question in enumerate(questions):
-        key = (question.image is not None, question.task == "classification")
+        key = (question.image is not None, question.task == "classification", question.task in LANGUAGE_TASKS)
         groups.setdefault(key, []).append(index)
     batches = []
     for indices in groups.values():
@@ -74,10 +79,12 @@ def ask(
 
     replies: dict[int, Reply] = {}
     for indices in progress(batches):
-        batch = prompt_batch(adapter, [examples[i] for i in indices], pictures)
         asked = [questions[i] for i in indices]
-        for index, reply in zip(indices, _ask_batch(adapter, batch, asked, settings)):
-            replies[index] = reply
+        if asked[0].task in LANGUAGE_TASKS:
+            said = _read_batch(adapter, asked)
+        else:
+            said = _ask_batch(adapter, prompt_batch(adapter, [examples[i] for i in indices], pictures), asked, settings)
+        replies |= zip(indices, said, strict=True)
     return [replies[i] for i in range(len(questions))]
 
 
@@ -110,6 +117,36 @@ def _ask_batch(
         Reply(text, choices[int(row.argmax())], tuple(row.tolist()))
         for text, choices, row in zip(texts, options, scores)
     ]
+
+
+@torch.inference_mode()
+def _read_batch(adapter: Adapter, questions: list[AskedQuestion]) -> list[Reply]:
+    """The likelihoods of texts: of each option with its full stop as the end of a sentence, of a passage as a whole."""
+
+    def ids(text: str) -> list[int]:
+        return adapter.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    ends = [
+        [adapter.continued_ids(f" {option}.") for option in q.options.values()] or [ids(q.reference)] for q in questions
+    ]
+    texts = [
+        Example([adapter.tokenizer.bos_token_id, *ids(q.prompt)], end, None)
+        for q, those in zip(questions, ends, strict=True)
+        for end in those
+    ]
+    read = answer_tokens(adapter.model, training_batch(adapter, texts, Pictures(adapter)))
+    each = read.logits.double().log_softmax(dim=-1).gather(1, read.targets[:, None]).squeeze(1)
+    tokens = iter(each.split([len(text.answer) for text in texts]))
+    replies = []
+    for question, those in zip(questions, ends, strict=True):
+        found = [next(tokens) for _ in those]
+        if question.options:
+            scores = [part.sum().item() for part in found]
+            chosen = list(question.options.values())[scores.index(max(scores))]
+            replies.append(Reply("", chosen, tuple(scores)))
+        else:
+            replies.append(Reply("", "", tuple(found[0].tolist())))
+    return replies
 
 
 def _until(ids: list[int], stops: set[int]) -> list[int]:

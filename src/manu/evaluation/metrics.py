@@ -4,6 +4,7 @@ Raise a metric's version whenever its value for the same reply and reference can
 scores.csv carries it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manu.evaluation.vocabulary import FORGET_SPLITS
@@ -11,7 +12,8 @@ from manu.evaluation.vocabulary import FORGET_SPLITS
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; its value for one answer is a float in [0, 1] in column `column` of the answers."""
+    """One metric; its value for one answer is a float, in [0, 1] where its description says nothing else, in the column
+    `column` of the answers."""
 
     name: str
     column: str
@@ -29,8 +31,8 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "accuracy", "correct", ("classification", "cloze"), "1", True,
-            "classification: the chosen option is the right one; "
+            "accuracy", "correct", ("classification", "cloze", "completion"), "1", True,
+            "classification and completion: the chosen option is the right one; "
             "cloze: the reply holds the reference, case ignored",
         ),
         Metric("rouge1", "rouge1", ("generation",), "1", True, "ROUGE-1 F1 with the Porter stemmer"),
@@ -40,5 +42,16 @@ METRICS: dict[str, Metric] = {
             "bleu", "bleu", ("generation",), "1", True,
             "sentence BLEU-4, smoothing method 1, split at white space, case kept",
         ),
+        Metric(
+            "log_perplexity", "log_perplexity", ("passage",), "1", False,
+            "minus the mean log-likelihood of a passage's tokens, in nats, 0 or more; "
+            "its exponential is the perplexity",
+        ),
     )
 }
+
+
+def columns_of(tasks: Iterable[str]) -> list[str]:
+    """The columns of the metrics that any of these tasks has, each once."""
+    tasks = set(tasks)
+    return list(dict.fromkeys(metric.column for metric in METRICS.values() if tasks & set(metric.tasks)))

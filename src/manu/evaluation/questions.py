@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from manu.data.language import CONFIG as LANGUAGE, read_language
 from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TUNING, Profile, forget_config, read_profiles, retain_config
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
+from manu.evaluation.vocabulary import LANGUAGE_TASKS
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ SOURCES = {
     "retain": "Full_Set",
     "celebrity": CELEBRITIES,
     "general": "General_Set",
+    "language": LANGUAGE,
 }
 
 
@@ -42,7 +45,10 @@ def source_config(split: str, ratio: int) -> str:
 
 
 def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
-    """The people of a split. The Test set is cut to the forget people, as the paper asks it."""
+    """The people of a split. The Test set is cut to the forget people, as the paper asks it; language has texts, each
+    in the place of a person."""
+    if split == "language":
+        return read_language(folder)
     profiles = read_profiles(folder, split_config(split, ratio))
     if split == "test":
         forget = {p.id for p in read_profiles(folder, forget_config(ratio))}
@@ -63,6 +69,8 @@ def asked_questions(
             continue
         if question.task == "classification":
             prompt = classification_prompt(question.text, question.options, protocol, style)
+        elif question.task in LANGUAGE_TASKS:
+            prompt = question.text  # read as it stands, in no layout of a conversation
         elif question.task == "cloze":
             prompt = cloze_prompt(question.text, style)
         else:

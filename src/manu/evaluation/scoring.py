@@ -4,6 +4,7 @@ Source: facts of MLLMU-Bench's evaluation (Liu et al. 2024, arXiv 2410.22108) as
 runs it. The text libraries are imported where they are used, so that importing this module stays cheap.
 """
 
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from manu.errors import UserError
-from manu.evaluation.metrics import METRICS
-from manu.evaluation.vocabulary import TASKS
+from manu.evaluation.metrics import METRICS, columns_of
+from manu.evaluation.vocabulary import LANGUAGE_TASKS, TASKS
 
-__all__ = ["METRICS", "bleu", "classification_correct", "cloze_correct", "rouge", "score_answers"]
+__all__ = ["METRICS", "bleu", "classification_correct", "cloze_correct", "log_perplexity", "rouge", "score_answers"]
 
 _NEEDED = ("task", "reference", "reply", "choice")
 
@@ -60,31 +61,53 @@ def bleu(reply: str, reference: str) -> float:
     return float(sentence_bleu([reference.split()], reply.split(), smoothing_function=SmoothingFunction().method1))
 
 
+def log_perplexity(log_likelihoods: str) -> float:
+    """Minus the mean of the tokens' log-likelihoods (a JSON list, in nats). Raises ValueError where there is none."""
+    tokens = json.loads(log_likelihoods or "[]")
+    if not tokens:
+        raise ValueError("a passage has no log-likelihoods of its tokens")
+    return -float(np.mean(tokens))
+
+
 def score_answers(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy of the answers with the columns correct, rouge1, rouge2, rougeL and bleu filled, float64.
 
-    correct: 0 or 1 for classification and cloze, NaN for generation; the others: [0, 1] for generation,
-    NaN otherwise. Needs the columns task, reference, reply and choice (text).
-    Raises UserError on a missing column, an unknown task or an empty cloze reference.
+    correct: 0 or 1 for classification, cloze and completion, NaN for generation; the others: [0, 1] for generation,
+    NaN otherwise. Where there are passages, log_perplexity as well, from the column option_log_likelihoods.
+    Needs the columns task, reference, reply and choice (text).
+    Raises UserError on a missing column, an unknown task, an empty cloze reference or an unread passage.
     """
     missing = [column for column in _NEEDED if column not in frame.columns]
     if missing:
         raise UserError(f"answers lack the columns: {', '.join(missing)}; needed: {', '.join(_NEEDED)}")
-    unknown = sorted(set(frame["task"]) - set(TASKS))
+    known = (*TASKS, *LANGUAGE_TASKS)
+    unknown = sorted(set(frame["task"]) - set(known))
     if unknown:
-        raise UserError(f"unknown task '{unknown[0]}' in the answers; known: {', '.join(TASKS)}")
+        raise UserError(f"unknown task '{unknown[0]}' in the answers; known: {', '.join(known)}")
 
     texts = list(zip(frame["task"], frame["reference"], frame["reply"], frame["choice"], strict=True))
     scored = {key: _score(*key) for key in dict.fromkeys(texts)}  # equal answers are scored once
-    columns = list(dict.fromkeys(metric.column for metric in METRICS.values()))
+    columns = columns_of(TASKS)
     values = np.array([[scored[key].get(column, np.nan) for column in columns] for key in texts], dtype=np.float64)
     values = values.reshape(len(texts), len(columns))
-    return frame.assign(**{column: values[:, index] for index, column in enumerate(columns)})
+    filled = frame.assign(**{column: values[:, index] for index, column in enumerate(columns)})
+    return _score_passages(filled) if "passage" in set(frame["task"]) else filled
+
+
+def _score_passages(frame: pd.DataFrame) -> pd.DataFrame:
+    try:
+        rows = zip(frame["task"], frame["option_log_likelihoods"], strict=True)
+        values = [log_perplexity(said) if task == "passage" else np.nan for task, said in rows]
+    except ValueError as error:
+        raise UserError(f"answers: {error}") from None
+    return frame.assign(log_perplexity=np.array(values, dtype=np.float64))
 
 
 def _score(task: str, reference: str, reply: str, choice: str) -> dict[str, float]:
     """The columns of one answer that its task fills."""
-    if task == "classification":
+    if task == "passage":
+        return {}
+    if task in ("classification", "completion"):
         return {"correct": classification_correct(choice, reference)}
     if task == "cloze":
         try:

@@ -1,7 +1,8 @@
 """The words that the key columns of an answer or a score may hold, in the order in which they are shown."""
 
-SPLITS = ("forget", "test", "retain", "celebrity", "general")
+SPLITS = ("forget", "test", "retain", "celebrity", "general", "language")
 FORGET_SPLITS = ("forget", "test")  # both ask about the people to be forgotten; test shows them anew
 MODALITIES = ("multimodal", "text")
 TASKS = ("classification", "cloze", "generation")
+LANGUAGE_TASKS = ("completion", "passage")  # of the split language, which has no others
 REFERENCES = ("vanilla", "retain_only")  # beside the methods: nothing unlearned; the forget set never seen

@@ -41,9 +41,12 @@ class Adapter(ABC):
 
     @classmethod
     @abstractmethod
-    def build(cls, architecture: Any, texts: Iterable[str]) -> "Adapter":
+    def build(cls, architecture: Any, texts: Iterable[str], language: Path | None = None) -> "Adapter":
         """A new model of the given sizes, randomly initialised from torch's generator, with a tokenizer
-        trained on `texts`."""
+        trained on `texts`.
+
+        language: the text side as pretrained instead (manu.models.language); `text_sizes` then mean nothing.
+        """
 
     @classmethod
     def check(cls, folder: Path) -> None:
@@ -109,8 +112,26 @@ class Adapter(ABC):
 
     @property
     @abstractmethod
+    def language_model(self) -> nn.Module:
+        """The decoder with its embeddings, without its head; each of its `layers` has an `mlp`."""
+
+    @property
     def language_mlps(self) -> list[nn.Module]:
         """The language model's MLPs, first layer first; each has gate_proj, up_proj and down_proj."""
+        return [layer.mlp for layer in self.language_model.layers]
+
+    @property
+    def language_linears(self) -> list[str]:
+        """Names, in the whole model, of the language model's linear layers; the head is none of them."""
+        inside = {module for module in self.language_model.modules() if isinstance(module, nn.Linear)}
+        return [name for name, module in self.model.named_modules() if module in inside]
+
+    @property
+    def outside_language(self) -> list[str]:
+        """Names of the parameters of vision encoder and connector: neither the language model's nor its head's."""
+        parts = self.language_model, self.model.get_output_embeddings()
+        inside = {id(parameter) for part in parts for parameter in part.parameters()}
+        return [name for name, parameter in self.model.named_parameters() if id(parameter) not in inside]
 
     @property
     @abstractmethod
@@ -139,6 +160,11 @@ class Adapter(ABC):
             for i, mlp in enumerate(self.vision_mlps)
             for kind in self.released_vision_kinds
         ]
+
+
+def text_sizes(cls: type) -> list[str]:
+    """The keys of an architecture that are sizes of its text side."""
+    return [f.name for f in fields(cls) if f.name.startswith("text_") or f.name == "positions"]
 
 
 def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:

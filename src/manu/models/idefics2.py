@@ -4,6 +4,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from transformers import (
@@ -16,6 +17,7 @@ from transformers import (
 from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
 
 from manu.models.base import Adapter
+from manu.models.language import load_language
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE, FAKE, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
@@ -53,9 +55,14 @@ class Idefics2Adapter(Adapter):
     processor_settings = {"do_image_splitting": False}
 
     @classmethod
-    def build(cls, architecture: Idefics2Architecture, texts: Iterable[str]) -> "Idefics2Adapter":
+    def build(
+        cls, architecture: Idefics2Architecture, texts: Iterable[str], language: Path | None = None
+    ) -> "Idefics2Adapter":
         a = architecture
-        tokenizer = train_tokenizer([*texts, cls.layout("", False, ".")], special=(FAKE, IMAGE, END))
+        special = (FAKE, IMAGE, END)
+        pretrained = load_language(language, special) if language else None
+        corpus = [*texts, cls.layout("", False, ".")]
+        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
         vision = Idefics2VisionConfig(
             hidden_size=a.vision_width,
             intermediate_size=a.vision_mlp,
@@ -64,15 +71,7 @@ class Idefics2Adapter(Adapter):
             image_size=a.image_size,
             patch_size=a.patch_size,
         )
-        perceiver = Idefics2PerceiverConfig(
-            hidden_size=a.text_width,
-            resampler_n_latents=a.latents,
-            resampler_depth=a.perceiver_layers,
-            resampler_n_heads=a.text_heads,
-            resampler_head_dim=a.text_width // a.text_heads,
-            num_key_value_heads=a.text_key_value_heads,
-        )
-        text = MistralConfig(
+        text = pretrained.config if pretrained else MistralConfig(
             vocab_size=len(tokenizer),
             hidden_size=a.text_width,
             intermediate_size=a.text_mlp,
@@ -88,12 +87,20 @@ class Idefics2Adapter(Adapter):
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
+        perceiver = Idefics2PerceiverConfig(
+            hidden_size=text.hidden_size,
+            resampler_n_latents=a.latents,
+            resampler_depth=a.perceiver_layers,
+            resampler_n_heads=text.num_attention_heads,
+            resampler_head_dim=text.head_dim,
+            num_key_value_heads=text.num_key_value_heads,
+        )
         config = Idefics2Config(
             vision_config=vision,
             perceiver_config=perceiver,
             text_config=text,
             image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
-            tie_word_embeddings=True,
+            tie_word_embeddings=text.tie_word_embeddings,
         )
         images = Idefics2ImageProcessorPil(
             size={"longest_edge": a.image_size, "shortest_edge": a.image_size}, do_image_splitting=False
@@ -102,7 +109,10 @@ class Idefics2Adapter(Adapter):
         model = Idefics2ForConditionalGeneration(config)
         # transformers starts all latents at one; equal latents get equal gradients and never part.
         torch.nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
-        return cls(model, processor)
+        adapter = cls(model, processor)
+        if pretrained:
+            pretrained.give(adapter.language_model, model.lm_head)
+        return adapter
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -131,8 +141,8 @@ class Idefics2Adapter(Adapter):
         return self.tokenizer.convert_tokens_to_ids(END)
 
     @property
-    def language_mlps(self):
-        return [layer.mlp for layer in self.model.model.text_model.layers]
+    def language_model(self):
+        return self.model.model.text_model
 
     @property
     def vision_mlps(self):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from transformers import (
     CLIPImageProcessorPil,
@@ -13,6 +14,7 @@ from transformers import (
 )
 
 from manu.models.base import Adapter
+from manu.models.language import load_language
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE = "<image>"
@@ -45,9 +47,14 @@ class LlavaAdapter(Adapter):
     released_vision_kinds = ("fc1", "fc2")
 
     @classmethod
-    def build(cls, architecture: LlavaArchitecture, texts: Iterable[str]) -> "LlavaAdapter":
+    def build(
+        cls, architecture: LlavaArchitecture, texts: Iterable[str], language: Path | None = None
+    ) -> "LlavaAdapter":
         a = architecture
-        tokenizer = train_tokenizer([*texts, cls.layout("", False, ".")], special=(IMAGE,))
+        special = (IMAGE,)
+        pretrained = load_language(language, special) if language else None
+        corpus = [*texts, cls.layout("", False, ".")]
+        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
         vision = CLIPVisionConfig(
             hidden_size=a.vision_width,
             intermediate_size=a.vision_mlp,
@@ -57,7 +64,7 @@ class LlavaAdapter(Adapter):
             image_size=a.image_size,
             patch_size=a.patch_size,
         )
-        text = LlamaConfig(
+        text = pretrained.config if pretrained else LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=a.text_width,
             intermediate_size=a.text_mlp,
@@ -76,7 +83,7 @@ class LlavaAdapter(Adapter):
             text_config=text,
             image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
             image_seq_length=patches,
-            tie_word_embeddings=True,
+            tie_word_embeddings=text.tie_word_embeddings,
         )
         images = CLIPImageProcessorPil(
             size={"shortest_edge": a.image_size}, crop_size={"height": a.image_size, "width": a.image_size}
@@ -89,7 +96,10 @@ class LlavaAdapter(Adapter):
             image_token=IMAGE,
             num_additional_image_tokens=1,  # the class token, which the default strategy drops again
         )
-        return cls(LlavaForConditionalGeneration(config), processor)
+        adapter = cls(LlavaForConditionalGeneration(config), processor)
+        if pretrained:
+            pretrained.give(adapter.language_model, adapter.model.lm_head)
+        return adapter
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -100,8 +110,8 @@ class LlavaAdapter(Adapter):
         return prompt.replace(IMAGE, IMAGE * self.model.config.image_seq_length)
 
     @property
-    def language_mlps(self):
-        return [layer.mlp for layer in self.model.model.language_model.layers]
+    def language_model(self):
+        return self.model.model.language_model
 
     @property
     def vision_mlps(self):

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 class Loading:
     """precision: of all weights, a key of PRECISIONS, whatever the checkpoint has; gradient_checkpointing: training
     computes activations again instead of keeping them; device_map: "none" puts the model on the GPU if there is one,
-    "auto" spreads it over all GPUs and, where they do not suffice, the memory (needs the package accelerate)."""
+    "auto" spreads it over all GPUs and, where they do not suffice, the memory."""
 
     precision: str = "float32"
     gradient_checkpointing: bool = False
@@ -28,8 +27,6 @@ class Loading:
 def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) -> PreTrainedModel:
     """The model of a checked folder, in evaluation mode. Raises UserError when weights of the model are not there."""
     spread = None if loading.device_map == "none" else loading.device_map
-    if spread and not find_spec("accelerate"):
-        raise UserError("device_map: auto needs the package accelerate; install it: .venv/bin/pip install -e '.[gpus]'")
     model, info = cls.from_pretrained(
         folder,
         dtype=PRECISIONS[loading.precision],

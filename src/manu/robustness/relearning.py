@@ -12,6 +12,7 @@ from manu.models.inputs import Batch
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
+from manu.training.lora import Lora
 
 
 def relearn(
@@ -22,10 +23,12 @@ def relearn(
     stops: list[int],
     rng: np.random.Generator,
     look: Callable[[int], None],
+    lora: Lora | None = None,
 ) -> None:
     """Train the model in place, at a constant rate, up to the last of `stops`; call `look(steps)` at each of them.
 
-    stops: ascending numbers of steps; the model stands in evaluation mode while it is looked at.
+    stops: ascending numbers of steps; the model stands in evaluation mode while it is looked at. lora: the adapters
+    that learn in place of the weights.
     """
 
     def lessons() -> Iterator[Batch]:
@@ -48,4 +51,5 @@ def relearn(
         until_the_last(),
         lambda batch: answer_cross_entropy(adapter.model, batch),
         Optimisation(learning_rate, stops[-1], schedule="constant"),
+        lora=lora,
     )

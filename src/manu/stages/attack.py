@@ -27,6 +27,7 @@ from manu.robustness.relearning import relearn
 from manu.robustness.rounding import rounded
 from manu.stages import evaluate
 from manu.stages.command import StageParser, run
+from manu.stages.models import released_lora
 from manu.training.curriculum import Curriculum
 
 
@@ -71,6 +72,7 @@ def _answers(options, config, adapter: Adapter, system: str | None) -> Iterator[
             stops(settings),
             np.random.default_rng(config["seed"]),
             lambda steps: found.append(answered(RELEARNING, relearning_condition(lessons, steps), None)),
+            released_lora(config, adapter),
         )
         yield from found
 

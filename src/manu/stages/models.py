@@ -1,4 +1,4 @@
-"""What the stages that run a model share: determinism and loading."""
+"""What the stages that run a model share: determinism, loading, and how its weights learn."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,7 @@ from manu.fetching.manifest import located
 from manu.models.base import Adapter
 from manu.models.loading import Loading
 from manu.models.registry import adapter_class
+from manu.training.lora import Lora
 
 
 def prepare_torch(seed: int) -> None:
@@ -30,3 +31,18 @@ def load_model(config: dict, checkpoint: Path) -> Adapter:
     """
     prepare_torch(config["seed"])
     return adapter_class(config["model"]).load(located(checkpoint), Loading(**config.get("loading", {})))
+
+
+def base_lora(config: dict, adapter: Adapter) -> Lora | None:
+    """How a base model on a pretrained language model learns: that through adapters, vision and connector in full."""
+    if "lora" not in config:
+        return None
+    return Lora(tuple(adapter.language_linears), in_full=tuple(adapter.outside_language), **config["lora"])
+
+
+def released_lora(config: dict, adapter: Adapter) -> Lora | None:
+    """How a job that has `lora` learns: as in the released code the targets are the last names of the language model's
+    linear layers, and what has the same name elsewhere is one too (docs/deviations.md#lora)."""
+    if "lora" not in config:
+        return None
+    return Lora(tuple(sorted({name.rpartition(".")[2] for name in adapter.language_linears})), **config["lora"])

@@ -16,7 +16,7 @@ from manu.models.base import read_architecture
 from manu.models.loading import place
 from manu.models.registry import adapter_class
 from manu.stages.command import StageParser, progress, run
-from manu.stages.models import load_model, prepare_torch
+from manu.stages.models import base_lora, load_model, prepare_torch, released_lora
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
@@ -27,20 +27,21 @@ def parser() -> StageParser:
     options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
     options.add_argument("--stage", choices=["base", "vanilla", "retain_only"], required=True)
+    options.read("language_model", required=False, help="pretrained language model of a new model (base)")
     options.read("start", required=False, help="checkpoint to start from (vanilla and retain_only)")
     options.add_argument("--ratio", type=int, help="forget ratio in percent (retain_only)")
     options.write("out")
     return options
 
 
-def _new_model(config, benchmark, lessons):
+def _new_model(options, config, lessons):
     adapter = adapter_class(config["model"])
     architecture = read_architecture(adapter.architecture_class, config["architecture"], "architecture")
     prepare_torch(config["seed"])
     # The tokenizer sees the whole corpus, so that every model of a study shares one vocabulary.
-    everyone = lessons + read_lessons(benchmark)
+    everyone = lessons + read_lessons(options.benchmark)
     texts = [text for lesson in everyone for pair in lesson.pairs for text in pair]
-    built = adapter.build(architecture, texts)
+    built = adapter.build(architecture, texts, options.language_model)
     place(built.model)
     return built
 
@@ -51,10 +52,12 @@ def main(options, config) -> str:
     rng = np.random.default_rng(config["seed"])
     if options.stage == "base":
         lessons = read_lessons(options.benchmark, "base_Data")
-        adapter = _new_model(config, options.benchmark, lessons)
+        adapter = _new_model(options, config, lessons)
+        lora = base_lora(config, adapter)
         curriculum = Curriculum(adapter).add(lessons, read_names(options.benchmark, CELEBRITIES))
     else:
         adapter = load_model(config, options.start)
+        lora = released_lora(config, adapter)
         people = ["Full_Set"] if options.stage == "vanilla" else [retain_config(options.ratio)]
         people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning_people"] else []
         taught = read_lessons_of(options.benchmark, *people)
@@ -70,6 +73,7 @@ def main(options, config) -> str:
         progress(batches, f"{config['model']} {options.stage}", steps),
         lambda batch: answer_cross_entropy(adapter.model, batch),
         Optimisation(recipe["learning_rate"], steps, recipe["schedule"]),
+        lora=lora,
     )
     adapter.save(options.out)
     return f"{options.out}: {steps} steps, loss {losses[0]:.2f} -> {np.mean(losses[-20:]):.3f}"

@@ -11,7 +11,7 @@ from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
 from manu.neurons.masks import Mask, apply_mask, free_weights
 from manu.stages.command import StageParser, progress, run
-from manu.stages.models import load_model
+from manu.stages.models import load_model, released_lora
 from manu.stages.select_neurons import pruned_by
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
@@ -82,9 +82,9 @@ def unlearned(
 ) -> list[float]:
     """Take the method's steps at a forget ratio, in place, and return the loss of each step.
 
-    config: model, seed and method, of the job; pruned: for a method that begins with pruning, its mask, after those
-    that the model has had before; what they prune is held in all steps. earlier: configurations of people who were
-    forgotten before, and are neither forgotten again nor retained.
+    config: model, seed, method and, if it has one, lora, of the job; pruned: for a method that begins with pruning, its
+    mask, after those that the model has had before; what they prune is held in all steps. earlier: configurations of
+    people who were forgotten before, and are neither forgotten again nor retained.
     """
     reference = deepcopy(adapter.model).requires_grad_(False) if method.needs_reference else None
     material = Material(adapter, method, benchmark, ratio, earlier)
@@ -104,6 +104,7 @@ def unlearned(
         lambda batches: method.loss(adapter.model, batches, reference),
         Optimisation(method.learning_rate, steps, schedule="linear"),
         masks,
+        released_lora(config, adapter),
     )
     method.finish(adapter.model, reference)
     return losses

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
+from manu.training.lora import Lora, adapted
 from manu.training.restriction import restricted
 
 log = logging.getLogger(__name__)
@@ -49,16 +50,18 @@ def fit(
     loss: Callable[[Item], torch.Tensor],
     optimisation: Optimisation,
     masks: Mapping[str, torch.Tensor] | None = None,
+    lora: Lora | None = None,
 ) -> list[float]:
     """Train `model` in place, one step per item of `batches`, and return the loss of each step.
 
     masks: the weights that may change, by parameter name; all others keep their bytes (manu.training.restriction).
+    lora: the adapters that learn in place of the weights (manu.training.lora).
     Raises Diverged, with the step, when a loss is not finite, and ValueError for masks with weight decay, which would
     move every weight.
     """
     if masks is not None and optimisation.weight_decay:
         raise ValueError(f"weight_decay {optimisation.weight_decay} would move weights outside the masks; needed: 0")
-    with restricted(model, masks):
+    with adapted(model, lora, masks) as held, restricted(model, held):
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(
             parameters,
