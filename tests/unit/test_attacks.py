@@ -29,6 +29,7 @@ from manu.robustness.relearning import relearn
 from manu.robustness.rounding import round_weight, rounded
 from manu.stages import attack
 from manu.training.curriculum import Curriculum
+from manu.training.lora import Lora
 
 DEFAULTS = apply_defaults(study_schema(), {"models": {}, "methods": {}})
 EVALUATION = DEFAULTS["evaluation"] | {"splits": ["forget"], "tasks": ["classification"], "max_new_tokens": 6}
@@ -198,6 +199,18 @@ def test_relearning_looks_at_the_model_when_the_steps_are_done(adapter, benchmar
     assert [(steps, training) for steps, _, training in seen] == [(0, False), (1, False), (3, False)]
     assert not torch.equal(seen[0][1], seen[1][1]) and not torch.equal(seen[1][1], seen[2][1])
     assert torch.equal(seen[2][1], weight)
+
+
+def test_relearning_through_adapters_leaves_a_plain_model(adapter, benchmark_folder):
+    curriculum = Curriculum(adapter).add(read_lessons_of(benchmark_folder, "forget_10"), read_names(benchmark_folder))
+    before = {name: weight.clone() for name, weight in adapter.model.state_dict().items()}
+    looks, lora = [], Lora(("q_proj",), rank=2)
+    look = lambda steps: looks.append(set(adapter.model.state_dict()) - set(before))  # noqa: E731
+    relearn(adapter, curriculum, 1e-2, 4, [2], np.random.default_rng(0), look, lora)
+    after = adapter.model.state_dict()
+    moved = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
+    assert looks[0] and after.keys() == before.keys()
+    assert moved and all(name.endswith("q_proj.weight") for name in moved)
 
 
 def config_of(model: str, method: str = "manu") -> dict:
