@@ -22,6 +22,7 @@ from manu.errors import UserError
 
 STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
+OF_ROBUSTNESS = ("robustness", "sequential")  # tables of the target `robustness`, and what its figures need
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -88,7 +89,8 @@ def load_study(study: str | Path) -> dict:
     ratios = filled["forget_ratios"]
     for section in AT_ONE_RATIO:
         filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
-    filled["robustness"]["sequential"]["requests"] = _requests(filled)
+    sequential = filled["robustness"]["sequential"]
+    sequential["requests"] = sequential["requests"] or _growing(filled["benchmark"]["people"], ratios)
     for name, model in filled["models"].items():
         model["architecture"] = _architecture(name, model["architecture"])
     return {"name": path.stem, **filled}
@@ -247,10 +249,9 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     from manu.data.splits import split_people
 
     people = [str(number) for number in range(study["benchmark"]["people"])]
-    forgotten = {}
     for place, ratio in enumerate(study["forget_ratios"]):
         try:
-            forgotten[ratio] = len(split_people(people, ratio, seed=0)[0])
+            split_people(people, ratio, seed=0)
         except UserError as error:
             yield ("forget_ratios", place), str(error)
     needed = study["tuning"]["trials"]
@@ -268,7 +269,7 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     if steps != sorted(steps):
         place = ("robustness", "relearning", "steps")
         yield place, f"'{key_path(place)}' must ascend, not {_shown(steps)}"
-    yield from _request_mistakes(study, forgotten)
+    yield from _request_mistakes(study)
     variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)
@@ -278,6 +279,9 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             variants[name] = _variant(study, name)
         except UserError as error:
             yield place, f"'{key_path(place)}': {error}"
+    for name in (name for table in OF_ROBUSTNESS for name in figures_that_need(study, table)):
+        place = ("figures", study["figures"].index(name))
+        yield place, f"figure '{name}' in 'figures' is drawn by the target 'robustness'; leave it out here"
     if not methods_of_kind(study, "pruning"):
         for name in figures_that_need(study, "masks"):
             place = ("figures", study["figures"].index(name))
@@ -294,10 +298,10 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             yield place, f"figure '{name}' in 'figures' shows importance functions alone; {missing}"
 
 
-def _request_mistakes(study: dict, forgotten: dict[int, int]) -> Iterator[_Mistake]:
-    """Requests that cannot be made in turn. forgotten: people by forget ratio."""
+def _request_mistakes(study: dict) -> Iterator[_Mistake]:
+    """Requests that cannot be made in turn."""
     place = ("robustness", "sequential", "requests")
-    requests, where = _requests(study), f"'{key_path(place)}'"
+    requests, where = study["robustness"]["sequential"]["requests"], f"'{key_path(place)}'"
     if requests != sorted(requests):
         yield place, f"{where} must ascend, not {', '.join(map(str, requests))}"
     for ratio in requests:
@@ -305,18 +309,17 @@ def _request_mistakes(study: dict, forgotten: dict[int, int]) -> Iterator[_Mista
             known = ", ".join(map(str, study["forget_ratios"]))
             yield place, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
     for before, ratio in pairwise(requests):
-        if ratio in forgotten and forgotten.get(before) == forgotten[ratio]:
+        if ratio not in _growing(study["benchmark"]["people"], [before, ratio]):
             nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
             yield place, f"{where}: {nobody}; list ratios that differ by a person"
-    if len(requests) < 2:
-        for name in figures_that_need(study, "sequential"):
-            at = ("figures", study["figures"].index(name))
-            yield at, f"figure '{name}' in 'figures' shows requests in turn; {where} has {len(requests)}"
 
 
-def _requests(study: dict) -> list[int]:
-    """The forget ratios at which people are forgotten in turn: those given, or all of them, ascending."""
-    return study["robustness"]["sequential"]["requests"] or sorted(study["forget_ratios"])
+def _growing(people: int, ratios: Iterable[int]) -> list[int]:
+    """The ratios, ascending, without those that are as many people as the one before."""
+    from manu.data.splits import forget_count
+
+    by_count = {forget_count(people, ratio): ratio for ratio in sorted(ratios, reverse=True)}
+    return sorted(by_count.values())
 
 
 def _method_settings(name: str, given: dict) -> dict:
