@@ -23,8 +23,8 @@ from manu.errors import UserError
 STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
 CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
+OF_ROBUSTNESS = ("robustness", "sequential")  # tables of the target `robustness`, and what its figures need
 _SOURCE = ("repo", "revision", "path")
-_REQUESTS = ("robustness", "sequential", "requests")
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -94,7 +94,8 @@ def load_study(study: str | Path) -> dict:
     ratios = filled["forget_ratios"]
     for section in AT_ONE_RATIO:
         filled[section]["forget_ratio"] = filled[section]["forget_ratio"] or ratios[len(ratios) // 2]
-    filled["robustness"]["sequential"]["requests"] = _requests(filled)
+    sequential = filled["robustness"]["sequential"]
+    sequential["requests"] = sequential["requests"] or _growing(filled, ratios)
     for name, model in filled["models"].items():
         model["architecture"] = _architecture(name, model)
     return {"name": path.stem, **filled}
@@ -310,16 +311,11 @@ def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
     from manu.data.splits import split_people
 
     people = [str(number) for number in range(study["benchmark"]["people"])]
-    forgotten = {}
     for place, ratio in enumerate(study["forget_ratios"]):
         try:
-            forgotten[ratio] = len(split_people(people, ratio, seed=0)[0])
+            split_people(people, ratio, seed=0)
         except UserError as error:
             yield ("forget_ratios", place), str(error)
-    for before, ratio in pairwise(_requests(study)):
-        if ratio in forgotten and forgotten.get(before) == forgotten[ratio]:
-            nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
-            yield _REQUESTS, f"'{key_path(_REQUESTS)}': {nobody}; list ratios that differ by a person"
 
 
 def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
@@ -350,6 +346,9 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             variants[name] = _variant(study, name)
         except UserError as error:
             yield place, f"'{key_path(place)}': {error}"
+    for name in (name for table in OF_ROBUSTNESS for name in figures_that_need(study, table)):
+        place = ("figures", study["figures"].index(name))
+        yield place, f"figure '{name}' in 'figures' is drawn by the target 'robustness'; leave it out here"
     if not methods_of_kind(study, "pruning"):
         for name in figures_that_need(study, "masks"):
             place = ("figures", study["figures"].index(name))
@@ -367,23 +366,30 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
 
 
 def _request_mistakes(study: dict) -> Iterator[_Mistake]:
-    """Requests that cannot be made in turn, whoever the people are."""
-    requests, where = _requests(study), f"'{key_path(_REQUESTS)}'"
+    """Requests that cannot be made in turn."""
+    place = ("robustness", "sequential", "requests")
+    requests, where = study["robustness"]["sequential"]["requests"], f"'{key_path(place)}'"
     if requests != sorted(requests):
-        yield _REQUESTS, f"{where} must ascend, not {', '.join(map(str, requests))}"
+        yield place, f"{where} must ascend, not {', '.join(map(str, requests))}"
     for ratio in requests:
         if ratio not in study["forget_ratios"]:
             known = ", ".join(map(str, study["forget_ratios"]))
-            yield _REQUESTS, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
-    if len(requests) < 2:
-        for name in figures_that_need(study, "sequential"):
-            at = ("figures", study["figures"].index(name))
-            yield at, f"figure '{name}' in 'figures' shows requests in turn; {where} has {len(requests)}"
+            yield place, f"{where} lists {ratio}; each must be one of forget_ratios: {known}"
+    for before, ratio in pairwise(requests):
+        if ratio not in _growing(study, [before, ratio]):
+            nobody = f"{ratio} percent of the people are nobody whom {before} percent are not"
+            yield place, f"{where}: {nobody}; list ratios that differ by a person"
 
 
-def _requests(study: dict) -> list[int]:
-    """The forget ratios at which people are forgotten in turn: those given, or all of them, ascending."""
-    return study["robustness"]["sequential"]["requests"] or sorted(study["forget_ratios"])
+def _growing(study: dict, ratios: Iterable[int]) -> list[int]:
+    """The ratios, ascending, without those that are as many people as the one before; all of a fetched benchmark."""
+    from manu.data.splits import forget_count
+
+    if is_fetched(study["benchmark"]):
+        return sorted(ratios)
+    people = study["benchmark"]["people"]
+    by_count = {forget_count(people, ratio): ratio for ratio in sorted(ratios, reverse=True)}
+    return sorted(by_count.values())
 
 
 def _method_settings(name: str, given: dict) -> dict:

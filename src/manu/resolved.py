@@ -11,7 +11,7 @@ import yaml
 
 from manu import trials
 from manu.config import (
-    CHECKPOINTS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
+    CHECKPOINTS, OF_ROBUSTNESS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
 )  # fmt: skip
 from manu.data.mllmu import TUNING
 from manu.errors import UserError
@@ -237,7 +237,7 @@ def forgets_in_turn(study: dict) -> bool:
 
 def robustness_tables(study: dict) -> list[str]:
     """The tables of the target `robustness`, each by the rule tabulate_<name>: attacks, and requests in turn."""
-    return ["robustness", *(["sequential"] if forgets_in_turn(study) else [])]
+    return [name for name in OF_ROBUSTNESS if name != "sequential" or forgets_in_turn(study)]
 
 
 def robustness_figures(study: dict) -> list[str]:

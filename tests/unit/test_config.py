@@ -440,15 +440,25 @@ def test_requests_in_turn_are_all_ratios_or_those_given(study_file):
     assert robustness_figures(single) == ["relearning"]
 
 
+def test_requests_that_are_not_given_each_name_somebody(study_file):
+    study = load_study(study_file(bad("[5, 20]", "[7, 5, 20]")))  # of 20 people 5 and 7 percent are the same one
+    assert study["robustness"]["sequential"]["requests"] == [5, 20]
+
+
+@pytest.mark.parametrize("figure", ["relearning", "sequential_requests"])
+def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, figure):
+    with pytest.raises(UserError, match=f"line 11: figure '{figure}' in 'figures' is drawn by the target 'robustness'"):
+        load_study(study_file(bad("[tradeoff]", f"[{figure}]")))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (GOOD + "robustness: {sequential: {requests: [20, 5]}}\n", "line 12: .*requests' must ascend, not 20, 5"),
         (GOOD + "robustness: {sequential: {requests: [5, 7]}}\n", "line 12: .*lists 7; .* one of forget_ratios: 5, 20"),
-        (bad("[5, 20]", "[5, 7]"), "requests': 7 percent of the people are nobody whom 5 percent are not"),
         (
-            bad("[tradeoff]", "[sequential_requests]") + "robustness: {sequential: {requests: [5]}}\n",
-            "line 11: figure 'sequential_requests' in 'figures' shows requests in turn; .* has 1",
+            bad("[5, 20]", "[5, 7]") + "robustness: {sequential: {requests: [5, 7]}}\n",
+            "requests': 7 percent of the people are nobody whom 5 percent are not",
         ),
     ],
 )

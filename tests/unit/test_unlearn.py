@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from manu.neurons.masks import Mask
+from manu.neurons.selection import MLP_INPUT
 from manu.stages.measure_statistics import measured
 from manu.stages.models import load_model
 from manu.stages.select_neurons import selected
@@ -103,6 +105,16 @@ def test_a_joined_method_trains_around_what_it_has_pruned(lora, adapter, benchma
         assert new.second.weight[:, mask].eq(0).all() and all(layer.weight[mask].eq(0).all() for layer in new.first)
         if old.part == "language":  # LLaVA reads its pictures before the last vision layer, which never learns
             assert not torch.equal(new.second.weight[:, ~mask], old.second.weight[:, ~mask])
+
+
+def test_an_edit_of_all_weights_leaves_what_was_pruned(adapter, benchmark_folder):
+    method, after = create_method("manu+task_arithmetic", SETTINGS | {"prune_ratio": 30}), deepcopy(adapter)
+    config = {"model": adapter.name, "seed": 1, "method": "manu+task_arithmetic"}
+    sites = adapter.mlp_sites()
+    masks = {site.name: torch.arange(site.width) < 5 for site in sites}
+    unlearned(config, method, after, benchmark_folder, RATIO, [Mask(masks, MLP_INPUT, 0.0)])
+    for site in after.mlp_sites():
+        assert site.second.weight[:, :5].eq(0).all() and all(layer.weight[:5].eq(0).all() for layer in site.first)
 
 
 def test_mmunlearner_changes_salient_weights_alone(run, adapter, benchmark_folder):

@@ -96,7 +96,7 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
 
     always, attacks = dict(resolved_files(study)), dict(robustness_files(study))
     known = always | attacks
-    attacked = any(_record_of(config) in chain.jobs for config in attacks.keys() - always.keys())
+    attacked = any(_record_of(config) in chain.jobs for config in attacks)
     expected = known if attacked else always
     records = {_record_of(config): config for config in expected}
     edited: dict[str, list[str]] = {}

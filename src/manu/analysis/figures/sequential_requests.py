@@ -20,9 +20,9 @@ CAPTION = (
     "Classification accuracy, in percent, after each of several requests to forget, each fulfilled on the model that "
     "the one before it left: on everybody requested so far (solid; lower is better) and on retain people (dashed; "
     "higher is better), one panel per model and modality (means over seeds; the intervals over people stand in the "
-    "table). The hollow marks at the end are the same people forgotten at once. A solid line that rises: who was "
-    "forgotten comes back with later requests; a dashed one that falls below its mark: requests in turn cost more "
-    "than one. Dotted: chance among four options."
+    "table). The hollow marks at the end are the same people forgotten at once. A solid line that rises: a later "
+    "request forgets less, or brings back who was forgotten before (the table tells them apart); a dashed one that ends "
+    "below its mark: requests in turn cost more than one. Dotted: chance among four options."
 )
 COLUMNS = (
     "model", "modality", "group", "method", "order", "after", "seeds", "accuracy", "ci_low", "ci_high", "n",
