@@ -114,7 +114,7 @@ stop() {
   pid=$(tr -dc 0-9 <"$1")
   kill "$pid" 2>/dev/null || true
   for _ in {1..50}; do
-    { [ -d "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status"; } || break
+    { [ -d "/proc/$pid" ] && ! grep -qs '^State:.*Z' "/proc/$pid/status"; } || break
     sleep 0.2
   done
   rm -f "$1"
