@@ -25,6 +25,9 @@ SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml
 CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
 OF_ROBUSTNESS = ("robustness", "sequential")  # tables of the target `robustness`, and what its figures need
 _SOURCE = ("repo", "revision", "path")
+_BUILT_HERE = (  # keys of a model that say how one is built, and taught from nothing
+    ("architecture",), ("language_model",), ("training", "base"), ("training", "vanilla", "rehearsal"),
+)  # fmt: skip
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -279,17 +282,22 @@ def _source_mistakes(document: dict) -> Iterator[_Mistake]:
         here, elsewhere = ("models", name), [key for key in CHECKPOINTS if key in model]
         for key in elsewhere:
             yield from checked((*here, key), model[key])
-        if elsewhere:
-            training = model.get("training", {})
-            given = [(key,) for key in ("architecture", "language_model") if key in model]
-            given += [("training", "base")] if "base" in training else []
-            given += [("training", "vanilla", "rehearsal")] if "rehearsal" in training.get("vanilla", {}) else []
-            for path in given:
-                why = f"this one has a '{elsewhere[0]}'"
-                yield (*here, *path), f"'{key_path((*here, *path))}' is for models built here; {why}"
-        if "start" not in model and ("vanilla" in model or fetched):
+        built_here = [path for path in _BUILT_HERE if elsewhere and _has(model, path)]
+        for path in built_here:
+            why = f"this one has a '{elsewhere[0]}'"
+            yield (*here, *path), f"'{key_path((*here, *path))}' is for models built here; {why}"
+        if not built_here and "start" not in model and ("vanilla" in model or fetched):
             why = "'vanilla' is given: the retain-only" if "vanilla" in model else "the benchmark is fetched: every"
             yield here, f"'{key_path(here)}' needs a 'start', since {why} model is trained from a pretrained checkpoint"
+
+
+def _has(mapping: dict, path: tuple) -> bool:
+    """Whether a key is given, at the end of a path through mappings."""
+    for key in path:
+        if key not in mapping:
+            return False
+        mapping = mapping[key]
+    return True
 
 
 _BUILT_IN = "only the built-in benchmark has (config/README.md)"
