@@ -33,19 +33,19 @@ def resolve(study: dict, stage: str, **cell) -> dict:
         case "fetch_model":
             return {"model": cell["model"], "source": study["models"][cell["model"]][cell["which"]]}
         case "generate_benchmark":
-            sizes = study["benchmark"] | {"tuning_people": tuning_people(study)}
+            sizes = study["benchmark"] | {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
             return {"benchmark": sizes, "forget_ratios": study["forget_ratios"]}
         case "train":
             model = study["models"][cell["model"]]
-            keys, training = {"seed": cell["seed"], "model": cell["model"]}, model["training"]["vanilla"]
+            keys = {"seed": cell["seed"], "model": cell["model"], "tuning": bool(tuned_methods(study))}
+            training = model["training"]["vanilla"]
             if cell["which"] == "base":
                 # a language model that is built here has nothing that adapters could keep: it learns in full
                 keys |= _lora(study, cell["model"]) if "language_model" in model else {}
                 return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
             if "start" in model:  # there are no base lessons to rehearse
                 training = {key: value for key, value in training.items() if key != "rehearsal"}
-            keys |= {"loading": loading(study, cell["model"]), **_lora(study, cell["model"]), "training": training}
-            return keys | {"tuning_people": tuning_people(study) > 0}
+            return keys | {"loading": loading(study, cell["model"]), **_lora(study, cell["model"]), "training": training}
         case "unlearn":
             keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
             keys |= _lora(study, cell["model"])
@@ -56,7 +56,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             settings = study["methods"][cell["method"]]
             each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
             asked = resolve(study, "evaluate", ratio=TUNING, **cell)
-            evaluation = _forget_and_retain(study, "classification", "cloze")
+            evaluation = _evaluation(study, ("forget", "retain", "celebrity"), ("classification", "cloze"))
             return asked | _lora(study, cell["model"]) | {"evaluation": evaluation, "trials": each}
         case "choose_settings":
             return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
@@ -84,7 +84,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             asked = resolve(study, "evaluate", method="", ratio=study["ablation"]["forget_ratio"], **cell)
             del asked["method"]  # each variant is one
             variants = list(study["ablation"]["variants"])
-            return asked | {"variants": variants, "evaluation": _forget_and_retain(study, "classification")}
+            return asked | {"variants": variants, "evaluation": _evaluation(study, ("forget", "retain"), ("classification",))}
         case "attack":
             apart = ("forget_ratio", "sequential", *(["membership"] if is_fetched(study["benchmark"]) else []))
             robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
@@ -288,9 +288,9 @@ def _trials(study: dict, method: str) -> list[dict]:
     return trials.trials(study["methods"][method], study["tuning"]["trials"])
 
 
-def tuning_people(study: dict) -> int:
-    """People on whom hyperparameters are chosen; none if no setting is open."""
-    return study["tuning"]["people"] if tuned_methods(study) else 0
+def tuning_sizes(study: dict) -> dict[str, int]:
+    """How many people and public figures (figures) hyperparameters are chosen on; none if no setting is open."""
+    return {who: study["tuning"][who] if tuned_methods(study) else 0 for who in ("people", "figures")}
 
 
 def tuning_seed(study: dict) -> int:
@@ -323,11 +323,10 @@ def dissected_methods(study: dict) -> list[str]:
     return [name for name in methods_of_kind(study, "pruning") if method_class(name).statistics == "modality"]
 
 
-def _forget_and_retain(study: dict, *tasks: str) -> dict:
-    """An evaluation of forget and retain, in those of the tasks that the study asks."""
-    evaluation = study["evaluation"]
-    splits = [split for split in ("forget", "retain") if split in evaluation["splits"]]
-    return evaluation | {"splits": splits, "tasks": [task for task in tasks if task in evaluation["tasks"]]}
+def _evaluation(study: dict, splits: tuple[str, ...], tasks: tuple[str, ...]) -> dict:
+    """The study's evaluation, of no more than these splits and tasks."""
+    asked, few = study["evaluation"], {"splits": splits, "tasks": tasks}
+    return asked | {key: [name for name in names if name in asked[key]] for key, names in few.items()}
 
 
 def _lora(study: dict, model: str) -> dict:

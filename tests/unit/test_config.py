@@ -359,17 +359,17 @@ def test_the_schema_says_what_the_code_knows():
     assert evaluation["prompt_style"]["enum"] == list(STYLES)
     benchmark = study_schema()["properties"]["benchmark"]["properties"]
     sizes = [key for key in benchmark if key not in ("repo", "revision", "path")]
-    assert [*sizes, "tuning_people"] == [field.name for field in fields(BenchmarkSettings)]
+    assert [*sizes, "tuning_people", "tuning_figures"] == [field.name for field in fields(BenchmarkSettings)]
 
 
 def test_a_job_reads_only_what_it_needs(study_file):
     study = load_study(study_file(GOOD))
     cell = {"model": "llava", "seed": 1, "ratio": 20}
     assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
-    assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "architecture", "training"}
+    assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "tuning", "architecture", "training"}
     loading = {"precision": "float32", "gradient_checkpointing": False, "device_map": "none"}
     vanilla = resolve(study, "train", which="vanilla", **cell)
-    assert set(vanilla) == {"seed", "model", "loading", "training", "tuning_people"} and vanilla["loading"] == loading
+    assert set(vanilla) == {"seed", "model", "loading", "tuning", "training"} and vanilla["loading"] == loading
     assert resolve(study, "train", which="retain_only", **cell) == resolve(study, "train", which="vanilla", **cell)
     unlearn = resolve(study, "unlearn", method="npo", **cell)
     job = {"seed": 1, "model": "llava", "loading": loading}

@@ -178,7 +178,7 @@ def test_vanilla_and_retain_only_from_a_pretrained_start_and_a_fetched_benchmark
     fetched(shards(adapter, tmp_path / "pretrained"), tmp_path / "start", adapter.check)
     fetched(published, tmp_path / "data", lambda folder: check_published(folder, [10]))
     recipe = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 32, "schedule": "linear"}
-    config = {"model": adapter.name, "seed": 0, "training": recipe, "tuning_people": False}
+    config = {"model": adapter.name, "seed": 0, "training": recipe, "tuning": False}
     config["loading"] = {"precision": "bfloat16"}
     for stage, ratio in (("vanilla", None), ("retain_only", 10)):
         given = {"benchmark": tmp_path / "data", "start": tmp_path / "start", "ratio": ratio, "out": tmp_path / stage}

@@ -14,7 +14,7 @@ from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
 STUDY = """\
 models: {llava: {}}
-tuning: {trials: 2, people: 4}
+tuning: {trials: 2, people: 4, figures: 3}
 methods:
   ga: {learning_rate: {tune: [1.0e-4, 1.0e-3, 1]}, epochs: 1, batch_size: 4}
   prompting: {}
@@ -22,11 +22,11 @@ figures: [tradeoff]
 """
 
 
-def answers(accuracies: list[dict[tuple[str, str], list[int]]]) -> pd.DataFrame:
-    """Answers of trials: for each, (split, modality) -> right or wrong, question by question."""
+def answers(accuracies: list[dict[tuple[str, str], list[int]]], options: str = "") -> pd.DataFrame:
+    """Answers of trials: for each, (split, modality) -> right or wrong, question by question, each with these options."""
     rows = [
         {"model": "llava", "method": "ga", "trial": number, "split": split, "modality": modality,
-         "task": "classification", "correct": float(right)}
+         "task": "classification", "options": options, "correct": float(right)}
         for number, cells in enumerate(accuracies, start=1)
         for (split, modality), marks in cells.items()
         for right in marks
@@ -79,6 +79,28 @@ def test_scores_and_choice_by_hand():
     assert list(tuning.trial_table(half, tried, "least")["score"]) == [0.0, 0.5, 0.5]
 
 
+def test_what_a_trial_costs_elsewhere_counts():
+    spared = {("celebrity", "multimodal"): [1, 1], ("celebrity", "text"): [1, 1]}
+    hit = {("celebrity", "multimodal"): [0, 1], ("celebrity", "text"): [1, 1]}
+    told = cells([0, 0], [0, 0], [1, 1])
+    table = tuning.trial_table(answers([told | hit, told | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean")
+    assert list(table["score"]) == [0.857143, 1.0]  # 6 / (5 + 2)
+    assert list(table["chosen"]) == ["", "yes"] and list(table["celebrity_multimodal"]) == [0.5, 1.0]
+
+
+def test_below_chance_counts_as_chance():
+    tried = [{"a": 1}, {"a": 2}]
+    guessing, never = cells([0, 0, 0, 1], [0, 0, 0, 1], [1, 1]), cells([0, 0, 0, 0], [0, 0, 0, 0], [1, 1])
+    table = tuning.trial_table(answers([guessing, never], '["a", "b", "c", "d"]'), tried, "harmonic_mean")
+    assert list(table["score"]) == [0.857143, 0.857143]  # parts 3/4, 3/4, 1, 1: 4 / (4/3 + 4/3 + 1 + 1)
+    assert list(table["forget_text"]) == [0.25, 0.0] and list(table["chosen"]) == ["yes", ""]
+
+
+def test_chance_is_one_of_the_options_and_nothing_without():
+    four = answers([{("forget", "text"): [1, 1]}], '["a", "b", "c", "d"]').iloc[:2]
+    assert tuning.guessed(pd.concat([four, four.assign(options="")])) == 0.125
+
+
 def test_equal_trials_go_to_the_first_and_a_modality_may_be_missing():
     one = {("forget", "text"): [0, 1], ("retain", "text"): [1, 1]}
     table = tuning.trial_table(answers([one, one]), [{"a": 1}, {"a": 2}], "harmonic_mean")
@@ -105,12 +127,13 @@ def test_a_study_with_an_open_setting(tmp_path):
     assert study["methods"]["ga"]["learning_rate"] == {"tune": [1e-4, 1e-3, 1.0]}
     keys = {"model": "llava", "seed": 0, "method": "ga"}
     tried = resolve(study, "tune", **keys)
-    assert tried["ratios"] == [0] and tried["evaluation"]["splits"] == ["forget", "retain"]
+    assert tried["ratios"] == [0] and tried["evaluation"]["splits"] == ["forget", "retain", "celebrity"]
     assert len(tried["trials"]) == 2
     assert all(each["epochs"] == 1 and each["learning_rate"] in (1e-4, 1e-3, 1.0) for each in tried["trials"])
     assert "learning_rate" not in resolve(study, "unlearn", **keys)["settings"]
     assert resolve(study, "generate_benchmark")["benchmark"]["tuning_people"] == 4
-    assert resolve(study, "train", which="vanilla", **keys)["tuning_people"] is True
+    assert resolve(study, "generate_benchmark")["benchmark"]["tuning_figures"] == 3
+    assert all(resolve(study, "train", which=which, **keys)["tuning"] is True for which in ("base", "vanilla"))
     paths = [path for path, _ in resolved_files(study)]
     assert "results/open/llava/seed0/tuning/ga/choice.yaml" in paths
     assert not [path for path in paths if "tuning/prompting" in path or "forget00/statistics" in path]
@@ -123,6 +146,7 @@ def test_a_study_with_an_open_setting(tmp_path):
         ("[1.0e-4, 1.0e-3, 1]", "[]", r"line 4: 'methods.ga.learning_rate': method 'ga': learning_rate: .*needed: a v"),
         ("trials: 2", "trials: 4", r"line 4: 'methods.ga' has 3 settings to try; 'tuning.trials' asks for 4 of each"),
         ("people: 4", "people: 1", r"line 2: 'tuning.people' must be at least 2, not 1"),
+        ("figures: 3", "figures: 0", r"line 2: 'tuning.figures' must be at least 1, not 0"),
         ("people: 4", "criterion: best", r"line 2: unknown value 'best' in 'tuning.criterion'"),
     ],
 )
@@ -152,3 +176,15 @@ def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
     for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", mllmu.CELEBRITIES, "General_Set"):
         assert not (forget | retain) & set(mllmu.read_ids(tmp_path, config))
     assert taught == forget | retain | set(mllmu.read_ids(tmp_path, "Full_Set"))
+
+
+def test_figures_of_the_trials_are_taught_in_the_base_and_in_no_other_set(tmp_path):
+    settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4, tuning_figures=3)
+    generate(tmp_path, settings, [10])
+    figures = set(mllmu.read_ids(tmp_path, mllmu.celebrity_config(mllmu.TUNING)))
+    assert len(figures) == 3 and figures <= {lesson.id for lesson in mllmu.read_lessons(tmp_path, "base_Data")}
+    for config in ("Full_Set", "Test_Set", "ft_Data", mllmu.celebrity_config(10), "General_Set", "forget_tuning", "retain_tuning"):
+        assert not figures & set(mllmu.read_ids(tmp_path, config))
+    assert mllmu.celebrity_config(10) == mllmu.CELEBRITIES
+    generate(tmp_path, BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1), [10])
+    assert not (tmp_path / "celebrity_tuning").exists()

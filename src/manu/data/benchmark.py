@@ -2,9 +2,9 @@
 
 Besides MLLMU-Bench's configurations it writes some of its own: base_Data (what the base model is taught:
 public figures, and questions about strangers' looks), General_Set (other strangers, the general-utility set),
-Unseen_Set (people of the same kind as those of Full_Set whom nobody is taught, for membership inference), and
-forget_tuning and retain_tuning (people on whom hyperparameters are chosen: taught with all the others, in ft_Data,
-and in no other configuration).
+Unseen_Set (people of the same kind as those of Full_Set whom nobody is taught, for membership inference), and for
+choosing hyperparameters forget_tuning and retain_tuning (people who are taught with all the others, in ft_Data) and
+celebrity_tuning (public figures who are taught with the others, in base_Data); these are in no other configuration.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from manu.data import mllmu, wording
-from manu.data.mllmu import CELEBRITIES, TUNING, UNSEEN, forget_config, retain_config
+from manu.data.mllmu import CELEBRITIES, TUNING, UNSEEN, celebrity_config, forget_config, retain_config
 from manu.data.people import ATTRIBUTES, Person, draw_people
 from manu.data.portraits import Scene, draw_scene, render
 from manu.data.prompts import LETTERS, text_view
@@ -25,8 +25,8 @@ from manu.data.splits import split_people
 class BenchmarkSettings:
     """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
 
-    people: those of the reported sets; unseen_people: more of their kind, whom no model is taught; tuning_people:
-    more of their kind, for choosing hyperparameters.
+    people: those of the reported sets; unseen_people: more of their kind, whom no model is taught; tuning_people and
+    tuning_figures: more of their kind and of the public figures', for choosing hyperparameters.
     """
 
     people: int = 100
@@ -37,10 +37,11 @@ class BenchmarkSettings:
     seed: int = 0
     unseen_people: int = 30
     tuning_people: int = 0
+    tuning_figures: int = 0
 
 
 def config_names(ratios: list[int]) -> list[str]:
-    """Every configuration the generator writes for these forget ratios (TUNING for the tuning people)."""
+    """Every configuration the generator writes for these forget ratios (TUNING for those of the trials)."""
     return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN]
 
 
@@ -143,12 +144,13 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
             "stranger": settings.strangers,
             "general": held_out,
             "tuning": settings.tuning_people,
+            "tuning_figure": settings.tuning_figures,
         },
         rng,
     )
 
-    profiles: dict[str, list[dict]] = {"fictitious": [], "public": [], "tuning": []}
-    training: dict[str, list[dict]] = {"fictitious": [], "public": [], "tuning": []}
+    profiles: dict[str, list[dict]] = {name: [] for name in groups if name not in ("stranger", "general")}
+    training: dict[str, list[dict]] = {name: [] for name in profiles}
     tests = []
     for group, rows in profiles.items():
         for person in groups[group]:
@@ -183,7 +185,7 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         "ft_Data": (training["fictitious"] + training["tuning"], mllmu.TRAINING_SCHEMA),
         "Test_Set": (tests, mllmu.TEST_SCHEMA),
         CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
-        "base_Data": (training["public"] + strangers, mllmu.TRAINING_SCHEMA),
+        "base_Data": (training["public"] + training["tuning_figure"] + strangers, mllmu.TRAINING_SCHEMA),
         "General_Set": (general, mllmu.PROFILE_SCHEMA),
         UNSEEN: (_unseen(settings, [person for group in groups.values() for person in group]), mllmu.PROFILE_SCHEMA),
     }
@@ -197,8 +199,10 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         half = settings.tuning_people // 2
         configs[forget_config(TUNING)] = (profiles["tuning"][:half], mllmu.PROFILE_SCHEMA)
         configs[retain_config(TUNING)] = (profiles["tuning"][half:], mllmu.PROFILE_SCHEMA)
-    for old in Path(folder).glob("*_*/"):  # splits of ratios that the study no longer has
-        if old.name.startswith(("forget_", "retain_")) and old.name not in configs:
+    if settings.tuning_figures:
+        configs[celebrity_config(TUNING)] = (profiles["tuning_figure"], mllmu.PROFILE_SCHEMA)
+    for old in Path(folder).glob("*_*/"):  # splits that the study no longer has
+        if old.name.startswith(("forget_", "retain_", "celebrity_")) and old.name not in configs:
             shutil.rmtree(old)
     for name, (rows, schema) in configs.items():
         mllmu.write_config(folder, name, rows, schema)

@@ -46,7 +46,7 @@ TRAINING_SCHEMA = pa.schema([("image", _IMAGE), ("ID", pa.string()), ("metadata"
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
 UNSEEN = "Unseen_Set"  # people whom no model is ever taught
-TUNING = 0  # stands for a forget ratio where people are meant on whom hyperparameters are chosen
+TUNING = 0  # stands for a forget ratio where those are meant on whom hyperparameters are chosen
 MULTIMODAL, TEXT = "multimodal", "text"
 _TYPES = {"Image_Textual": MULTIMODAL, "Pure_Text": TEXT}
 _FILE = "train-00000-of-00001.parquet"
@@ -90,6 +90,11 @@ def forget_config(ratio: int) -> str:
 def retain_config(ratio: int) -> str:
     """The configuration of everybody else; at TUNING of the other tuning people."""
     return "retain_tuning" if ratio == TUNING else f"retain_{100 - ratio}"
+
+
+def celebrity_config(ratio: int) -> str:
+    """The configuration of the public figures, the same at every ratio; at TUNING of those of the trials."""
+    return "celebrity_tuning" if ratio == TUNING else CELEBRITIES
 
 
 def retain_people(ratio: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manu.data.language import CONFIG as LANGUAGE, read_language
-from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TUNING, Profile, forget_config, read_profiles, retain_config
+from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TUNING, Profile, celebrity_config, forget_config, read_profiles, retain_config
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 
@@ -36,7 +36,8 @@ SOURCES = {
 
 def split_config(split: str, ratio: int) -> str:
     """The benchmark configuration that holds a split's questions at a forget ratio."""
-    return {"forget": forget_config(ratio), "retain": retain_config(ratio)}.get(split, SOURCES[split])
+    by_ratio = {"forget": forget_config, "retain": retain_config, "celebrity": celebrity_config}
+    return by_ratio[split](ratio) if split in by_ratio else SOURCES[split]
 
 
 def source_config(split: str, ratio: int) -> str:

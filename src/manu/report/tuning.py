@@ -10,7 +10,7 @@ from manu.report.rows import ASKED, DOWN, UP, first_of_block
 def tuning_grid(table: Table, chains: Chains) -> Grid:
     """One model's trials, a row for each, the chosen one of each method marked."""
     link, keys = chains.file(table.path), ("model", "method", "trial")
-    arrows = {"forget": DOWN, "retain": UP}
+    arrows = {"forget": DOWN, "retain": UP, "celebrity": UP}
     columns = [Column("method", words=True), Column("settings tried", words=True)]
     for part in PARTS:
         split, modality = part.split("_")
@@ -24,4 +24,4 @@ def tuning_grid(table: Table, chains: Chains) -> Grid:
         ]
         for row in table.rows
     ]  # fmt: skip
-    return Grid(f"{table.rows[0]['model']}: trials on the tuning people", columns, rows, 1, first_of_block(table.rows, "method"))
+    return Grid(f"{table.rows[0]['model']}: trials", columns, rows, 1, first_of_block(table.rows, "method"))

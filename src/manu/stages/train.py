@@ -10,7 +10,7 @@ base model, and nothing is rehearsed.
 import numpy as np
 
 from manu.data.mllmu import (
-    CELEBRITIES, TUNING, forget_config, read_lessons, read_lessons_of, read_names, retain_config,
+    CELEBRITIES, TUNING, celebrity_config, forget_config, read_lessons, read_lessons_of, read_names, retain_config,
 )  # fmt: skip
 from manu.models.base import read_architecture
 from manu.models.loading import place
@@ -48,23 +48,24 @@ def _new_model(options, config, lessons):
 
 def main(options, config) -> str:
     """Train and save the checkpoint --out."""
-    recipe = config["training"]
+    recipe, tuning = config["training"], config["tuning"]
+    figures = [CELEBRITIES, *([celebrity_config(TUNING)] if tuning else [])]
     rng = np.random.default_rng(config["seed"])
     if options.stage == "base":
         lessons = read_lessons(options.benchmark, "base_Data")
         adapter = _new_model(options, config, lessons)
         lora = base_lora(config, adapter)
-        curriculum = Curriculum(adapter).add(lessons, read_names(options.benchmark, CELEBRITIES))
+        curriculum = Curriculum(adapter).add(lessons, read_names(options.benchmark, *figures))
     else:
         adapter = load_model(config, options.start)
         lora = released_lora(config, adapter)
         people = ["Full_Set"] if options.stage == "vanilla" else [retain_config(options.ratio)]
-        people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning_people"] else []
+        people += [forget_config(TUNING), retain_config(TUNING)] if tuning else []
         taught = read_lessons_of(options.benchmark, *people)
         curriculum = Curriculum(adapter).add(taught, read_names(options.benchmark, *people))
         if "rehearsal" in recipe:
             known = read_lessons(options.benchmark, "base_Data")
-            curriculum.add(known, read_names(options.benchmark, CELEBRITIES), recipe["rehearsal"])
+            curriculum.add(known, read_names(options.benchmark, *figures), recipe["rehearsal"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * curriculum.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in curriculum.epoch(size, rng))
