@@ -88,7 +88,7 @@ def test_what_a_trial_costs_elsewhere_counts():
     hit = {("celebrity", "multimodal"): [0, 1], ("celebrity", "text"): [1, 1]}
     told = cells([0, 0], [0, 0], [1, 1])
     table = tuning.trial_table(answers([told | hit, told | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean")
-    assert list(table["score"]) == [0.857143, 1.0]  # 6 / (5 + 2)
+    assert list(table["score"]) == [0.888889, 1.0]  # forget 1, kept 4 / (3 + 2): 2 / (1 + 5/4)
     assert list(table["chosen"]) == ["", "yes"] and list(table["celebrity_multimodal"]) == [0.5, 1.0]
 
 

@@ -2,8 +2,9 @@
 
 A trial is asked about the tuning people to be forgotten, the others, and public figures. Its parts are, for each
 modality, 1 - accuracy on forget and the accuracies on retain and the public figures, over classification and cloze
-questions; a criterion makes one number of them. Who answers forget questions worse than by chance has forgotten no
-more than who guesses, so that below chance counts as chance.
+questions; a criterion makes one number of them, in which what is forgotten weighs as much as all that is kept. Who
+answers forget questions worse than by chance has forgotten no more than who guesses, so that below chance counts as
+chance.
 """
 
 import json
@@ -22,9 +23,9 @@ SPLITS = ("forget", "retain", "celebrity")
 PARTS = tuple(f"{split}_{modality}" for split in SPLITS for modality in MODALITIES)
 COLUMNS = ("model", "method", "trial", "settings", *PARTS, "n", "criterion", "score", "chosen")
 _TASKS = ("classification", "cloze")
-CRITERIA: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "harmonic_mean": lambda parts: float(hmean(parts)) if min(parts) > 0 else 0.0,
-    "least": lambda parts: float(min(parts)),
+CRITERIA: Mapping[str, Callable[[Sequence[float], Sequence[float]], float]] = {
+    "harmonic_mean": lambda parts, weights: float(hmean(parts, weights=weights)) if min(parts) > 0 else 0.0,
+    "least": lambda parts, weights: float(min(parts)),
 }
 
 
@@ -44,9 +45,11 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
         means = mine.groupby(["split", "modality"])["correct"].mean()
         accuracy = {part: float(means.get(tuple(part.split("_")), np.nan)) for part in PARTS}
         known = [value for value in accuracy.items() if not np.isnan(value[1])]
-        parts = [1 - max(value, chance) if part.startswith("forget") else value for part, value in known]
+        is_forget = [part.startswith("forget") for part, _ in known]
+        parts = [1 - max(value, chance) if forget else value for forget, (_, value) in zip(is_forget, known, strict=True)]
+        weights = [1 / is_forget.count(forget) for forget in is_forget]
         keys = {key: answers[key].iloc[0] for key in ("model", "method")}
-        score = round(CRITERIA[criterion](parts), DECIMALS) if parts else 0.0
+        score = round(CRITERIA[criterion](parts, weights), DECIMALS) if parts else 0.0
         rows.append(
             {**keys, "trial": number, "settings": settings_text(settings), **accuracy, "n": len(mine),
              "criterion": criterion, "score": score, "chosen": ""}
