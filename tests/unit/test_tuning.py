@@ -1,5 +1,7 @@
 """Open settings: the trials of a study, what each scores, and the choice."""
 
+from argparse import Namespace
+
 import pandas as pd
 import pytest
 
@@ -10,6 +12,8 @@ from manu.data import mllmu
 from manu.data.benchmark import BenchmarkSettings, generate
 from manu.errors import UserError
 from manu.resolved import resolve, resolved_files
+from manu.stages import tune
+from manu.training.loop import Diverged
 from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
 STUDY = """\
@@ -106,6 +110,42 @@ def test_equal_trials_go_to_the_first_and_a_modality_may_be_missing():
     table = tuning.trial_table(answers([one, one]), [{"a": 1}, {"a": 2}], "harmonic_mean")
     assert list(table["chosen"]) == ["yes", ""] and list(table["score"]) == [0.666667, 0.666667]  # 2 / (2 + 1)
     assert table["forget_multimodal"].isna().all()
+
+
+def test_a_trial_that_diverged_has_no_answers_and_is_not_chosen():
+    second = answers([cells([0, 1], [0, 1], [1, 1])]).assign(trial=2)
+    table = tuning.trial_table(second, [{"a": 1}, {"a": 2}], "harmonic_mean")
+    assert list(table["score"]) == [0.0, 0.666667] and list(table["chosen"]) == ["", "yes"] and list(table["n"]) == [0, 8]
+    assert table.loc[0, list(tuning.PARTS)].isna().all()
+    row = {"model": "llava", "method": "ga", "trial": "1", "n": "0"}
+    assert tuning.origin(row, "score") is None and tuning.origin(row | {"n": "8"}, "score") is not None
+
+
+def trial(tmp_path, monkeypatch, diverging: set[float]) -> pd.DataFrame:
+    """The stage tune with two rates, of which some diverge; models and questions are stood in for."""
+    def forget(config, method, *_):
+        if method.learning_rate in diverging:
+            raise Diverged("step 3: the loss is nan")
+
+    monkeypatch.setattr(tune, "forget", forget)
+    monkeypatch.setattr(tune, "load_model", lambda *_: None)
+    monkeypatch.setattr(tune, "collect_answers", lambda *_: pd.DataFrame({"reply": ["a cat"]}))
+    tried = [{"learning_rate": rate, "epochs": 1, "batch_size": 4} for rate in (1e-4, 1.0)]
+    config = {"model": "llava", "method": "ga", "ratios": [0], "evaluation": {}, "trials": tried}
+    options = Namespace(benchmark=tmp_path, vanilla=tmp_path, statistics=None, out=tmp_path / "trials.parquet")
+    tune.main(options, config)
+    return pd.read_parquet(options.out)
+
+
+def test_the_study_goes_on_when_a_trial_diverges(tmp_path, monkeypatch, caplog):
+    assert list(trial(tmp_path, monkeypatch, {1.0})["trial"]) == [1]
+    assert "trial 2 of ga on llava diverged: step 3: the loss is nan" in caplog.text
+
+
+def test_it_stops_when_all_diverge(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="llava ga trials: all 2 diverge; give the study smaller steps to choose from"):
+        trial(tmp_path, monkeypatch, {1e-4, 1.0})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_choice_passes_through_its_file(tmp_path):

@@ -33,8 +33,9 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
     """One row per trial of one method on one model (COLUMNS), in the trials' order; one row is chosen.
 
     answers: scored answers with the column `trial`, counted from 1; trials: the tuned settings of each. score: the
-    criterion over 1 - forget accuracy, chance at least, and the other accuracies, of the modalities that were asked. The
-    highest score is chosen; of equal ones that which keeps more, then the earlier one.
+    criterion over 1 - forget accuracy (chance at least) and the other accuracies, of the modalities that were asked; 0 for a
+    trial without answers, which diverged. The highest score is chosen; of equal ones that which keeps more, then the
+    earlier one.
     """
     asked = answers[answers["task"].isin(_TASKS)]
     chance = guessed(asked[asked["split"] == "forget"])
@@ -71,8 +72,8 @@ def settings_text(settings: Mapping) -> str:
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The trial's answers."""
-    if column not in (*PARTS, "n", "score"):
+    """The trial's answers, if it has any."""
+    if column not in (*PARTS, "n", "score") or row["n"] == "0":
         return None
     where = same(row, "model", "method", "trial") | {"task": _TASKS}
     if column in PARTS:

@@ -2,14 +2,17 @@
 
 Reads the configuration's `trials` (all settings of each), `ratios` ([0], the tuning people) and `evaluation`. No
 trial's model is kept: the choice is made from the answers, and the study's own jobs start from the vanilla model.
+A trial that diverges is a result: it has no answers, and is not chosen.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from manu.evaluation.answers import collect_answers
+from manu.errors import UserError
 from manu.files import atomic_path
 from manu.models.base import Adapter
 from manu.neurons.masks import Mask, apply_mask
@@ -18,7 +21,10 @@ from manu.stages.models import load_model
 from manu.stages.select_neurons import pruned_by
 from manu.stages.unlearn import unlearned
 from manu.stages.write_prompt import prompt
+from manu.training.loop import Diverged
 from manu.unlearning.registry import Method, create_method
+
+log = logging.getLogger(__name__)
 
 
 def parser() -> StageParser:
@@ -55,17 +61,26 @@ def forget(
 
 
 def main(options, config) -> str:
-    """Try every setting and write the answers of all trials --out (parquet), the trial in the column `trial`."""
+    """Try every setting and write the answers of all trials --out (parquet), the trial in the column `trial`.
+
+    Raises UserError when every trial diverges.
+    """
     tried = []
     what = f"{config['model']} {config['method']} trials"
     for number, settings in enumerate(progress(config["trials"], what), start=1):
         method, adapter = create_method(config["method"], settings), load_model(config, options.vanilla)
         pruned = pruned_by(method, options.statistics)
-        system = forget(config, method, adapter, options.benchmark, config["ratios"][0], pruned)
+        try:
+            system = forget(config, method, adapter, options.benchmark, config["ratios"][0], pruned)
+        except Diverged as error:
+            log.warning("trial %d of %s on %s diverged: %s", number, config["method"], config["model"], error)
+            continue
         answers = collect_answers(
             adapter, options.benchmark, config, config["ratios"], config["evaluation"], system
         )
         tried.append(answers.assign(trial=number))
+    if not tried:
+        raise UserError(f"{what}: all {len(config['trials'])} diverge; give the study smaller steps to choose from")
     with atomic_path(options.out) as temporary:
         pd.concat(tried, ignore_index=True).to_parquet(temporary, index=False)
     return f"{options.out}: {len(tried)} trials"
