@@ -12,7 +12,7 @@ from workflow_copy import Copy
 
 @pytest.mark.parametrize("study", ["smoke", "paper"])
 def test_the_plan_has_the_jobs_of_the_workflow_and_runs_none(tmp_path, study):
-    copy = Copy(tmp_path / "copy", study)
+    copy = Copy(tmp_path, study)
     done = subprocess.run(
         [sys.executable, "-m", "manu.cli", "plan", "--study", study, "--json"],
         cwd=copy.folder,

@@ -23,7 +23,7 @@ class Anatomy:
 
     parameters: all. vision: of the vision encoder, and of what is applied to every patch after it; connector: the
     rest of what lies between it and the language model, applied to every picture token; decoder: the language
-    model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: that stand for it in a
+    model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: stand for it in a
     prompt; key_values: width of the keys of a layer. adapted, adapted_in_base: inputs plus outputs of the linear layers
     that get a low-rank adapter. released_rows: units of the released code's statistics. source: where all this is from.
     """

@@ -1,7 +1,7 @@
 """Measure the three constants of a core: `python -m manu.planning.calibrate` (half a minute on an idle core).
 
-A training step of the default LLaVA, with pictures, at a small and at a large batch: both call each layer equally often,
-so two times give two constants. Then a copy of a large tensor. Seconds are the thread's own processor time.
+A training step of the default LLaVA, with pictures, at a small and at a large batch: both call each layer equally
+often, so two times give two constants. Then a copy of a large tensor. Seconds are the thread's own processor time.
 """
 
 import io

@@ -35,8 +35,8 @@ class Job:
 def planned_jobs(study: str, target: str = "all") -> list[Job]:
     """Every job of a study, finished ones too, from a dry run of the whole workflow; nothing is run.
 
-    study: name or file; target: one of TARGETS. Like any dry run it writes the resolved configurations. Raises UserError
-    with the workflow's own words when it cannot be planned.
+    study: name or file; target: one of TARGETS. Like any dry run it writes the resolved configurations. Raises
+    UserError with the workflow's own words when it cannot be planned.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--printshellcmds", "--nolock"]
     command += ["--cores", "1", "--config", f"study={study}", "--", target]

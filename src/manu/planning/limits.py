@@ -78,15 +78,19 @@ def _minutes(limit: str) -> int | None:
 
 
 def card_warnings(plan: Plan) -> list[str]:
-    """Jobs that hold more than the memory that there is."""
-    found = {}
+    """Jobs that hold more than the memory that there is, the largest of a name; a model that is spread over several
+    devices is not held against one."""
+    needed: dict[str, float] = {}
     for each in plan.estimates:
-        needed = each.card_bytes if plan.device.is_card else each.host_bytes
-        spread = each.job.config.get("loading", {}).get("device_map") == "auto"
-        if needed > plan.device.memory and not spread:
-            has = f"{plan.device.name} has {amount(plan.device.memory)}"
-            found.setdefault(f"does not fit: {each.name} needs {amount(needed)}, {has}", None)
-    return list(found)
+        if each.job.config.get("loading", {}).get("device_map") != "auto":
+            holds = each.card_bytes if plan.device.is_card else each.host_bytes
+            needed[each.name] = max(holds, needed.get(each.name, 0))
+    has = f"{plan.device.name} has {amount(plan.device.memory)}"
+    return [
+        f"does not fit: {name} needs {amount(holds)}, {has}"
+        for name, holds in needed.items()
+        if holds > plan.device.memory
+    ]
 
 
 def slurm_warnings(plan: Plan, profile: dict, partition: Partition | None) -> list[str]:

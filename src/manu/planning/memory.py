@@ -3,8 +3,8 @@
 from manu.planning.anatomy import Anatomy
 from manu.planning.work import Learning, cache_bytes
 
-# States that a layer keeps for its backward pass, of each token: inputs of the norms, of queries, keys and values,
-# of the attention's output and of the MLP come to about ten widths; gate, up, activation and product to four MLP widths.
+# States that a layer keeps for its backward pass, of each token: inputs of the norms, of queries, keys and values, of
+# the attention's output and of the MLP come to about ten widths; gate, up, activation and product to four MLP widths.
 KEPT_WIDTHS, KEPT_MLPS = 10, 4
 ADAM = 3  # numbers beside each weight that learns: gradient and two moments
 
@@ -34,7 +34,9 @@ def logits_bytes(a: Anatomy, places: float, size: int) -> float:
     return places * a.vocabulary * (size + 3 * 4)
 
 
-def reply_bytes(a: Anatomy, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool) -> float:
+def reply_bytes(
+    a: Anatomy, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool
+) -> float:
     """Asking beside the weights: the larger of the prompt's pass (one layer at a time) and of the end, when keys and
     values of every token are kept, five times while the four options are compared, with their float64 likelihoods."""
     one = batch * prompt * (KEPT_WIDTHS * a.width + KEPT_MLPS * a.mlp) * size

@@ -10,12 +10,13 @@ from manu.planning.devices import Device
 from manu.planning.jobs import Job, planned_jobs
 from manu.planning.published import MLLMU_BENCH
 from manu.planning.stages import Cost, Subject, cost
+from manu.stages.models import prepare_torch
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One job: seconds on the device, the start included; seconds of its work alone; bytes in a card's memory (0 without
-    one) and in the machine's; bytes written."""
+    """One job: seconds on the device, the start included; seconds of its work alone; bytes in a card's memory (0
+    without one) and in the machine's; bytes written."""
 
     job: Job
     seconds: float
@@ -72,6 +73,7 @@ def estimate(job: Job, cost: Cost, device: Device) -> Estimate:
 
 def study_subjects(study: dict) -> Iterable[Subject]:
     """The study's models, each with its sizes and those of the benchmark in its tokens. Raises UserError."""
+    prepare_torch(seed=0)  # and the libraries quiet
     if is_fetched(study["benchmark"]):
         for name in study["models"]:
             yield fetched_subject(study, name)

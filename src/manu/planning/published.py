@@ -2,9 +2,10 @@
 
 from typing import Any
 
-# Of each model's released config.json what differs from the defaults of its transformers class; built from these, the
-# models have 7,063,427,072 and 8,402,768,112 parameters, as the hub shows. `picture_tokens`: what stands in a prompt
-# for a picture, without crops; `stored_bytes`: of a number in the released files.
+# Of each model's released config.json what differs from the defaults of its transformers class. They were written down
+# without a copy of the files at hand; built from them, the models have 7,063,427,072 and 8,402,768,112 parameters and
+# the neurons and adapters that docs/scale.md states. A config.json that is here comes first. `picture_tokens`: what
+# stands in a prompt for a picture, without crops; `stored_bytes`: of a number in the released files.
 CHECKPOINTS: dict[str, dict[str, Any]] = {
     "llava": {
         "source": "config.json of llava-hf/llava-1.5-7b-hf",

@@ -95,7 +95,8 @@ def as_text(plan: Plan, warnings: list[str]) -> str:
     ]
     lines += ["", *aligned([headings, *cells]), ""]
     spent = total["model_seconds"] + (0 if device.is_card else total["other_seconds"])
-    lines.append(f"total: {total['jobs']} jobs, {two_digits(spent / 3600)} {hour}, {amount(total['disk_bytes'])} on disk")
+    disk = amount(total["disk_bytes"])
+    lines.append(f"total: {total['jobs']} jobs, {two_digits(spent / 3600)} {hour}, {disk} on disk")
     if device.is_card:
         lines[-1] += f", and {hours(total['other_seconds'])} of processor without a card"
     if plan.downloads:
@@ -111,7 +112,4 @@ def as_text(plan: Plan, warnings: list[str]) -> str:
 def aligned(table: list[list[str]]) -> list[str]:
     """Rows of cells in columns: the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths)))
-        for row in table
-    ]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in table]

@@ -181,7 +181,8 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
         for profile in profiles:
             for question in asked_questions(profile, config, *wording):
                 found.setdefault((question.modality, question.task), []).append(question)
-        return {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}, len(profiles)
+        kinds = {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}
+        return kinds, len(profiles)
 
     names = {**read_names(folder), **read_names(folder, CELEBRITIES)}
     everyone = names | (read_names(folder, "forget_tuning", "retain_tuning") if tuning_people(study) else {})

@@ -1,5 +1,5 @@
-"""What each stage does with a model: its passes, the memory it holds, the bytes it writes. One function per stage, named
-like it; other stages make tables and figures of what is there, and cost no more than being started.
+"""What each stage does with a model: its passes, the memory it holds, the bytes it writes. One function per stage,
+named like it; other stages make tables and figures of what is there, and cost no more than being started.
 """
 
 from collections.abc import Callable
@@ -75,8 +75,9 @@ class Planner:
     def _unlearn(self, method: Method, ratio: int) -> Work:
         """A training method's steps on the forget people; what else it runs follows from its class.
 
-        Trained on: forget, and retain and refusal if needed. A reference runs on what holds the method: the retain batch
-        if it has one, else the forget batch, and refusals. With knowledge: an epoch of gradients of all three first.
+        Trained on: forget, and retain and refusal if needed. A reference runs on what holds the method: the retain
+        batch if it has one, else the forget batch, and refusals. With knowledge: first an epoch of gradients of three
+        batches.
         """
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
         trained = 1 + method.needs_retain + method.needs_refusal
@@ -197,12 +198,14 @@ class Planner:
             for modality, known in sizes.base_lessons.items() if "rehearsal" in recipe else ():
                 texts[modality] = texts[modality] + known * recipe["rehearsal"]
         work = self._fit(texts, recipe["epochs"], recipe["batch_size"])
-        return self._cost(work, self._training_memory(texts, recipe["batch_size"]), 0, saves=True, pictures=pictures)
+        most = self._training_memory(texts, recipe["batch_size"])
+        return self._cost(work, most, 0, saves=True, pictures=pictures)
 
     def unlearn(self) -> Cost:
         """A training method at a forget ratio."""
         method, ratio = self._method(self.config["method"], self.config["settings"]), self.job.options.ratio
-        return self._cost(self._unlearn(method, ratio), self._unlearn_memory(method, ratio), 0, saves=True, pictures=self._shown(ratio))
+        work, most = self._unlearn(method, ratio), self._unlearn_memory(method, ratio)
+        return self._cost(work, most, 0, saves=True, pictures=self._shown(ratio))
 
     def tune(self) -> Cost:
         """Every trial: load, unlearn half of the tuning people, ask both halves."""
@@ -218,7 +221,7 @@ class Planner:
         return self._cost(work, most, rows * ANSWER_BYTES, loads=len(config["trials"]), pictures=self._shown(ratio))
 
     def measure_statistics(self) -> Cost:
-        """All forget pairs and as many of retain, in both modalities: forward, and backward to the states for gradients."""
+        """All forget pairs and as many of retain, in both modalities: forward, and for gradients back to the states."""
         settings, kind = self.config["statistics"], self.job.options.kind
         work, most = self._measured(settings, kind, self.job.options.ratio)
         sums = memory.statistics_bytes(self.anatomy, kind, len(settings.get("milestones", ())))
@@ -263,8 +266,9 @@ class Planner:
         return self._cost(Work(), self.weights, self.anatomy.neurons)
 
     def attack(self) -> Cost:
-        """Rounded weights: everybody, each width; other words and portraits; relearning from two sets of lessons, asked at
-        every stop; the probe asks everybody once and reads them twice; membership reads the generation answers."""
+        """Rounded weights: everybody, each width; other words and portraits; relearning from two sets of lessons, asked
+        at every stop; the probe asks everybody once and reads them twice. Its regression and membership inference are
+        left out."""
         (ratio,), evaluation, given = self.config["ratios"], self.config["evaluation"], self.config["robustness"]
         forget, everybody = self.sizes.forget(ratio), self.sizes.people
         pictures = evaluation | {"modalities": [m for m in evaluation["modalities"] if m == MULTIMODAL]}
@@ -286,7 +290,7 @@ class Planner:
         return self._cost(work, most, rows * ANSWER_BYTES)
 
     def forget_in_turn(self) -> Cost:
-        """Request after request: statistics if the method prunes, its steps on the people who are new, then everybody."""
+        """Request after request: statistics if the method prunes, its steps on the forget people, then everybody."""
         config, requests = self.config, self.config["requests"]
         method = self._method(config["method"], config["settings"])
         work, most = Work(), self._asking_memory(config["evaluation"])
