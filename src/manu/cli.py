@@ -1,4 +1,4 @@
-"""The command `manu`: check a study's configuration, see what it has produced, audit it, release it."""
+"""The command `manu`: check a study's configuration, plan it, see what it has produced, audit it, release it."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from manu.audit import command as audit_command
 from manu.config import load_study, study_path
 from manu.errors import UserError
+from manu.planning import command as plan_command
 from manu.summary import summary
 
 
@@ -37,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add_with_study("check", _check, "check a study's configuration; nothing is run")
+    plan = add_with_study("plan", plan_command.plan, "estimate what a study takes, before anything is spent")
+    plan_command.add_arguments(plan)
     add_with_study("summary", _summary, "show the main tables of a finished study and where everything is")
     examples = """examples:
   manu audit --all

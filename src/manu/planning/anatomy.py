@@ -1,0 +1,149 @@
+"""A model's sizes, counted on the model itself: built by transformers on torch's meta device, without weights."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, PretrainedConfig
+
+from manu.errors import UserError
+from manu.fetching.manifest import MANIFEST, located
+from manu.models.base import Adapter, read_architecture
+from manu.models.language import language_path
+from manu.models.registry import adapter_class
+from manu.planning.published import CHECKPOINTS
+
+_VISION, _PER_PATCH = ".vision_", "modality_projection"  # parameters that every patch of a picture meets, by name
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a model's parameters work, and how wide its states are.
+
+    parameters: all. vision: of the vision encoder, and of what is applied to every patch after it; connector: the
+    rest of what lies between it and the language model, applied to every picture token; decoder: the language
+    model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: stand for it in a
+    prompt; key_values: width of the keys of a layer. adapted, adapted_in_base: inputs plus outputs of the linear layers
+    that get a low-rank adapter. released_rows: units of the released code's statistics. source: where all this is from.
+    """
+
+    source: str
+    parameters: int
+    vision: int
+    connector: int
+    decoder: int
+    head: int
+    vision_layers: int
+    vision_width: int
+    vision_mlp: int
+    patches: int
+    picture_tokens: int
+    layers: int
+    width: int
+    mlp: int
+    key_values: int
+    vocabulary: int
+    neurons: int
+    adapted: int
+    adapted_in_base: int
+    released_rows: int
+    image_size: int
+    stored_bytes: int = 4
+
+    @property
+    def picture_bytes(self) -> int:
+        """A processed picture: three float32 colours a pixel."""
+        return 3 * 4 * self.image_size**2
+
+
+def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
+    """Count the parameters of an adapter's model, wherever its weights are (nowhere, on the meta device)."""
+    model, language = adapter.model, adapter.language_model
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    outside = adapter.outside_language
+    per_patch = sum(sizes[name] for name in outside if _VISION in name or _PER_PATCH in name)
+    head, embeddings = model.get_output_embeddings().weight, language.get_input_embeddings().weight
+    text, vision = model.config.text_config, model.config.vision_config
+    heads = text.num_attention_heads
+    sites, first = adapter.mlp_sites(), adapter.vision_mlps[0]
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    targets = {name.rpartition(".")[2] for name in adapter.language_linears}
+
+    def ends(names: Iterable[str]) -> int:
+        return sum(linears[name].in_features + linears[name].out_features for name in names)
+
+    return Anatomy(
+        source=source,
+        parameters=sum(sizes.values()),
+        vision=per_patch,
+        connector=sum(sizes[name] for name in outside) - per_patch,
+        decoder=sum(parameter.numel() for parameter in language.parameters()) - embeddings.numel(),
+        head=head.numel(),
+        vision_layers=len(adapter.vision_mlps),
+        vision_width=first.fc1.in_features,
+        vision_mlp=first.fc1.out_features,
+        patches=(vision.image_size // vision.patch_size) ** 2,
+        picture_tokens=picture_tokens,
+        layers=len(adapter.language_mlps),
+        width=text.hidden_size,
+        mlp=text.intermediate_size,
+        key_values=text.hidden_size // heads * (text.num_key_value_heads or heads),
+        vocabulary=head.shape[0],
+        neurons=sum(site.width for site in sites),
+        adapted=ends(name for name in linears if name.rpartition(".")[2] in targets),
+        adapted_in_base=ends(adapter.language_linears),
+        released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in adapter.linear_sites()}.values()),
+        image_size=vision.image_size,
+        stored_bytes=stored_bytes,
+    )
+
+
+def built_adapter(name: str, model: dict, texts: Iterable[str]) -> Adapter:
+    """The adapter of a model that the study makes itself, as its base stage builds it, with a tokenizer but no weights.
+
+    model: of the study; texts: what the tokenizer is trained on. A pretrained language model is loaded for its sizes.
+    """
+    cls = adapter_class(name)
+    architecture = read_architecture(cls.architecture_class, model["architecture"], "architecture")
+    if "language_model" in model:
+        language = language_path(model["language_model"], f"models.{name}.language_model")
+        return cls.build(architecture, texts, language)
+    with torch.device("meta"):
+        return cls.build(architecture, texts)
+
+
+def fetched_anatomy(name: str, start: dict, manifest_folder: Path) -> Anatomy:
+    """The sizes of a checkpoint that the study does not make: from its config.json if that is here, else published.
+
+    start: `path`, or `repo` and `revision`; manifest_folder: where the study keeps the manifest of what it fetched.
+    Raises UserError when neither is there.
+    """
+    cls = adapter_class(name)
+    published = CHECKPOINTS.get(name)
+    folder = Path(start["path"]) if "path" in start else manifest_folder
+    if "path" in start or (folder / MANIFEST).is_file():
+        folder = located(folder)
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder}/config.json is missing; needed: a save_pretrained folder")
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        processor = cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings)
+        adapter = cls(_meta_model(cls, config), processor)
+        stored = (config.dtype or torch.float32).itemsize
+        return dissect(adapter, f"{folder}/config.json", picture_tokens(adapter), stored)
+    if published is None:
+        raise UserError(f"model '{name}': no config.json of {start['repo']} is here, and no published sizes are known")
+    given = {key: value for key, value in published.items() if key.endswith("_config")}
+    adapter = cls(_meta_model(cls, cls.model_class.config_class(**given)), None)
+    source = f"published: {published['source']}, which is not here"
+    return dissect(adapter, source, published["picture_tokens"], published["stored_bytes"])
+
+
+def picture_tokens(adapter: Adapter) -> int:
+    """By how many tokens a prompt is longer with a picture."""
+    return len(adapter.prompt_ids("?", with_image=True)) - len(adapter.prompt_ids("?", with_image=False))
+
+
+def _meta_model(cls: type[Adapter], config: PretrainedConfig):
+    with torch.device("meta"):
+        return cls.model_class(config)

@@ -1,0 +1,62 @@
+"""Formulas: the most memory that a job holds where its model lies, in bytes. docs/plan.md writes them out."""
+
+from manu.planning.anatomy import Anatomy
+from manu.planning.work import Learning, cache_bytes
+
+# States that a layer keeps for its backward pass, of each token: inputs of the norms, of queries, keys and values, of
+# the attention's output and of the MLP come to about ten widths; gate, up, activation and product to four MLP widths.
+KEPT_WIDTHS, KEPT_MLPS = 10, 4
+ADAM = 3  # numbers beside each weight that learns: gradient and two moments
+
+
+def states(a: Anatomy, tokens: float, size: int, with_picture: bool, samples: float, checkpointing: bool) -> float:
+    """Activations kept for a backward pass: tokens layers (10 width + 4 mlp) size, likewise of patches in the vision
+    encoder; with checkpointing one layer of each, and a width for every other layer."""
+    language = _kept(a.layers, a.width, a.mlp, checkpointing) * tokens
+    vision = _kept(a.vision_layers, a.vision_width, a.vision_mlp, checkpointing) * a.patches * samples
+    return size * (language + (vision if with_picture else 0))
+
+
+def _kept(layers: int, width: int, mlp: int, checkpointing: bool) -> float:
+    each = KEPT_WIDTHS * width + KEPT_MLPS * mlp
+    return each + layers * width if checkpointing else layers * each
+
+
+def learning_bytes(a: Anatomy, learning: Learning, size: int) -> float:
+    """Gradients and AdamW's moments: 3 numbers beside each weight that learns, of its size; an adapter's own number and
+    these three in float32."""
+    weights, adapters = learning.learned(a)
+    return ADAM * size * weights + (1 + ADAM) * 4 * adapters
+
+
+def logits_bytes(a: Anatomy, places: float, size: int) -> float:
+    """Logits, their float32 copy, its log-softmax and the gradient."""
+    return places * a.vocabulary * (size + 3 * 4)
+
+
+def reply_bytes(
+    a: Anatomy, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool
+) -> float:
+    """Asking beside the weights: the larger of the prompt's pass (one layer at a time) and of the end, when keys and
+    values of every token are kept, five times while the four options are compared, with their float64 likelihoods."""
+    one = batch * prompt * (KEPT_WIDTHS * a.width + KEPT_MLPS * a.mlp) * size
+    one = max(one, picture_states(a, batch, size) if with_picture else 0)
+    kept = cache_bytes(a, batch * (prompt + new), size)
+    options = 4 * batch * option * a.vocabulary * (size + 2 * 8)
+    return max(kept + one, (5 * kept if option else kept) + options)
+
+
+def picture_states(a: Anatomy, pictures: float, size: int) -> float:
+    """One layer of the vision encoder, which is all that a pass without gradients holds."""
+    return pictures * a.patches * (KEPT_WIDTHS * a.vision_width + KEPT_MLPS * a.vision_mlp) * size
+
+
+def statistics_bytes(a: Anatomy, kind: str, milestones: int) -> float:
+    """Sums in float64, in memory and in the file alike: by set and modality 4 sums of 3 poolings at every milestone and
+    in the end (modality), or 2 (gradient); by set 4 metrics of each group of linear layers (released)."""
+    match kind:
+        case "modality":
+            return 8 * a.neurons * 4 * 4 * 3 * (1 + milestones)
+        case "gradient":
+            return 8 * a.neurons * 4 * 2
+    return 8 * a.released_rows * 2 * 4

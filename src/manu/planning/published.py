@@ -1,0 +1,51 @@
+"""Published sizes, for a plan made before anything is fetched: two checkpoints and MLLMU-Bench."""
+
+from typing import Any
+
+# Of each model's released config.json what differs from the defaults of its transformers class. They were written down
+# without a copy of the files at hand; built from them, the models have 7,063,427,072 and 8,402,768,112 parameters and
+# the neurons and adapters that docs/scale.md states. A config.json that is here comes first. `picture_tokens`: what
+# stands in a prompt for a picture, without crops; `stored_bytes`: of a number in the released files.
+CHECKPOINTS: dict[str, dict[str, Any]] = {
+    "llava": {
+        "source": "config.json of llava-hf/llava-1.5-7b-hf",
+        "text_config": {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064},
+        "vision_config": {
+            "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096,
+            "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768,
+        },
+        "picture_tokens": 576,
+        "stored_bytes": 2,
+    },
+    "idefics2": {
+        "source": "config.json of HuggingFaceM4/idefics2-8b",
+        "text_config": {"model_type": "mistral", "max_position_embeddings": 32768, "vocab_size": 32003},
+        "vision_config": {
+            "model_type": "idefics2", "hidden_size": 1152, "image_size": 980, "intermediate_size": 4304,
+            "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+        },
+        "perceiver_config": {
+            "model_type": "idefics2", "hidden_size": 4096, "resampler_depth": 3, "resampler_head_dim": 96,
+            "resampler_n_heads": 16, "resampler_n_latents": 64, "num_key_value_heads": 4,
+        },
+        "picture_tokens": 66,
+        "stored_bytes": 4,
+    },
+}  # fmt: skip
+
+# MLLMU-Bench (Liu et al. 2024, the dataset's card). People are published; so is, of each, that about 5 + 5
+# classification, 2 + 2 cloze and 2 + 2 generation questions are asked. Not published, and assumed here: how many pairs
+# of ft_Data teach a person (as many as are asked, 9 in each modality), all lengths in tokens of a Llama tokenizer, and
+# the bytes of a picture.
+MLLMU_BENCH = {
+    "people": 500,
+    "public_figures": 153,
+    "pairs": 9,
+    "lesson": (30, 25),  # tokens of a question and of its answer
+    "classification": (5, 75, 3),  # questions of a person and modality, tokens of the prompt, of an option
+    "cloze": (2, 45, 0),
+    "generation": (2, 35, 0),
+    "name": 4,  # tokens
+    "pictures": 3153,  # of all configurations: Full_Set, ft_Data, Test_Set, celebrities, and the three splits
+    "picture_bytes": 1e6,
+}

@@ -1,0 +1,217 @@
+"""How much there is to read: people, and the lengths in tokens of what is taught and asked.
+
+Counted with the model's own tokenizer and prompts on the built-in benchmark, on the study's own files or, before there
+are any, on one made of the same people with a single portrait each. Of a fetched benchmark: its published sizes.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TEXT, TUNING, read_lessons, read_names, read_profiles
+from manu.data.prompts import cloze_prompt, text_view
+from manu.data.splits import forget_count
+from manu.evaluation.questions import asked_questions
+from manu.models.base import Adapter
+from manu.planning.published import MLLMU_BENCH
+from manu.provenance.hashes import RECORD_SUFFIX
+from manu.resolved import tuning_people
+
+Lengths = np.ndarray
+SENTENCE = 40  # tokens of a system prompt beside the names in it
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Question-answer pairs of one modality by their lengths in tokens.
+
+    prompt, answer: int [samples]; weight: float [samples], how many pairs each sample stands for.
+    """
+
+    prompt: Lengths
+    answer: Lengths
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, pairs: list[tuple[int, int]], share: float = 1.0) -> "Texts":
+        """Pairs of lengths (prompt, answer), each standing for `share` pairs."""
+        prompt, answer = np.array(pairs, dtype=int).reshape(-1, 2).T
+        return cls(prompt, answer, np.full(len(pairs), share))
+
+    @property
+    def count(self) -> float:
+        """How many pairs there are."""
+        return float(self.weight.sum())
+
+    def __mul__(self, times: float) -> "Texts":
+        return replace(self, weight=self.weight * times)
+
+    def __add__(self, other: "Texts") -> "Texts":
+        mine, theirs = (vars(each).values() for each in (self, other))
+        return Texts(*(np.concatenate(both) for both in zip(mine, theirs, strict=True)))
+
+    def batches(self, size: int) -> int:
+        """Batches of an epoch."""
+        return ceil(round(self.count, 6) / size)
+
+    def mean(self, lengths: Lengths) -> float:
+        """Of any of the lengths, over all pairs; 0 when there are none."""
+        return float(np.average(lengths, weights=self.weight)) if self.count else 0.0
+
+    def longest(self, size: int) -> float:
+        """Expected tokens of the longest of `size` pairs, to which a training batch is padded:
+        E[max] = sum over lengths l of l (F(l)^size - F(l-)^size), F the share of pairs that are not longer."""
+        return _expected_maximum(self.prompt + self.answer, self.weight, size)
+
+    def columns(self, size: int) -> float:
+        """Expected columns of a batch at which any pair has an answer token: E[longest] - E[shortest prompt]."""
+        return self.longest(size) + _expected_maximum(-self.prompt, self.weight, size)
+
+
+def _expected_maximum(lengths: Lengths, weight: np.ndarray, size: int) -> float:
+    if not weight.sum():
+        return 0.0
+    order = np.argsort(lengths)
+    below = np.concatenate([[0.0], np.cumsum(weight[order]) / weight.sum()])
+    return float((lengths[order] * np.diff(below**size)).sum())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions of one kind: so many a person (or stranger), tokens of a prompt and of an option (0: it has none)."""
+
+    per_person: float
+    prompt: float
+    option: float
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a study reads. lessons: of one person, by modality; base_lessons: all of the base stage; questions: of one
+    person, by (modality, task); general: of one stranger of the general-utility set; name: tokens of a name;
+    portraits: of a person in the training data; base_pictures: of the base stage; source: where all this is from."""
+
+    source: str
+    people: int
+    celebrities: int
+    strangers_asked: int
+    tuning: int
+    lessons: dict[str, Texts]
+    base_lessons: dict[str, Texts]
+    questions: dict[tuple[str, str], Asked]
+    general: Asked
+    name: float
+    portraits: int = 1
+    base_pictures: int = 0
+
+    def forget(self, ratio: int) -> int:
+        """People to be forgotten at a ratio in percent; at TUNING half of the tuning people."""
+        return self.tuning // 2 if ratio == TUNING else forget_count(self.people, ratio)
+
+    def retain(self, ratio: int) -> int:
+        """People who may be retained: everybody else (at TUNING also everybody of the reported sets)."""
+        return (self.tuning if ratio == TUNING else 0) + self.people - self.forget(ratio)
+
+
+def published_sizes(study: dict, picture_tokens: int) -> Sizes:
+    """MLLMU-Bench's published sizes, and the lengths that manu.planning.published assumes."""
+    b, pairs = MLLMU_BENCH, MLLMU_BENCH["pairs"]
+    question, answer = b["lesson"]
+    extra = {MULTIMODAL: picture_tokens, TEXT: 0}
+    lessons = {modality: Texts.of([(question + extra[modality], answer)], pairs) for modality in extra}
+    questions = {
+        (modality, task): Asked(b[task][0], b[task][1] + extra[modality], b[task][2])
+        for modality in study["evaluation"]["modalities"]
+        for task in study["evaluation"]["tasks"]
+    }
+    source = "published sizes of MLLMU-Bench; pairs of a person and lengths are assumed"
+    nobody = Asked(0, 0, 0)
+    return Sizes(source, b["people"], b["public_figures"], 0, 0, lessons, {}, questions, nobody, b["name"])
+
+
+def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
+    """The study's benchmark and a word on it; one of the same people, made in `scratch`, where it is not there yet."""
+    folder = Path(f"data/{study['name']}")
+    if (folder / f"generate_benchmark{RECORD_SUFFIX}").is_file():
+        return folder, f"counted in {folder}"
+    settings = BenchmarkSettings(**study["benchmark"] | {"portraits": 1, "tuning_people": tuning_people(study)})
+    generate(scratch, settings, [study["forget_ratios"][0]])
+    return scratch, "counted on the same people, drawn anew"
+
+
+def corpus(folder: Path) -> list[str]:
+    """The texts that the tokenizer of a base model is trained on."""
+    lessons = read_lessons(folder, "base_Data") + read_lessons(folder)
+    return [text for lesson in lessons for pair in lesson.pairs for text in pair]
+
+
+def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> Sizes:
+    """The sizes of a built-in benchmark in `folder`, in tokens of the adapter's tokenizer.
+
+    adapter: its weights are not needed.
+    """
+
+    def tokens(text: str) -> int:
+        return len(adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
+        people = {lesson.id: lesson.pairs for lesson in read_lessons(folder, config)}
+        pairs = {MULTIMODAL: [], TEXT: []}
+        for person, both in people.items():
+            for question, answer in dict.fromkeys(both):
+                length = len(adapter.answer_ids(answer))
+                asked = {MULTIMODAL: question, TEXT: text_view(question, names[person]) if person in names else None}
+                for modality, words in asked.items():
+                    if words is not None:
+                        prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=modality == MULTIMODAL)
+                        pairs[modality].append((len(prompt), length))
+        return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
+
+    evaluation = study["evaluation"]
+    wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
+
+    def asked(config: str) -> tuple[dict[tuple[str, str], Asked], int]:
+        profiles = read_profiles(folder, config)
+        found: dict[tuple[str, str], list] = {}
+        for profile in profiles:
+            for question in asked_questions(profile, config, *wording):
+                found.setdefault((question.modality, question.task), []).append(question)
+        kinds = {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}
+        return kinds, len(profiles)
+
+    names = {**read_names(folder), **read_names(folder, CELEBRITIES)}
+    everyone = names | (read_names(folder, "forget_tuning", "retain_tuning") if tuning_people(study) else {})
+    lessons, count = taught("ft_Data", everyone)
+    questions, people = asked("Full_Set")
+    general, strangers = asked("General_Set")
+    return Sizes(
+        source=source,
+        people=people,
+        celebrities=len(read_names(folder, CELEBRITIES)),
+        strangers_asked=strangers,
+        tuning=tuning_people(study),
+        lessons={modality: each * (1 / count) for modality, each in lessons.items()},
+        base_lessons=taught("base_Data", names)[0],
+        questions=questions,
+        general=next(iter(general.values()), Asked(0, 0, 0)),
+        name=float(np.mean([tokens(f" {name},") for name in names.values()])),
+        portraits=study["benchmark"]["portraits"],
+        base_pictures=study["benchmark"]["public_figures"] * study["benchmark"]["portraits"]
+        + study["benchmark"]["strangers"],
+    )
+
+
+def _asked(questions: list, people: int, prompt_ids: Callable, tokens: Callable) -> Asked:
+    prompts = [len(prompt_ids(q.prompt, q.image is not None)) for q in questions]
+    options = [tokens(f" {option}.") for q in questions for option in q.options.values()]
+    return Asked(len(questions) / people, float(np.mean(prompts)), float(np.mean(options)) if options else 0.0)
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory:
+    """Where a benchmark may be drawn for counting alone."""
+    return tempfile.TemporaryDirectory(prefix="manu-plan-")
