@@ -1,5 +1,6 @@
 # Each target sets up .venv from requirements.lock by itself, once and again when the lock changes.
 STUDY ?= mini
+ONLY ?=
 CORES ?= 2
 PYTHON ?=
 BIN := .venv/bin
@@ -10,9 +11,10 @@ BIN := .venv/bin
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 	@echo "Options: STUDY=$(STUDY) (a file in config/studies/, or a path), CORES=$(CORES), PYTHON=<python 3.11 or newer>"
+	@echo "  make study ONLY=\"model=llava method=manu,npo ratio=10 seed=0\" runs these cells alone; each key may be left out"
 
 study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
-	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)"
+	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" only="$(ONLY)"
 
 robustness: check ## Attack every model of a study, and forget in turn: results/<study>/report/robustness.html
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" -- robustness

@@ -345,6 +345,11 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
         place = ("robustness", "relearning", "steps")
         yield place, f"'{key_path(place)}' must ascend, not {_shown(steps)}"
     yield from _request_mistakes(study)
+    for name, model in study["models"].items():
+        if model["processes"] > 1 and model["device_map"] != "none":
+            place = ("models", name, "processes")
+            spread = f"'device_map' is {model['device_map']}, which spreads one over all GPUs"
+            yield place, f"'{key_path(place)}': each process has a whole model on one GPU, and {spread}"
     variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)

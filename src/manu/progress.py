@@ -12,7 +12,7 @@ from snakemake.logging import DefaultFilter, logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from manu.errors import UserError
-from manu.summary import summary
+from manu.summary import part_summary, summary
 
 _HIDDEN_EVENTS = {LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO}
 _HIDDEN_MESSAGES = (
@@ -24,26 +24,32 @@ _HIDDEN_MESSAGES = (
 )
 
 
-def closing_text(study: dict) -> str:
-    """The summary of a finished study; after a run that asked for a part only, what is missing."""
+def closing_text(study: dict, only: str = "") -> str:
+    """The summary of a finished study, or of the cells that `only` names (manu.part); after a run that asked for a target
+    of its own, what is missing."""
     try:
-        return summary(study)
+        return part_summary(study, only) if only else summary(study)
     except UserError as error:
         return str(error)
 
 
-def quieten(study: dict) -> None:
-    """Let Snakemake's terminal output through a filter; when nothing is to be done, say so and add the summary."""
+def quieten(study: dict, only: str = "") -> None:
+    """Let Snakemake's terminal output through a filter; when nothing is to be done, say so and add the summary.
+
+    only: as for `closing_text`.
+    """
     for handler in logger.handlers:
         if not any(isinstance(f, DefaultFilter) and f.dryrun for f in handler.filters):
-            handler.addFilter(lambda record: _keep(record, study))
+            handler.addFilter(lambda record: _keep(record, study, only))
 
 
-def _keep(record: logging.LogRecord, study: dict) -> bool:
+def _keep(record: logging.LogRecord, study: dict, only: str) -> bool:
     if record.msg == NOTHING_TO_BE_DONE_MSG:
         try:
-            record.msg = f"study '{study['name']}' is complete: nothing to do\n\n{summary(study)}"
-        except UserError:  # only a part was asked for, and that is there: Snakemake's own words are right
+            text = part_summary(study, only) if only else summary(study)
+            what = "these cells of study" if only else "study"
+            record.msg = f"{what} '{study['name']}' {'are' if only else 'is'} complete: nothing to do\n\n{text}"
+        except UserError:  # a single target was asked for, and that is there: Snakemake's own words are right
             return True
     if getattr(record, "event", None) == LogEvent.JOB_ERROR:  # the stage's own source files are no help here
         record.input = [path for path in record.input or () if not path.endswith(".py")]

@@ -39,6 +39,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             model = study["models"][cell["model"]]
             keys = {"seed": cell["seed"], "model": cell["model"], "tuning": bool(tuned_methods(study))}
             training = model["training"]["vanilla"]
+            keys |= {"processes": model["processes"]} if model["processes"] > 1 else {}
             if cell["which"] == "base":
                 # a language model that is built here has nothing that adapters could keep: it learns in full
                 keys |= _lora(study, cell["model"]) if "language_model" in model else {}

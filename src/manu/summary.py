@@ -3,6 +3,24 @@
 from pathlib import Path
 
 from manu.errors import UserError
+from manu.part import answer_files, chosen
+
+
+def part_summary(study: dict, only: str) -> str:
+    """The accuracies of the cells that `only` names (manu.part), in short, and where their answers lie.
+
+    study: from `load_study`. Raises UserError when one of them has not been run.
+    """
+    import pandas as pd
+
+    from manu.analysis.aggregate import read_answers, scores
+    from manu.analysis.tables import text_summary
+
+    answers = answer_files(only, study)
+    found = scores(pd.concat(map(read_answers, answers), ignore_index=True), resamples=1)  # no interval is shown
+    found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
+    where = "\n".join(f"answers  {path}" for path in answers)
+    return f"{text_summary(found, list(study['methods']))}\n\n{where}"
 
 
 def summary(study: dict) -> str:

@@ -82,6 +82,11 @@ BAD = {
         bad("llava: {", "llava: {architecture: {text_width: wide}, "),
         "models.llava.architecture.text_width", "'wide'",
     ),
+    "no process": (bad("llava: {", "llava: {processes: 0, "), "'models.llava.processes' must be at least 1, not 0"),
+    "processes of a model that is spread": (
+        bad("llava: {", "llava: {device_map: auto, processes: 2, "),
+        "line 5", "'models.llava.processes': each process has a whole model on one GPU, and 'device_map' is auto",
+    ),
     "misspelt setting of a method": (
         bad("epochs: 1,", "epoch: 1,"),
         "unknown key 'methods.npo.epoch'", "did you mean 'epochs'?", "known: learning_rate, epochs",
@@ -396,6 +401,16 @@ def test_adapters_and_a_language_model_reach_the_jobs_that_train(study_file):
     built_here = load_study(study_file(bad("llava: {", "llava: {lora: {}, ")))
     assert "lora" not in resolve(built_here, "train", which="base", **cell)
     assert resolve(built_here, "train", which="vanilla", **cell)["lora"]["rank"] == 16
+
+
+def test_several_processes_reach_the_jobs_that_share_and_a_single_one_leaves_no_trace(study_file):
+    cell = {"model": "llava", "seed": 1, "ratio": 20}
+    one, two = (load_study(study_file(bad("llava: {", f"llava: {{processes: {number}, "))) for number in (1, 2))
+    for which in ("base", "vanilla", "retain_only"):
+        assert resolve(two, "train", which=which, **cell)["processes"] == 2
+    assert dict(resolved_files(one)) == dict(resolved_files(load_study(study_file(GOOD))))
+    differing = [path for path, content in resolved_files(two) if content != dict(resolved_files(one))[path]]
+    assert {path.rpartition("/")[2] for path in differing} == {"train.yaml"}
 
 
 def test_changing_the_evaluation_changes_no_file_of_a_training_job(study_file):

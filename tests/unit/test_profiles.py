@@ -16,7 +16,7 @@ RULES = {  # name -> text
     for name, text in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL)
 }
 STAGES = {name: re.search(r"\{STAGE\}\.(\w+)", text)[1] for name, text in RULES.items()}
-ON_GPU = {name for name, text in RULES.items() if "gpu=GPU" in text}
+ON_GPU = {name for name, text in RULES.items() if re.search(r"gpu=(GPU|gpus_of),", text)}
 
 
 def test_the_stages_of_the_rules_that_ask_for_a_gpu_take_one():

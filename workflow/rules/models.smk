@@ -45,6 +45,16 @@ def optional_language_model(wildcards):
     return optional("language-model", shlex.quote(str(path))) if path else ""
 
 
+def processes_of(wildcards):
+    """How many processes share the training of a model."""
+    return STUDY["models"][wildcards.model]["processes"]
+
+
+def gpus_of(wildcards):
+    """One for each of them, where there are any."""
+    return GPU * processes_of(wildcards)
+
+
 rule train_base:
     input:
         config="results/{study}/{model}/seed{seed}/base/train.yaml",
@@ -60,8 +70,9 @@ rule train_base:
     log:
         "logs/{study}/{model}/seed{seed}/base.log",
     priority: 90
+    threads: processes_of
     resources:
-        gpu=GPU,
+        gpu=gpus_of,
     shell:
         "{STAGE}.train --benchmark {DATA} --stage base {params.language_model}"
         " --out {params.checkpoint}" + JOB
@@ -82,8 +93,9 @@ rule train_vanilla:
     log:
         "logs/{study}/{model}/seed{seed}/vanilla.log",
     priority: 80
+    threads: processes_of
     resources:
-        gpu=GPU,
+        gpu=gpus_of,
     shell:
         "{STAGE}.train --benchmark {DATA} --stage vanilla"
         " --start {params.start} --out {params.checkpoint}" + JOB
@@ -104,8 +116,9 @@ rule train_retain_only:
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/retain_only.log",
     priority: 70
+    threads: processes_of
     resources:
-        gpu=GPU,
+        gpu=gpus_of,
     shell:
         "{STAGE}.train --benchmark {DATA} --stage retain_only"
         " --start {params.start} --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB

@@ -4,8 +4,10 @@ base: a new model learns the public figures and to describe strangers. vanilla: 
 from the base model. retain_only: the same without the forget people, the gold reference. Both learn the tuning
 people too, if there are any. What the base model knew is rehearsed in both (a random share of the base lessons
 in every epoch), as a pretrained model's size would keep it. A study that starts from a pretrained checkpoint has no
-base model, and nothing is rehearsed.
+base model, and nothing is rehearsed. Several processes may share the work (manu.stages.launch).
 """
+
+from functools import partial
 
 import numpy as np
 
@@ -15,11 +17,13 @@ from manu.data.mllmu import (
 from manu.models.base import read_architecture
 from manu.models.loading import place
 from manu.models.registry import adapter_class
-from manu.stages.command import StageParser, progress, run
+from manu.stages.command import StageParser, progress
+from manu.stages.launch import is_first, run
 from manu.stages.models import base_lora, load_model, prepare_torch, released_lora
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.loop import Optimisation, fit
+from manu.training.sharing import SharedCrossEntropy
 
 
 def parser() -> StageParser:
@@ -69,14 +73,19 @@ def main(options, config) -> str:
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * curriculum.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in curriculum.epoch(size, rng))
+    if config.get("processes", 1) > 1:
+        loss = SharedCrossEntropy(adapter.model)
+    else:
+        loss = partial(answer_cross_entropy, adapter.model)
     losses = fit(
         adapter.model,
         progress(batches, f"{config['model']} {options.stage}", steps),
-        lambda batch: answer_cross_entropy(adapter.model, batch),
+        loss,
         Optimisation(recipe["learning_rate"], steps, recipe["schedule"]),
         lora=lora,
     )
-    adapter.save(options.out)
+    if is_first():
+        adapter.save(options.out)
     return f"{options.out}: {steps} steps, loss {losses[0]:.2f} -> {np.mean(losses[-20:]):.3f}"
 
 

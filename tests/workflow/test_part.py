@@ -1,0 +1,66 @@
+"""`only`: some cells of the smoke study, planned before anything is there and once the whole study is."""
+
+import re
+
+import pytest
+
+from workflow_copy import Copy
+
+
+def planned(copy: Copy, only: str) -> dict[str, int]:
+    """The jobs that these cells would start, by rule."""
+    jobs, _ = copy.planned("--config", f"study={copy.study}", f"only={only}")
+    return jobs
+
+
+CELLS = {  # only -> the jobs from an empty folder
+    "model=llava method=manu,npo ratio=10": {
+        "generate_benchmark": 1, "train_base": 1, "train_vanilla": 1, "measure_statistics": 2, "tune": 1,
+        "choose_settings": 1, "select_neurons": 1, "evaluate_pruned": 1, "unlearn": 1, "evaluate_trained": 1, "part": 1,
+    },
+    "method=vanilla": {"generate_benchmark": 1, "train_base": 2, "train_vanilla": 2, "evaluate_vanilla": 2, "part": 1},
+    "model=idefics2 method=retain_only seed=0": {
+        "generate_benchmark": 1, "train_base": 1, "train_retain_only": 1, "evaluate_trained": 1, "part": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("only", CELLS)
+def test_the_jobs_are_those_of_the_cells_and_of_what_they_need(only, tmp_path):
+    assert planned(Copy(tmp_path), only) == CELLS[only]
+
+
+@pytest.mark.parametrize("only, told", [("metod=npo", "unknown key 'metod'"), ("ratio=20", "no ratio '20'; there is: 10")])
+def test_what_there_is_not_stops_before_any_job(only, told, tmp_path):
+    copy = Copy(tmp_path)
+    before = copy.times()
+    done = copy.snakemake(f"only={only}", "--cores", "1")
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("Using ")]  # the profile
+    assert done.returncode == 2 and len(lines) == 1 and told in lines[0]
+    assert copy.times() == before
+
+
+def test_after_the_whole_study_there_is_nothing_to_do(copy):
+    before = copy.times()
+    done = copy.snakemake("only=model=llava method=manu", "--cores", "1")
+    assert done.returncode == 0
+    assert "these cells of study 'smoke' are complete: nothing to do" in done.stdout
+    assert re.search(r"^manu( +\d+\.\d){9}$", done.stdout, re.MULTILINE)  # its accuracies, and nobody else's
+    assert not re.search(r"^npo ", done.stdout, re.MULTILINE)
+    assert "answers  results/smoke/answers/llava/seed0/forget10/manu.parquet" in done.stdout.splitlines()
+    assert copy.times() == before
+
+
+def test_a_cell_alone_has_the_bytes_that_the_whole_study_gives_it(copy):
+    answers = copy.folder / "results/smoke/answers/llava/seed0/forget10/manu.parquet"
+    whole, before = answers.read_bytes(), copy.times()
+    answers.unlink()
+    done = copy.snakemake("only=model=llava method=manu ratio=10", "--cores", "1")
+    assert done.returncode == 0 and "Traceback" not in done.stdout
+    assert answers.read_bytes() == whole
+    after = copy.times()
+    assert {name.rpartition("/")[2] for name in after if after[name] != before[name]} == {
+        "manu.parquet", "manu.provenance.json",
+    }  # fmt: skip
+    assert copy.planned()[0] == {"write_report": 1}  # the cell is not run again; the page shows what its job cost
+    copy.run()
