@@ -151,7 +151,7 @@ def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):
 
 LESSON = Texts.of([(4, 2)], share=10)  # ten questions of 6 tokens about a person
 SIZES = Sizes(
-    source="by hand", people=20, celebrities=4, strangers_asked=2, tuning=4,
+    source="by hand", people=20, celebrities=4, strangers_asked=2, tuning=4, tuning_figures=2,
     lessons={"multimodal": LESSON, "text": LESSON}, base_lessons={"multimodal": LESSON, "text": LESSON},
     questions={
         (m, t): Asked(5, 6, o) for m in ("multimodal", "text") for t, o in (("classification", 2), ("cloze", 0))

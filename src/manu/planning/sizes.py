@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from manu.data.benchmark import BenchmarkSettings, generate
-from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TEXT, TUNING, read_lessons, read_names, read_profiles
+from manu.data.mllmu import (
+    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, read_lessons, read_names, read_profiles,
+    retain_config,
+)  # fmt: skip
 from manu.data.prompts import cloze_prompt, text_view
 from manu.data.splits import forget_count
 from manu.evaluation.questions import asked_questions
 from manu.models.base import Adapter
 from manu.planning.published import MLLMU_BENCH
 from manu.provenance.hashes import RECORD_SUFFIX
-from manu.resolved import tuning_people
+from manu.resolved import tuning_sizes
 
 Lengths = np.ndarray
 SENTENCE = 40  # tokens of a system prompt beside the names in it
@@ -101,6 +104,7 @@ class Sizes:
     celebrities: int
     strangers_asked: int
     tuning: int
+    tuning_figures: int
     lessons: dict[str, Texts]
     base_lessons: dict[str, Texts]
     questions: dict[tuple[str, str], Asked]
@@ -131,7 +135,7 @@ def published_sizes(study: dict, picture_tokens: int) -> Sizes:
     }
     source = "published sizes of MLLMU-Bench; pairs of a person and lengths are assumed"
     nobody = Asked(0, 0, 0)
-    return Sizes(source, b["people"], b["public_figures"], 0, 0, lessons, {}, questions, nobody, b["name"])
+    return Sizes(source, b["people"], b["public_figures"], 0, 0, 0, lessons, {}, questions, nobody, b["name"])
 
 
 def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
@@ -139,7 +143,8 @@ def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
     folder = Path(f"data/{study['name']}")
     if (folder / f"generate_benchmark{RECORD_SUFFIX}").is_file():
         return folder, f"counted in {folder}"
-    settings = BenchmarkSettings(**study["benchmark"] | {"portraits": 1, "tuning_people": tuning_people(study)})
+    tuning = {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
+    settings = BenchmarkSettings(**study["benchmark"] | tuning | {"portraits": 1})
     generate(scratch, settings, [study["forget_ratios"][0]])
     return scratch, "counted on the same people, drawn anew"
 
@@ -184,8 +189,9 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
         kinds = {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}
         return kinds, len(profiles)
 
-    names = {**read_names(folder), **read_names(folder, CELEBRITIES)}
-    everyone = names | (read_names(folder, "forget_tuning", "retain_tuning") if tuning_people(study) else {})
+    names, tuning = {**read_names(folder), **read_names(folder, CELEBRITIES)}, tuning_sizes(study)
+    trials = [each(TUNING) for each in (forget_config, retain_config, celebrity_config)] if tuning["people"] else []
+    everyone = names | read_names(folder, *trials) if trials else names
     lessons, count = taught("ft_Data", everyone)
     questions, people = asked("Full_Set")
     general, strangers = asked("General_Set")
@@ -194,14 +200,15 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
         people=people,
         celebrities=len(read_names(folder, CELEBRITIES)),
         strangers_asked=strangers,
-        tuning=tuning_people(study),
+        tuning=tuning["people"],
+        tuning_figures=tuning["figures"],
         lessons={modality: each * (1 / count) for modality, each in lessons.items()},
-        base_lessons=taught("base_Data", names)[0],
+        base_lessons=taught("base_Data", everyone)[0],
         questions=questions,
         general=next(iter(general.values()), Asked(0, 0, 0)),
         name=float(np.mean([tokens(f" {name},") for name in names.values()])),
         portraits=study["benchmark"]["portraits"],
-        base_pictures=study["benchmark"]["public_figures"] * study["benchmark"]["portraits"]
+        base_pictures=(study["benchmark"]["public_figures"] + tuning["figures"]) * study["benchmark"]["portraits"]
         + study["benchmark"]["strangers"],
     )
 

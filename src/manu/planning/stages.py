@@ -208,16 +208,17 @@ class Planner:
         return self._cost(work, most, 0, saves=True, pictures=self._shown(ratio))
 
     def tune(self) -> Cost:
-        """Every trial: load, unlearn half of the tuning people, ask both halves."""
+        """Every trial: load, unlearn half of the tuning people, ask both halves and the figures of the trials."""
         config, (ratio,) = self.config, self.config["ratios"]
+        asked_about = self.sizes.tuning + self.sizes.tuning_figures
         work, most, rows = Work(), self._asking_memory(config["evaluation"]), 0.0
         for settings in config["trials"]:
             method = self._method(config["method"], settings)
             if method.kind == "training":
                 work += self._unlearn(method, ratio)
                 most = max(most, self._unlearn_memory(method, ratio))
-            work += self._ask(self.sizes.tuning, config["evaluation"])
-            rows += self.sizes.tuning * sum(asked.per_person for _, asked in self._questions(config["evaluation"]))
+            work += self._ask(asked_about, config["evaluation"])
+            rows += asked_about * sum(asked.per_person for _, asked in self._questions(config["evaluation"]))
         return self._cost(work, most, rows * ANSWER_BYTES, loads=len(config["trials"]), pictures=self._shown(ratio))
 
     def measure_statistics(self) -> Cost:
