@@ -7,12 +7,9 @@ from manu.data.benchmark import BenchmarkSettings, generate
 from manu.data.mllmu import read_lessons
 from manu.models.registry import adapter_class, known_models
 from manu.stages.models import prepare_torch
+from tiny_sizes import SIZES
 
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
-SIZES = {
-    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
-    "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 4,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

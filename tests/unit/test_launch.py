@@ -11,7 +11,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from conftest import SIZES
 from manu.data.mllmu import read_lessons, read_names
 from manu.errors import UserError
 from manu.provenance.record import read_record
@@ -21,6 +20,7 @@ from manu.stages.launch import lease_several
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum
 from manu.training.sharing import share
+from tiny_sizes import SIZES
 
 SOURCE = Path(launch.__file__).parents[2]
 
