@@ -84,9 +84,7 @@ def launched(benchmark: Path, folder: Path, config: dict, *options: str) -> subp
 
 RECIPE = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 7, "schedule": "one_cycle"}
 TOLERANCE = 1e-5  # of a weight, after some steps of 1e-3
-BASE = {"seed": 0, "model": "llava", "architecture": SIZES, "training": RECIPE}
-
-
+BASE = {"seed": 0, "model": "llava", "tuning": False, "architecture": SIZES, "training": RECIPE}
 
 
 def far_apart(one: dict, other: dict) -> dict[str, float]:
@@ -114,7 +112,7 @@ def test_adapters_are_shared_too(benchmark_folder, tmp_path):
     trained(benchmark_folder, tmp_path / "base", BASE | {"model": "idefics2"}, "--stage", "base")
     start = ("--stage", "vanilla", "--start", str(tmp_path / "base/checkpoint"))
     config = {
-        "seed": 0, "model": "idefics2", "training": RECIPE, "tuning_people": False,
+        "seed": 0, "model": "idefics2", "training": RECIPE, "tuning": False,
         "loading": {"gradient_checkpointing": True}, "lora": {"rank": 4, "alpha": 16, "dropout": 0},
     }  # fmt: skip
     alone = trained(benchmark_folder, tmp_path / "alone", config, *start)
@@ -127,7 +125,7 @@ def test_adapters_are_shared_too(benchmark_folder, tmp_path):
 
 def test_a_mistake_ends_in_one_line(benchmark_folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    config = {"seed": 0, "model": "llava", "training": RECIPE, "tuning_people": False, "processes": 2}
+    config = {"seed": 0, "model": "llava", "training": RECIPE, "tuning": False, "processes": 2}
     done = launched(benchmark_folder, tmp_path, config, "--stage", "vanilla", "--start", "empty")
     assert done.returncode == 2
     assert done.stderr == "error: checkpoint empty: model.safetensors is missing; needed: a complete save_pretrained folder in safetensors\n"
