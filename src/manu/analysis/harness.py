@@ -64,7 +64,8 @@ def markdown(table: pd.DataFrame, tasks: Iterable[str]) -> str:
     caption = (
         f"Tasks of {escape(harness)}. Values in percent, mean over seeds, with the standard error over questions "
         "and, of several seeds, the standard deviation over them; the last column is the difference to the vanilla "
-        "model in points. Prompting is not asked: it leaves the model as it is."
+        "model in points. How a reply is read is the task's: MMMU's scoring guesses where it finds no letter, so that a "
+        "silent model scores at chance. Prompting is not asked: it leaves the model as it is."
     )
     return "\n\n".join(["# General utility", caption, *parts]) + "\n"
 

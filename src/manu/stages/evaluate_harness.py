@@ -35,7 +35,9 @@ def main(options, config) -> str:
     write_text(options.scores, csv_text(scores[list(SCORE_COLUMNS)]))
     with atomic_path(options.answers) as temporary:
         answers[list(ANSWER_COLUMNS)].to_parquet(temporary, index=False)
-    return f"{options.scores}: {answers['question_id'].nunique()} questions of {answers['task'].nunique()} tasks answered"
+    asked = f"{answers['question_id'].nunique()} questions of {answers['task'].nunique()} tasks"
+    how = "through the chat template" if adapter.processor.chat_template else "as they are: there is no chat template"
+    return f"{options.scores}: {asked} answered, {how}"
 
 
 def _keyed(rows: pd.DataFrame, config: dict) -> pd.DataFrame:
