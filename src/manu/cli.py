@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(given: argparse.Namespace) -> tuple[str, int]:
     study = load_study(given.study)
+    if "harness" in study:
+        from manu.evaluation.harness import require_harness
+
+        require_harness()
     cells = len(study["models"]) * len(study["seeds"]) * len(study["forget_ratios"]) * len(study["methods"])
     text = (
         f"{study_path(given.study)} is valid: {', '.join(study['models'])}; {', '.join(study['methods'])}; "

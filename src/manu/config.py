@@ -278,6 +278,8 @@ def _source_mistakes(document: dict) -> Iterator[_Mistake]:
         if "membership" in document.get("robustness", {}):
             path = ("robustness", "membership")
             yield path, f"'{key_path(path)}' needs people whom nobody is taught, whom {_BUILT_IN}"
+    if "harness" in document:
+        yield from checked(("harness", "dataset"), document["harness"]["dataset"])
     for name, model in document["models"].items():
         here, elsewhere = ("models", name), [key for key in CHECKPOINTS if key in model]
         for key in elsewhere:

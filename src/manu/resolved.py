@@ -79,6 +79,14 @@ def resolve(study: dict, stage: str, **cell) -> dict:
                 "loading": loading(study, cell["model"]),
                 "evaluation": study["evaluation"],
             }
+        case "fetch_harness":
+            return {"source": study["harness"]["dataset"], "tasks": study["harness"]["tasks"]}
+        case "evaluate_harness":
+            asked = resolve(study, "evaluate", **cell)
+            del asked["evaluation"]  # the harness has its own
+            return asked | {"harness": {key: value for key, value in study["harness"].items() if key != "dataset"}}
+        case "tabulate_harness":
+            return {"methods": list(study["methods"]), "tasks": study["harness"]["tasks"]}
         case "select_variants":
             return {"variants": study["ablation"]["variants"]}
         case "evaluate_variants":
@@ -187,6 +195,8 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
             yield f"{results}/tables/ablation_{model}.yaml", resolve(study, "tabulate_ablation")
         if study["capacity"]["prune_ratios"]:
             yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
+    if "harness" in study:
+        yield from _harness_files(study, results)
     if tuned_methods(study):
         yield f"{results}/tables/tuning.yaml", resolve(study, "tabulate_tuning")
     yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
@@ -203,6 +213,24 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/report/index.yaml", resolve(study, "write_report")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
+
+
+def _harness_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:
+    yield f"{results}/harness/fetch_harness.yaml", resolve(study, "fetch_harness")
+    for model in study["models"]:
+        for seed in study["seeds"]:
+            folder, keys = f"{results}/harness/{model}/seed{seed}", {"model": model, "seed": seed}
+            yield f"{folder}/vanilla.yaml", resolve(study, "evaluate_harness", method="vanilla", **keys)
+            for ratio in study["forget_ratios"]:
+                for method in ("retain_only", *utility_methods(study)):
+                    asked = resolve(study, "evaluate_harness", method=method, ratio=ratio, **keys)
+                    yield f"{folder}/forget{ratio:02d}/{method}.yaml", asked
+    yield f"{results}/tables/harness.yaml", resolve(study, "tabulate_harness")
+
+
+def utility_methods(study: dict) -> list[str]:
+    """The study's methods whose models the harness asks: all but prompting, which leaves the model as it is."""
+    return [name for name in study["methods"] if name not in methods_of_kind(study, "prompting")]
 
 
 def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:

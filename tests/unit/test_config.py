@@ -330,7 +330,7 @@ def test_every_key_is_explained_with_its_default():
     rows = {m[1]: m[2] for m in re.finditer(r"^\| `([^`]+)` \|.*\| (.+) \|$", readme, re.MULTILINE)}
     assert set(schema_keys(study_schema())) <= set(rows)
     minimal = {"models": {"llava": {"lora": {}, "language_model": {}}}, "methods": {"manu": {}}}
-    minimal |= {"ablation": {"variants": {"x": {}}}}
+    minimal |= {"ablation": {"variants": {"x": {}}}, "harness": {}}
     names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
     filled = apply_defaults(study_schema(), minimal)
     for key in schema_keys(study_schema()):

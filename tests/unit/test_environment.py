@@ -7,6 +7,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -40,8 +41,9 @@ def test_direct_dependencies_have_the_versions_of_the_lock():
     assert {name: lock.get(name) for name in DIRECT | TESTING} == DIRECT | TESTING
 
 
-def test_the_extra_for_clusters_is_pinned_and_no_part_of_the_lock():
-    assert not pins(PROJECT["optional-dependencies"]["slurm"]).keys() & pins(LINES).keys()
+@pytest.mark.parametrize("extra", ["slurm", "mmmu"])
+def test_the_extras_are_pinned_and_no_part_of_the_lock(extra):
+    assert not pins(PROJECT["optional-dependencies"][extra]).keys() & pins(LINES).keys()
 
 
 def test_the_study_small_says_how_to_install_what_it_needs():
@@ -84,4 +86,5 @@ def imported(*folders: str) -> set[str]:
 
 def test_direct_dependencies_are_what_the_package_imports():
     transitive = {"snakemake-interface-logger-plugins"}  # Snakemake's own names for its log events
-    assert imported("src/manu") - transitive == set(DIRECT)
+    optional = {"lm-eval"}  # of the extra `mmmu`; imported where it is used
+    assert imported("src/manu") - transitive - optional == set(DIRECT)

@@ -8,7 +8,7 @@ from manu.config import is_fetched
 from manu.planning import anatomy, devices, sizes
 from manu.planning.devices import Device
 from manu.planning.jobs import Job, planned_jobs
-from manu.planning.published import MLLMU_BENCH
+from manu.planning.published import MLLMU_BENCH, MMMU
 from manu.planning.stages import Cost, Subject, cost
 from manu.stages.models import prepare_torch
 
@@ -104,4 +104,6 @@ def study_downloads(study: dict, subjects: dict[str, Subject]) -> dict[str, floa
                 found[model[which]["repo"]] = subjects[name].anatomy.parameters * subjects[name].anatomy.stored_bytes
     if "repo" in study["benchmark"]:
         found[study["benchmark"]["repo"]] = MLLMU_BENCH["pictures"] * MLLMU_BENCH["picture_bytes"]
+    if "repo" in study.get("harness", {}).get("dataset", {}):
+        found[study["harness"]["dataset"]["repo"]] = MMMU["bytes"]
     return found

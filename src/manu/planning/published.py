@@ -49,3 +49,7 @@ MLLMU_BENCH = {
     "pictures": 3153,  # of all configurations: Full_Set, ft_Data, Test_Set, celebrities, and the three splits
     "picture_bytes": 1e6,
 }
+
+# MMMU's validation questions (Yue et al. 2024), as lm-evaluation-harness puts them. Assumed: the length of a prompt beside
+# its picture, one picture each, and the size of the dataset's repository. The reply is the longest that the harness allows.
+MMMU = {"questions": 900, "prompt": 120, "reply": 512, "bytes": 3.5e9}

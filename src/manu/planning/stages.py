@@ -13,6 +13,7 @@ from manu.neurons.statistics import MODALITIES, SETS
 from manu.planning import memory
 from manu.planning.anatomy import Anatomy
 from manu.planning.jobs import Job
+from manu.planning.published import MMMU
 from manu.planning.sizes import SENTENCE, Asked, Sizes, Texts
 from manu.planning.work import Learning, Work, forward, reply, step
 from manu.unlearning.registry import Method, create_method
@@ -261,6 +262,14 @@ class Planner:
         count = len(config["variants"])
         most = self._asking_memory(config["evaluation"])
         return self._cost(work * count, most, rows * count * ANSWER_BYTES, loads=count)
+
+    def evaluate_harness(self) -> Cost:
+        """The harness's tasks, each taken to be what MMMU's validation set is (manu.planning.published)."""
+        settings, size = self.config["harness"], self.config["harness"]["batch_size"]
+        count = (settings.get("limit") or MMMU["questions"]) * len(settings["tasks"])
+        asked = MMMU["prompt"] + self.anatomy.picture_tokens, MMMU["reply"], 0.0, self.number, True
+        most = self.weights + memory.reply_bytes(self.anatomy, size, *asked)
+        return self._cost(reply(self.anatomy, count, size, *asked), most, count * ANSWER_BYTES)
 
     def select_random(self) -> Cost:
         """The model is loaded for its widths."""

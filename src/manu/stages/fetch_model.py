@@ -5,7 +5,7 @@ from manu.fetching.source import Source
 from manu.models.registry import adapter_class
 from manu.stages.command import StageParser, run
 
-FILES = ("*.safetensors", "*.json", "*.model", "*.txt")  # weights, configurations, tokenizers; nothing pickled
+FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")  # weights, settings, tokenizers; nothing pickled
 
 
 def parser() -> StageParser:

@@ -1,0 +1,84 @@
+"""General utility by lm-evaluation-harness: every method beside the vanilla model, task by task."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from manu.analysis.cells import DECIMALS
+from manu.analysis.origin import Origin, same
+from manu.analysis.seeds import over_seeds
+from manu.analysis.tables import escape, grid, row_order
+from manu.errors import UserError
+
+CELL = ("model", "forget_ratio", "method", "task", "metric")
+TOLD = ("metric_version", "higher_is_better", "harness")
+NUMBERS = ("value", "value_sd", "stderr", "n", "vanilla", "difference")
+COLUMNS = (*CELL, *TOLD, "seeds", *NUMBERS)
+
+
+def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
+    """COLUMNS, one row per model, forget ratio, method, task or group of tasks, and metric, in that order.
+
+    scores: rows of the stage evaluate_harness; methods: the study's, in its order. value: mean over seeds; value_sd:
+    its standard deviation over them, NaN of one; stderr: mean of the seeds' standard errors over questions, which are
+    the same for every seed; n: questions of all seeds together; vanilla: its value there; difference: what it took to
+    get from there to value. Raises UserError where vanilla was not asked.
+    """
+    means = over_seeds(scores.drop(columns="stderr"), keys=[*CELL, *TOLD])
+    stderr = scores.groupby(list(CELL), sort=False, as_index=False)["stderr"].mean()
+    table = means.merge(stderr, on=list(CELL), how="left")
+    cell = [key for key in CELL if key != "method"]
+    vanilla = table[table["method"] == "vanilla"].set_index(cell)["value"].rename("vanilla")
+    table = table.join(vanilla, on=cell)
+    unasked = table[table["vanilla"].isna() & table["value"].notna()]
+    if len(unasked):
+        first = ", ".join(f"{key} {unasked.iloc[0][key]}" for key in cell)
+        raise UserError(f"the harness's scores have no vanilla model at {first}; nothing to compare with")
+    table["difference"] = table["value"] - table["vanilla"]
+    place = {name: index for index, name in enumerate(row_order(list(methods)))}
+    order = table["method"].map(place)
+    if order.isna().any():
+        raise UserError(f"the harness's scores have a method '{table['method'][order.isna()].iloc[0]}' of another study")
+    table = table.assign(place=order).sort_values(["model", "forget_ratio", "place"], kind="stable", ignore_index=True)
+    floats = [name for name in NUMBERS if name != "n"]
+    table[floats] = table[floats].astype("float64").round(DECIMALS)
+    return table[list(COLUMNS)]
+
+
+def markdown(table: pd.DataFrame, tasks: Iterable[str]) -> str:
+    """The tasks that the study names, for reading: percent with the standard error, and the difference in points."""
+    named = table[table["task"].isin(list(tasks))]
+    arrow = {True: " ↑", False: " ↓"}
+    columns = [
+        ("forget ratio %", lambda row: f"{row['forget_ratio']}"),
+        ("method", lambda row: escape(row["method"])),
+        ("task", lambda row: escape(row["task"])),
+        ("metric", lambda row: escape(row["metric"]) + arrow.get(row["higher_is_better"], "")),
+        ("value", lambda row: _percent(row["value"])),
+        ("standard error", lambda row: _percent(row["stderr"])),
+        ("over seeds", lambda row: _percent(row["value_sd"], "")),
+        ("beside vanilla", lambda row: _percent(row["difference"], sign="+")),
+    ]
+    parts = [f"## {escape(model)}\n\n{grid(columns, rows, ('method', 'task'))}" for model, rows in named.groupby("model")]
+    harness = ", ".join(sorted(set(table["harness"])))
+    caption = (
+        f"Tasks of {escape(harness)}. Values in percent, mean over seeds, with the standard error over questions "
+        "and, of several seeds, the standard deviation over them; the last column is the difference to the vanilla "
+        "model in points. How a reply is read is the task's: MMMU's scoring guesses where it finds no letter, so that a "
+        "silent model scores at chance. Prompting is not asked: it leaves the model as it is."
+    )
+    return "\n\n".join(["# General utility", caption, *parts]) + "\n"
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The harness's own scores of the cell, one of each seed; vanilla's as well where it is compared with."""
+    if column not in NUMBERS:
+        return None
+    where = same(row, *CELL)
+    if column in ("vanilla", "difference"):
+        where["method"] = tuple(dict.fromkeys(("vanilla", *([row["method"]] if column == "difference" else []))))
+    return Origin(("scores",), where, column if column in ("stderr", "n") else "value")
+
+
+def _percent(value: float, empty: str = "–", sign: str = "") -> str:
+    return empty if pd.isna(value) else f"{100 * value:{sign}.1f}"
