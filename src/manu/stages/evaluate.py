@@ -3,9 +3,8 @@
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
 from manu.models.base import Adapter
-from manu.neurons.masks import apply_mask, load_mask
 from manu.stages.command import StageParser, progress, run
-from manu.stages.models import load_model
+from manu.stages.models import load_pruned
 
 
 def parser() -> StageParser:
@@ -26,9 +25,7 @@ def read_asked(options: StageParser) -> None:
 
 def load_asked(options, config) -> tuple[Adapter, str | None]:
     """The model as it is asked: the checkpoint under its mask, and the system prompt."""
-    adapter = load_model(config, options.checkpoint)
-    if options.mask:
-        apply_mask(load_mask(options.mask), adapter.mlp_sites(), adapter.linear_sites())
+    adapter = load_pruned(config, options.checkpoint, options.mask)
     return adapter, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
 
 

@@ -9,9 +9,8 @@ from manu.analysis.cells import csv_text
 from manu.evaluation.harness import ANSWER_COLUMNS, SCORE_COLUMNS, answers_of, run_harness, scores_of
 from manu.fetching.manifest import located
 from manu.files import atomic_path, write_text
-from manu.neurons.masks import apply_mask, load_mask
 from manu.stages.command import StageParser, run
-from manu.stages.models import load_model
+from manu.stages.models import load_pruned
 
 
 def parser() -> StageParser:
@@ -27,9 +26,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the scores (CSV) and the answers (parquet); vanilla is asked once and has rows at every forget ratio."""
-    adapter = load_model(config, options.checkpoint)
-    if options.mask:
-        apply_mask(load_mask(options.mask), adapter.mlp_sites(), adapter.linear_sites())
+    adapter = load_pruned(config, options.checkpoint, options.mask)
     returned = run_harness(adapter, located(options.dataset), config["harness"])
     scores, answers = (_keyed(each(returned), config) for each in (scores_of, answers_of))
     write_text(options.scores, csv_text(scores[list(SCORE_COLUMNS)]))

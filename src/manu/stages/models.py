@@ -10,6 +10,7 @@ from manu.fetching.manifest import located
 from manu.models.base import Adapter
 from manu.models.loading import Loading
 from manu.models.registry import adapter_class
+from manu.neurons.masks import apply_mask, load_mask
 from manu.training.lora import Lora
 
 
@@ -31,6 +32,14 @@ def load_model(config: dict, checkpoint: Path) -> Adapter:
     """
     prepare_torch(config["seed"])
     return adapter_class(config["model"]).load(located(checkpoint), Loading(**config.get("loading", {})))
+
+
+def load_pruned(config: dict, checkpoint: Path, mask: Path | None) -> Adapter:
+    """As `load_model` under a mask of pruned neurons, if there is one."""
+    adapter = load_model(config, checkpoint)
+    if mask:
+        apply_mask(load_mask(mask), adapter.mlp_sites(), adapter.linear_sites())
+    return adapter
 
 
 def base_lora(config: dict, adapter: Adapter) -> Lora | None:
