@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manu.audit import command as audit_command
 from manu.config import load_study, study_path
-from manu.errors import UserError
+from manu.errors import told
 from manu.planning import command as plan_command
 from manu.summary import summary
 
@@ -16,8 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         text, code = given.run(given)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        message = told(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"error: {message}\n")
         return 2
     sys.stdout.write(f"{text}\n")
     return code

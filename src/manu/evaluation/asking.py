@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Cache
 
 from manu.data.prompts import LETTERS
+from manu.errors import NotFinite
 from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 from manu.models.base import Adapter
@@ -113,6 +114,9 @@ def _ask_batch(
     prefixes = [up_to_value(ids, marker) for ids in said]
     options = [[q.options[letter] for letter in LETTERS] for q in questions]
     scores = _option_log_likelihoods(adapter, output.cache, batch, prefixes, options)
+    for question, row in zip(questions, scores, strict=True):
+        if not row.isfinite().all():
+            raise NotFinite(f"question {question.question_id}: a likelihood is infinite or not a number")
     return [
         Reply(text, choices[int(row.argmax())], tuple(row.tolist()))
         for text, choices, row in zip(texts, options, scores)

@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from manu.errors import UserError
+from manu.errors import NotFinite, UserError
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 
 SETS = ("forget", "retain")
@@ -92,8 +92,13 @@ class RunningStatistics:
         }
 
     def update(self, data_set: str, modality: str, site: str, z: Tensor, mask: Tensor | None = None) -> None:
-        """Add a batch of activations z [batch, tokens, width]; mask as in `pool_tokens`."""
-        for pooling, pooled in pool_tokens(z, mask).items():
+        """Add a batch of activations z [batch, tokens, width]; mask as in `pool_tokens`. Raises NotFinite."""
+        poolings = pool_tokens(z, mask)
+        if not poolings["mean"].isfinite().all():
+            first = self._sums[data_set, modality, "mean", site, ALL].count + 1
+            where = f"{site}: among samples {first} to {first + len(z) - 1} of the {data_set} set, {modality},"
+            raise NotFinite(f"{where} an activation is infinite or not a number")
+        for pooling, pooled in poolings.items():
             for sums, room in self._open(data_set, modality, pooling, site, len(pooled)):
                 sums.add(pooled[:room], self.tau)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from manu.errors import UserError
+from manu.errors import told
 from manu.provenance.record import Recording
 from manu.stages.device import own_device
 
@@ -49,7 +49,7 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
     """Run a stage: `main(options, config)` does the work and returns the line shown on the terminal.
 
     Details go to the file given by --log; the record of what was read and written goes beside --config.
-    A UserError ends in its message and exit code 2.
+    A UserError, and a disk that cannot be written, end in one line and exit code 2.
     """
     parser.add_argument("--config", type=Path, required=True, help="the job's resolved configuration (YAML)")
     parser.add_argument("--rule", help="the workflow's rule, for the record")
@@ -64,13 +64,14 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
             recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
             line = main(options, config)
             recording.write()
-    except UserError as error:
-        log.error("%s", error)
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        message = told(error)
+        if message is None:
+            log.exception("the stage failed")
+            raise
+        log.error("%s", message)
+        sys.stderr.write(f"error: {message}\n")
         sys.exit(2)
-    except Exception:
-        log.exception("the stage failed")
-        raise
     log.info("%s", line)
     sys.stderr.write(f"{line} ({time.perf_counter() - start:.0f} s)\n")
 

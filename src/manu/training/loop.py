@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
+from manu.errors import NotFinite
 from manu.training.lora import Lora, adapted
 from manu.training.restriction import restricted
 
@@ -40,7 +41,7 @@ class Optimisation:
         raise ValueError(f"unknown schedule {self.schedule!r}; known: one_cycle, linear, constant")
 
 
-class Diverged(ArithmeticError):
+class Diverged(NotFinite):
     """The loss became infinite or not a number."""
 
 

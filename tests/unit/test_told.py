@@ -1,0 +1,47 @@
+"""Errors of the disk are told in one line, and what was there before stays."""
+
+import errno
+import resource
+import subprocess
+import sys
+
+import pytest
+import yaml
+from safetensors import SafetensorError
+
+from manu.errors import UserError, told
+
+KEPT = "mend that and run again: what is finished is kept"
+SIZES = {"people": 20, "public_figures": 4, "strangers": 8, "portraits": 1, "image_size": 32, "seed": 0, "unseen_people": 4}
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (UserError("what, where"), "what, where"),
+        (OSError(errno.ENOSPC, "No space left on device", "results/a"), f"results/a: No space left on device; {KEPT}"),
+        (OSError(errno.EROFS, "Read-only file system"), f"Read-only file system; {KEPT}"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), f"No space left on device; {KEPT}"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), None),
+        (ValueError("a mistake in the code"), None),
+    ],
+)
+def test_the_line_that_the_user_is_told(error, line):
+    assert told(error) == line
+
+
+def test_a_stage_that_cannot_write_says_so_and_leaves_the_old_output(tmp_path):
+    config, out = tmp_path / "generate_benchmark.yaml", tmp_path / "data"
+    config.write_text(yaml.safe_dump({"benchmark": SIZES, "forget_ratios": [10]}))
+    (out / "Full_Set").mkdir(parents=True)
+    (out / "Full_Set/old").write_text("finished before")
+    done = subprocess.run(
+        [sys.executable, "-m", "manu.stages.generate_benchmark", "--config", config, "--out", out],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2 and len(lines) == 1
+    assert lines[0].startswith("error: ") and lines[0].endswith(f"File too large; {KEPT}")
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["old"]
