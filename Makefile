@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release test test-slurm
+.PHONY: help study robustness report check audit snapshot readme release test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -38,6 +38,9 @@ release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the chec
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest
+
+test-faults: .venv/.installed ## Kill a small study at random moments; each time the next run must finish it, the same
+	@$(BIN)/python -m pytest -rP tests/faults
 
 test-slurm: .venv/.slurm ## Run a small study through a Slurm set up on this machine for it (Debian, as root)
 	@$(BIN)/python -m pytest tests/slurm

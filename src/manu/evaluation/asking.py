@@ -9,7 +9,7 @@ Texts of the split language are no questions: they are read as they stand, begin
 system prompt or a reply, and only likelihoods are kept.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
+from manu.models.memory import in_halves
 from manu.training.answers import answer_tokens
 
 PROTOCOLS = ("likelihood", "letter")
@@ -57,7 +58,7 @@ def ask(
     """Reply to every question, in their order.
 
     Questions of one modality and task go together, sorted by length so that little is padded; `progress`
-    wraps the iteration over batches.
+    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.models.memory).
     """
     pictures = Pictures(adapter)
     examples = [
@@ -78,14 +79,15 @@ def ask(
         size = settings.batch_size
         batches += [indices[k : k + size] for k in range(0, len(indices), size)]
 
-    replies: dict[int, Reply] = {}
-    for indices in progress(batches):
+    def said(indices: Sequence[int]) -> list[Reply]:
         asked = [questions[i] for i in indices]
         if asked[0].task in LANGUAGE_TASKS:
-            said = _read_batch(adapter, asked)
-        else:
-            said = _ask_batch(adapter, prompt_batch(adapter, [examples[i] for i in indices], pictures), asked, settings)
-        replies |= zip(indices, said, strict=True)
+            return _read_batch(adapter, asked)
+        return _ask_batch(adapter, prompt_batch(adapter, [examples[i] for i in indices], pictures), asked, settings)
+
+    replies: dict[int, Reply] = {}
+    for indices in progress(batches):
+        replies |= zip(indices, in_halves(said, indices), strict=True)
     return [replies[i] for i in range(len(questions))]
 
 

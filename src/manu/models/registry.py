@@ -7,7 +7,7 @@ from manu.errors import UserError
 from manu.models.base import Adapter
 
 _FOLDER = Path(__file__).parent
-_NOT_ADAPTERS = {"__init__", "base", "inputs", "language", "loading", "registry", "tokenizer"}
+_NOT_ADAPTERS = {"__init__", "base", "inputs", "language", "loading", "memory", "registry", "tokenizer"}
 
 
 def known_models() -> list[str]:
