@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from manu.errors import NotFinite
 from manu.evaluation.asking import AskingSettings, ask, letter_choice, up_to_value
 from manu.evaluation.questions import asked_questions, read_split
 from manu.evaluation.vocabulary import MODALITIES, TASKS
@@ -22,6 +23,36 @@ def test_batch_size_changes_no_reply(adapter, benchmark_folder):
     assert [r.choice for r in together] == [r.choice for r in alone]
     for one, other in zip(together, alone):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
+
+
+def test_a_batch_too_large_for_memory_is_asked_in_halves(adapter, benchmark_folder, monkeypatch, caplog):
+    asked = questions_of(benchmark_folder)[:12]
+    generate = adapter.model.generate
+
+    def small_memory(input_ids, **rest):
+        if len(input_ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return generate(input_ids=input_ids, **rest)
+
+    pairs = ask(adapter, asked, AskingSettings(batch_size=2, max_new_tokens=6))
+    monkeypatch.setattr(adapter.model, "generate", small_memory)
+    halves = ask(adapter, asked, AskingSettings(batch_size=64, max_new_tokens=6))
+    assert [(r.text, r.choice) for r in halves] == [(r.text, r.choice) for r in pairs]
+    assert "out of memory" in caplog.text
+
+
+def test_likelihoods_that_are_no_numbers_stop_with_the_question(adapter, benchmark_folder):
+    asked = [q for q in questions_of(benchmark_folder) if q.task == "classification"][:1]
+    weight = adapter.model.get_output_embeddings().weight
+    kept = weight.detach().clone()
+    try:
+        with torch.no_grad():
+            weight.fill_(float("nan"))
+        with pytest.raises(NotFinite, match=rf"question {asked[0].question_id}: a likelihood is infinite or not a number"):
+            ask(adapter, asked, AskingSettings(max_new_tokens=2))
+    finally:
+        with torch.no_grad():
+            weight.copy_(kept)
 
 
 def test_option_log_likelihoods_equal_a_plain_forward_pass(adapter, benchmark_folder):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_model import TinyModel, make_batch
 
-from manu.errors import UserError
+from manu.errors import NotFinite, UserError
 from manu.neurons.activations import record_activations
 from manu.neurons.measuring import measure_modality
 from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, pool_tokens
@@ -16,6 +16,15 @@ from manu.neurons.tensor_file import load_tensors, save_tensors
 # One sample, three tokens, the last one padding; two neurons.
 Z = torch.tensor([[[1.0, -4.0], [-3.0, 2.0], [100.0, 100.0]]])
 MASK = torch.tensor([[1, 1, 0]])
+
+
+def test_an_activation_that_is_no_number_stops_with_site_and_samples():
+    statistics = RunningStatistics({"language.0": 3}, tau=0.0)
+    statistics.update("forget", "text", "language.0", torch.ones(2, 4, 3))
+    broken = torch.ones(2, 4, 3)
+    broken[1, 2, 0] = float("inf")
+    with pytest.raises(NotFinite, match=r"language.0: among samples 3 to 4 of the forget set, text, an activation is"):
+        statistics.update("forget", "text", "language.0", broken)
 
 
 def test_pooling_ignores_padding():
