@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """repeats: rounds in which all sides are timed; people: of the built-in benchmark, for what does not grow;
+    """repeats: rounds in which all sides are timed; few_repeats: where a round takes long; people: of the built-in benchmark, for what does not grow;
     timed, few, many: samples of each set and modality in the statistics pass, timed and at two peaks of memory;
     taught: people that the asked model is taught, and its epochs; asked: questions of each modality; epochs: of each
     model whose training is timed; starts: of each stage; growing: people, of the growth; widths: factors of the
@@ -19,7 +19,7 @@ class Sizes:
     taught: int = 20
     teaching_epochs: int = 40
     asked: int = 100
-    asking_repeats: int = 3
+    few_repeats: int = 3
     training_steps: int = 60
     starts: int = 3
     stages: tuple[str, ...] = ()  # empty: all
@@ -31,7 +31,7 @@ class Sizes:
 
 
 TINY = Sizes(
-    repeats=2, people=20, timed=6, few=4, many=8, taught=20, teaching_epochs=1, asked=4, asking_repeats=1,
+    repeats=2, people=20, timed=6, few=4, many=8, taught=20, teaching_epochs=1, asked=4, few_repeats=1,
     training_steps=3, starts=1, stages=("judge_claims",), growing_people=(10, 20, 40), growing_samples=(4, 8, 16),
     growing_widths=(1, 2, 4), every_site=14,
 )  # fmt: skip
