@@ -16,6 +16,7 @@ from manu.config import load_study
 from manu.neurons.importance import FUNCTIONS, each_importance, importance, score
 from manu.neurons.selection import select_top
 from manu.neurons.statistics import ALL, SETS, RunningStatistics, Sums
+from manu.neurons.table import neurons_table
 from manu.stages.models import prepare_torch
 from manu.unlearning.registry import create_method
 
@@ -71,10 +72,15 @@ def _functions(statistics: RunningStatistics, repeats: int) -> Table:
 
     sides = {SORTED: partial(_sort, score(*(importance(statistics, data_set) for data_set in SETS)))}
     sides |= {name: partial(chosen, (name,)) for name in FUNCTIONS}
-    sides |= {"all four": partial(chosen, tuple(FUNCTIONS)), "table of every importance": lambda: each_importance(statistics)}
+    sides["all four"] = partial(chosen, tuple(FUNCTIONS))
+    sides["every importance alone"] = partial(each_importance, statistics)
+    published = create_method("manu", {"prune_ratio": 10})
+    sides["as published"] = partial(published.select, statistics)
+    sides["table of the neurons pruned"] = partial(neurons_table, published.select(statistics))
     caption = (
-        f"Seconds to score and rank {sum(statistics.widths.values())} neurons by one importance function, by the sum of "
-        f"all, and to fill the columns of the table of pruned neurons; ratio: to `{SORTED}` of the same round."
+        f"Seconds to score and rank {sum(statistics.widths.values())} neurons by one importance function, and by the "
+        "sum of all; to have every importance alone, as the table of pruned neurons shows them; of all this together, as a "
+        f"method selects (10 percent); and of that table, to make it; ratio: to `{SORTED}` of the same round."
     )
     return Table("functions", caption, side_by_side(sides, repeats))
 

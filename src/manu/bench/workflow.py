@@ -16,7 +16,7 @@ from manu.bench.tables import Table
 from manu.errors import UserError
 
 RERUN, START = 10.0, 3.0  # targets, seconds
-PYTHON, TORCH = "python alone", "import torch"
+PYTHON, TORCH, TRANSFORMERS = "python alone", "import torch", "import a model class of transformers"
 HEAVIEST = 3  # packages named per stage
 _IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")  # microseconds: own, with what it imports
 
@@ -47,11 +47,16 @@ def _rerun(study: str, repeats: int) -> Table:
 
 
 def _start(names: Sequence[str], repeats: int) -> Table:
-    sides = {PYTHON: partial(_python, "-c", "pass"), TORCH: partial(_python, "-c", "import torch")}
+    sides = {
+        PYTHON: partial(_python, "-c", "pass"),
+        TORCH: partial(_python, "-c", "import torch"),
+        TRANSFORMERS: partial(_python, "-c", "from transformers import PreTrainedModel"),
+    }
+    floors = len(sides)
     sides |= {name: partial(_python, "-m", f"manu.stages.{name}", "--help") for name in names}
     found = side_by_side(sides, repeats)
-    found["target_seconds"] = [float("nan")] * 2 + [START] * len(names)
-    found["heaviest"] = ["", "", *(", ".join(heaviest(name)) for name in names)]
+    found["target_seconds"] = [float("nan")] * floors + [START] * len(names)
+    found["heaviest"] = [*[""] * floors, *(", ".join(heaviest(name)) for name in names)]
     caption = (
         f"Seconds until a stage has imported all it needs and shows its options (`--help`); ratio: to `{PYTHON}`; "
         f"heaviest: the {HEAVIEST} packages that importing takes longest, by their own modules' time; target: of the "
