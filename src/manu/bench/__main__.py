@@ -1,11 +1,11 @@
 """Measure what the package costs: `make bench`, or `make bench ONLY=<question>` (docs/performance.md)."""
 
 import argparse
-import dataclasses
 import logging
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def answer_question(question: str, sizes: Sizes, out: Path) -> None:
         tables = module.answer(sizes, Path(folder))
     seconds = time.perf_counter() - start
     about = (module.__doc__ or "").strip()
-    write_answer(out / question, about, tables, dataclasses.asdict(sizes), seconds)
+    write_answer(out / question, about, tables, asdict(sizes), seconds)
     log.info("%s: %s (%.0f s)", out / question, ", ".join(table.name for table in tables), seconds)
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.only and given.only not in QUESTIONS:
             raise UserError(f"--only: unknown question {given.only!r}; known: {', '.join(QUESTIONS)}")
-        sizes = dataclasses.replace(TINY if given.tiny else Sizes(), study=given.study)
+        sizes = TINY if given.tiny else Sizes(study=given.study)
         for question in [given.only] if given.only else QUESTIONS:
             answer_question(question, sizes, given.out)
     except UserError as error:

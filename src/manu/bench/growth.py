@@ -23,12 +23,13 @@ from manu.stages.models import prepare_torch
 from manu.training.curriculum import Curriculum
 from manu.unlearning.registry import create_method
 
+PORTRAITS = 2  # of each person, where people grow
 ARCHITECTURE = adapter_class("llava").architecture_class()
 
 
 def generating(folder: Path, people: int) -> Callable[[], object]:
     """Making a benchmark of so many people."""
-    return partial(make_benchmark, folder / f"again{people}", people)
+    return partial(make_benchmark, folder / f"again{people}", people, PORTRAITS)
 
 
 def encoding(folder: Path, people: int) -> Callable[[], object]:
@@ -65,7 +66,7 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
     """The table `growth`, with its figure."""
     benchmark = make_benchmark(folder / "benchmark", sizes.people)
     for people in sizes.growing_people:
-        make_benchmark(folder / f"people{people}", people)
+        make_benchmark(folder / f"people{people}", people, PORTRAITS)
     layers = ARCHITECTURE.text_layers * ARCHITECTURE.text_mlp + ARCHITECTURE.vision_layers * ARCHITECTURE.vision_mlp
     samples = sizes.growing_samples[0]
     every = [4 * sizes.every_site, 2 * sizes.every_site, sizes.every_site]

@@ -29,13 +29,14 @@ def stage_names() -> list[str]:
 
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
     """The tables `rerun` and `start`."""
-    return [_rerun(sizes.study, sizes.few_repeats), _start(sizes.stages or stage_names(), sizes.starts)]
+    return [_rerun(sizes.study, sizes.few_repeats), _start(sizes.stages or stage_names(), sizes.few_repeats)]
 
 
 def _rerun(study: str, repeats: int) -> Table:
     snakemake = ["-m", "snakemake", "--cores", "2", "--config", f"study={study}"]
-    if f"study '{study}' is complete" not in _python(*snakemake, "--dry-run"):
-        note = f"Not measured: study `{study}` is not finished here; make study STUDY={study}."
+    finished = study and f"study '{study}' is complete" in _python(*snakemake, "--dry-run")
+    if not finished:
+        note = f"Not measured: study `{study}` is not finished here; make study STUDY={study}." if study else "Not measured."
         return Table("rerun", note, pd.DataFrame(columns=["study", "side", "rounds", "seconds_median", "target_seconds"]))
     bare = "snakemake --version"
     sides = {bare: partial(_python, "-m", "snakemake", "--version"), "second run": partial(_python, *snakemake)}
@@ -56,11 +57,12 @@ def _start(names: Sequence[str], repeats: int) -> Table:
     sides |= {name: partial(_python, "-m", f"manu.stages.{name}", "--help") for name in names}
     found = side_by_side(sides, repeats)
     found["target_seconds"] = [float("nan")] * floors + [START] * len(names)
-    found["heaviest"] = [*[""] * floors, *(", ".join(heaviest(name)) for name in names)]
+    slow = found["seconds_median"] > found["target_seconds"]
+    found["heaviest"] = [", ".join(heaviest(side)) if late else "" for side, late in zip(found["side"], slow, strict=True)]
     caption = (
         f"Seconds until a stage has imported all it needs and shows its options (`--help`); ratio: to `{PYTHON}`; "
-        f"heaviest: the {HEAVIEST} packages that importing takes longest, by their own modules' time; target: of the "
-        "median, at most."
+        f"target: of the median, at most; heaviest, where that is missed: the {HEAVIEST} packages that importing takes "
+        "longest, by their own modules' time."
     )
     return Table("start", caption, found)
 
