@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release test test-faults test-slurm
+.PHONY: help study robustness report check audit snapshot readme release bench test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ readme: .venv/.installed ## The same, and its numbers into README.md
 
 release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself
 	@$(BIN)/manu release --study "$(STUDY)"
+
+bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
+	@$(BIN)/python -m manu.bench --only "$(ONLY)" --study "$(STUDY)"
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest

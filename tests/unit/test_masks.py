@@ -7,9 +7,10 @@ import torch
 from tiny_model import GatedMlp, PlainMlp, TinyModel
 
 from manu.errors import UserError
-from manu.neurons.masks import Mask, apply_mask, free_weights, load_mask, neurons_table, save_mask
+from manu.neurons.masks import Mask, apply_mask, free_weights, load_mask, save_mask
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, select_top
 from manu.neurons.sites import LinearSite, MlpSite
+from manu.neurons.table import neurons_table
 from manu.neurons.tensor_file import save_tensors
 
 MASK = torch.tensor([False, True, False, True])

@@ -1,23 +1,19 @@
-"""Masks: one bool vector per site, stored, applied to the weights and listed neuron by neuron."""
+"""Masks: one bool vector per site, stored and applied to the weights."""
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from manu.errors import UserError
-from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, Selection, layer_of, part_of
+from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.tensor_file import load_tensors, save_tensors
 
 CONTENT = "pruning mask"
-IMPORTANCE_COLUMNS = tuple(
-    f"i_{name}_{data_set}" for data_set in ("forget", "retain") for name in ("abs", "freq", "var", "rms")
-)
 AnySite = TypeVar("AnySite", MlpSite, LinearSite)
 
 
@@ -94,27 +90,6 @@ def free_weights(
                 hold_rows(linear, neurons)
             free[site.second.weight][:, neurons] = False
     return {name: free[parameter] for name, parameter in model.named_parameters()}
-
-
-def neurons_table(selection: Selection) -> pd.DataFrame:
-    """One row per pruned unit, best rank first.
-
-    Columns: site, part, layer, index (within the site), the importances that the selection has
-    (of the published ones each function on the forget and on the retain set), score, rank (1 = highest score among
-    the units ranked together).
-    """
-    known = [column for column in IMPORTANCE_COLUMNS if column in selection.importances]
-    listed = known + [column for column in selection.importances if column not in known]
-    rows = []
-    for site, mask in selection.masks.items():
-        for index in mask.nonzero().flatten().tolist():
-            rows.append(
-                {"site": site, "part": part_of(site), "layer": layer_of(site), "index": index}
-                | {column: float(selection.importances[column][site][index]) for column in listed}
-                | {"score": float(selection.scores[site][index]), "rank": int(selection.ranks[site][index])}
-            )
-    columns = ["site", "part", "layer", "index", *listed, "score", "rank"]
-    return pd.DataFrame(rows, columns=columns).sort_values("rank", kind="stable", ignore_index=True)
 
 
 def _matched(sites: Iterable[AnySite], masks: Mapping[str, Tensor]) -> list[tuple[AnySite, Tensor]]:

@@ -89,9 +89,11 @@ class _Moments:
     sums: tuple[Tensor, ...] = ()
 
     def add(self, outputs: Tensor) -> None:
-        a = outputs.double().clamp(-CLAMP, CLAMP)
-        magnitude = a.abs()
-        new = (magnitude.sum(0), (magnitude > ACTIVE).sum(0, dtype=torch.float64), a.sum(0), a.square().sum(0))
+        # in place, as each copy takes twice the outputs' memory; copy: double() of float64 is the model's own tensor
+        a = outputs.to(torch.float64, copy=True).clamp_(-CLAMP, CLAMP)
+        total, magnitude = a.sum(0), a.abs_()
+        sum_abs, active = magnitude.sum(0), (magnitude > ACTIVE).sum(0).double()
+        new = (sum_abs, active, total, magnitude.square_().sum(0))
         self.sums = tuple(old + value for old, value in zip(self.sums, new, strict=True)) if self.sums else new
         self.entries += len(a)
 

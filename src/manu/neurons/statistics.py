@@ -57,17 +57,20 @@ def pool_tokens(z: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
     not say which one it uses (docs/deviations.md#pooling). Raises ValueError on a sample
     without a real token.
     """
+    magnitude = z.abs()
     if mask is None:
-        mask = torch.ones(z.shape[:2], dtype=torch.bool, device=z.device)
-    mask = mask.to(z.device, torch.bool)
-    tokens = mask.sum(1, dtype=torch.float64)
-    if (tokens == 0).any():
-        raise ValueError("a sample has no real token")
-    magnitude = z.abs().masked_fill(~mask[..., None], 0)
-    last = (mask * torch.arange(1, z.shape[1] + 1, device=z.device)).argmax(1)  # either padding side
+        tokens, last = z.shape[1], z[:, -1]
+    else:
+        mask = mask.to(z.device, torch.bool)
+        tokens = mask.sum(1, dtype=torch.float64)[:, None]
+        if (tokens == 0).any():
+            raise ValueError("a sample has no real token")
+        magnitude.masked_fill_(~mask[..., None], 0)
+        place = (mask * torch.arange(1, z.shape[1] + 1, device=z.device)).argmax(1)  # either padding side
+        last = z[torch.arange(len(z), device=z.device), place]
     return {
-        "mean": magnitude.sum(1, dtype=torch.float64) / tokens[:, None],
-        "last": z[torch.arange(len(z), device=z.device), last].double(),
+        "mean": magnitude.sum(1, dtype=torch.float64) / tokens,
+        "last": last.double(),
         "max": magnitude.amax(1).double(),
     }
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from manu.files import atomic_path
-from manu.neurons.masks import Mask, neurons_table, save_mask
+from manu.neurons.masks import Mask, save_mask
 from manu.neurons.released import ReleasedStatistics
 from manu.neurons.selection import Selection
 from manu.neurons.sensitivity import GradientStatistics
 from manu.neurons.statistics import RunningStatistics
+from manu.neurons.table import neurons_table
 from manu.stages.command import StageParser, run
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings

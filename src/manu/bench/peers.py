@@ -1,0 +1,121 @@
+"""The statistics as other implementations take them: all activations are kept, then computed with.
+
+The numbers are those of `manu.neurons` (a test compares them); `loop` has each neuron computed alone, in Python.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from manu.neurons.activations import Site, record_activations
+from manu.neurons.measuring import Batch, BatchGroups
+from manu.neurons.released import ACTIVE, BATCHES_PER_CHUNK, CLAMP, MODALITY_OF_PART, group_of
+from manu.neurons.sites import LinearSite, MlpSite
+from manu.neurons.statistics import POOLINGS, Sums, pool_tokens
+
+Stored = list[Tensor]  # activations [batch, tokens, width], batch by batch
+
+
+@torch.inference_mode()
+def stored_modality(
+    model: nn.Module,
+    sites: Sequence[MlpSite],
+    batches: BatchGroups,
+    tau: float,
+    vision_mask: Callable[[Batch], Tensor | None],
+    loop: bool,
+) -> dict[tuple[str, str, str, str], Sums]:
+    """The sums of `measure_modality` by (set, modality, pooling, site), of the sites that were reached."""
+    kept: dict[tuple[str, str, str], Stored] = {}
+    masks: dict[tuple[str, str, str], list[Tensor | None]] = {}
+    for (data_set, modality), batch in _each(batches):
+        mask = {"language": batch["attention_mask"].bool(), "vision": vision_mask(batch)}
+
+        def keep(site: Site, z: Tensor) -> None:
+            kept.setdefault((data_set, modality, site.name), []).append(z.clone())
+            masks.setdefault((data_set, modality, site.name), []).append(mask[site.part])
+
+        _forward(model, sites, keep, batch)
+
+    found = {}
+    for (data_set, modality, site), activations in kept.items():
+        real = masks[data_set, modality, site]
+        for part in _neurons(activations, loop):
+            pooled = [pool_tokens(z, mask) for z, mask in zip(part, real, strict=True)]
+            for pooling in POOLINGS:
+                z = torch.cat([values[pooling] for values in pooled])
+                found.setdefault((data_set, modality, pooling, site), []).append(_sums(z, tau))
+    return {key: _joined(parts) for key, parts in found.items()}
+
+
+@torch.inference_mode()
+def stored_released(
+    model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups, loop: bool
+) -> dict[tuple[str, str, str], Tensor]:
+    """The values of `measure_released`, by (set, group, metric); float64 [rows]."""
+    kept: dict[tuple[str, str], list[list[Tensor]]] = {}
+    for (data_set, modality), batch in _each(batches):
+        here: dict[str, list[Tensor]] = {}
+        heard = [site for site in sites if MODALITY_OF_PART[site.part] == modality]
+        _forward(model, heard, lambda site, z: here.setdefault(group_of(site.name), []).append(z.clone()), batch)
+        for group, layers in here.items():
+            kept.setdefault((data_set, group), []).append(layers)
+
+    found = {}
+    for (data_set, group), passes in kept.items():
+        outputs = [torch.cat(layers) for layers in passes]
+        for part in _neurons(outputs, loop):
+            for metric, values in _released_metrics(part).items():
+                found.setdefault((data_set, group, metric), []).append(values)
+    return {key: torch.cat(parts) for key, parts in found.items()}
+
+
+def _released_metrics(outputs: Stored) -> dict[str, Tensor]:
+    """Of each batch over its entries, then over the positions of ten batches, then over those means."""
+    by_metric: dict[str, list[Tensor]] = {}
+    for z in outputs:
+        a = z.double().clamp(-CLAMP, CLAMP)
+        metrics = {
+            "abs": a.abs().mean(0),
+            "freq": (a.abs() > ACTIVE).double().mean(0),
+            "var": a.std(0) if len(a) > 1 else torch.zeros_like(a[0]),
+            "rms": a.square().mean(0).sqrt(),
+        }
+        for metric, values in metrics.items():
+            by_metric.setdefault(metric, []).append(values)
+    means = {}
+    for metric, values in by_metric.items():
+        chunks = [values[k : k + BATCHES_PER_CHUNK] for k in range(0, len(values), BATCHES_PER_CHUNK)]
+        means[metric] = torch.stack([torch.cat(chunk).mean(0) for chunk in chunks]).mean(0)
+    return means
+
+
+def _neurons(activations: Stored, loop: bool) -> Iterator[Stored]:
+    """All neurons at once, or each alone."""
+    if not loop:
+        yield activations
+        return
+    for neuron in range(activations[0].shape[-1]):
+        yield [z[..., neuron : neuron + 1] for z in activations]
+
+
+def _each(batches: BatchGroups) -> Iterator[tuple[tuple[str, str], Batch]]:
+    for key, group in batches.items():
+        for batch in group:
+            yield key, batch
+
+
+def _forward(model: nn.Module, sites: Sequence[Site], keep: Callable[[Site, Tensor], None], batch: Batch) -> None:
+    with record_activations(sites, keep):
+        model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+
+
+def _sums(z: Tensor, tau: float) -> Sums:
+    sums = Sums.zeros(z.shape[1])
+    sums.add(z, tau)
+    return sums
+
+
+def _joined(parts: list[Sums]) -> Sums:
+    return Sums(parts[0].count, *(torch.cat([getattr(part, name) for part in parts]) for name in Sums.TENSORS))
