@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release test test-slurm
+.PHONY: help study robustness report check audit snapshot readme release notebooks test test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -36,6 +36,9 @@ readme: .venv/.installed ## The same, and its numbers into README.md
 release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself
 	@$(BIN)/manu release --study "$(STUDY)"
 
+notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: notebooks/
+	@MANU_STUDY="$(notdir $(basename $(STUDY)))" $(BIN)/jupyter lab notebooks
+
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest
 
@@ -57,4 +60,8 @@ test-slurm: .venv/.slurm ## Run a small study through a Slurm set up on this mac
 
 .venv/.slurm: .venv/.installed
 	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.lock -e '.[slurm]'
+	@touch $@
+
+.venv/.notebooks: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.lock -e '.[notebooks]'
 	@touch $@
