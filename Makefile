@@ -6,10 +6,10 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release bench test test-faults test-slurm
+.PHONY: help study robustness report check audit snapshot readme release notebooks bench test test-faults test-slurm
 
 help: ## Show these targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 	@echo "Options: STUDY=$(STUDY) (a file in config/studies/, or a path), CORES=$(CORES), PYTHON=<python 3.11 or newer>"
 	@echo "  make study ONLY=\"model=llava method=manu,npo ratio=10 seed=0\" runs these cells alone; each key may be left out"
 
@@ -35,6 +35,9 @@ readme: .venv/.installed ## The same, and its numbers into README.md
 
 release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself
 	@$(BIN)/manu release --study "$(STUDY)"
+
+notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: notebooks/
+	@MANU_STUDY="$(notdir $(basename $(STUDY)))" $(BIN)/jupyter lab notebooks
 
 bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
 	@$(BIN)/python -m manu.bench --only "$(ONLY)" --study "$(STUDY)"
@@ -63,4 +66,8 @@ test-slurm: .venv/.slurm ## Run a small study through a Slurm set up on this mac
 
 .venv/.slurm: .venv/.installed
 	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.lock -e '.[slurm]'
+	@touch $@
+
+.venv/.notebooks: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --no-build-isolation -r requirements.lock -e '.[notebooks]'
 	@touch $@

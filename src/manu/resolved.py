@@ -149,6 +149,8 @@ def resolve(study: dict, stage: str, **cell) -> dict:
             return drawn
         case "write_report":
             return {"study": study["name"], "methods": {name: _table_row(study, name) for name in study["methods"]}}
+        case "write_explorer":
+            return {"study": study["name"], "methods": list(study["methods"])}
         case "write_readme":
             ratios = study["forget_ratios"]
             return {
@@ -211,6 +213,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
     yield f"{results}/report/index.yaml", resolve(study, "write_report")
+    yield f"{results}/report/explore.yaml", resolve(study, "write_explorer")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
 

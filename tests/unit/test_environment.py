@@ -41,7 +41,7 @@ def test_direct_dependencies_have_the_versions_of_the_lock():
     assert {name: lock.get(name) for name in DIRECT | TESTING} == DIRECT | TESTING
 
 
-@pytest.mark.parametrize("extra", ["slurm", "mmmu"])
+@pytest.mark.parametrize("extra", ["slurm", "mmmu", "notebooks"])
 def test_the_extras_are_pinned_and_no_part_of_the_lock(extra):
     assert not pins(PROJECT["optional-dependencies"][extra]).keys() & pins(LINES).keys()
 

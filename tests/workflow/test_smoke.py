@@ -28,7 +28,7 @@ SCORE_COLUMNS = (
 FROM_ANSWERS = {
     "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
     "judge_claims": 1, "tabulate_standing": 1, "compare_reported": 1, "tabulate_seeds": 1, "tabulate_costs": 1, "draw_tables": 4,
-    "write_report": 1,
+    "write_report": 1, "write_explorer": 1,
 }  # fmt: skip
 TUNED = ("ga", "manu")
 ANSWER_COLUMNS = (
@@ -52,6 +52,7 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/outcomes.csv",
         "results/smoke/costs.csv",
         "results/smoke/report/index.html",
+        "results/smoke/report/explore.html",
         *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "standing", "comparison", "seeds", "tuning", "paired_tests", "anatomy")),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]

@@ -1,4 +1,5 @@
 # The pages, from tables, figures and records: `index` of the whole study; `robustness`, the same with the attacks.
+# Beside them `explore`, from the answers: every question and reply.
 STUDY_TABLES = [
     rules.aggregate.output.scores,
     rules.measure_outcomes.output.outcomes,
@@ -25,7 +26,11 @@ PAGES = {  # page -> its tables, its figures, and the configurations of the jobs
         list(dict.fromkeys(CONFIGS + [path for path, _ in robustness_files(STUDY)])),
     ),
 }
-ASSETS = sorted(str(path) for ending in ("css", "js", "j2") for path in Path("src/manu/report").glob(f"*.{ending}"))
+
+
+def assets(*names):
+    """Files of the package that a page is made with, beside its code."""
+    return [f"src/manu/report/{name}" for name in names]
 
 
 def figure_sources(wildcards):
@@ -48,7 +53,7 @@ rule write_report:
         records=records_before,
         deviations="docs/deviations.md",
         sources=figure_sources,
-        assets=ASSETS,
+        assets=assets("links.js", "sort.js", "style.css", "template.html.j2"),
     output:
         page=shown("results/{study}/report/{page}.html", "Study page", "page", "{page}"),
         record="results/{study}/report/{page}.provenance.json",
@@ -59,3 +64,20 @@ rule write_report:
     shell:
         "{STAGE}.write_report --tables {input.tables} --figures {input.figures} --records {input.records}"
         " --deviations {input.deviations} --assets {input.assets} --out {output.page}" + JOB
+
+
+rule write_explorer:
+    input:
+        config="results/{study}/report/explore.yaml",
+        answers=ANSWERS,
+        benchmark=BENCHMARK,
+        sources=sources("write_explorer"),
+        assets=assets("explore.css", "explore.html.j2", "explore.js", "style.css"),
+    output:
+        page=shown("results/{study}/report/explore.html", "Study page", "explore", "explore"),
+        record="results/{study}/report/explore.provenance.json",
+    log:
+        "logs/{study}/write_explorer.log",
+    shell:
+        "{STAGE}.write_explorer --answers {input.answers} --benchmark {DATA} --assets {input.assets}"
+        " --out {output.page}" + JOB

@@ -14,6 +14,7 @@ from manu.audit.exhibits import stage_module
 from manu.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import ask
+from manu.models.base import Adapter
 from manu.provenance.lineage import files
 
 
@@ -25,18 +26,12 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     padded otherwise, and the last bits may differ. Raises UserError when the model is not there.
     """
     _, record = chain.maker(file)
-    if not hasattr(stage_module(record), "load_asked"):
-        raise UserError(f"{file} cannot be asked again: it holds the answers of several models; delete it and run anew")
-    for needed in files(record["inputs"]):
-        if not Path(needed).is_file():
-            why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"
-            raise UserError(f"{file} cannot be asked again: {needed} is missing; {why} a repository with the study")
+    config = record["configuration"]["content"]
+    adapter, system = load_again(file, record)
     stored = pd.read_parquet(file).drop_duplicates("question_id").set_index("question_id")
     names = list(dict.fromkeys(questions if questions is not None else stored.index))
     rng = np.random.default_rng(0)
     chosen = [names[i] for i in sorted(rng.permutation(len(names))[:count])]
-    config = record["configuration"]["content"]
-    adapter, system = stage_module(record).load_asked(_options(record), config)
     known, _ = questions_of(Path(record["options"]["benchmark"]), config["ratios"], config["evaluation"])
     replies = ask(adapter, [known[name] for name in chosen], settings_of(config["evaluation"]), system)
     differ, largest = [], 0.0
@@ -49,6 +44,17 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
             before = np.array(json.loads(old["option_log_likelihoods"]))
             largest = max(largest, float(np.abs(before - reply.log_likelihoods).max()))
     return {"file": file, "asked": len(chosen), "differ": differ, "largest": largest}
+
+
+def load_again(file: str, record: Mapping) -> tuple[Adapter, str | None]:
+    """The model that gave an answer file's replies, with its system prompt. Raises UserError when it is not there."""
+    if not hasattr(stage_module(record), "load_asked"):
+        raise UserError(f"{file} cannot be asked again: it holds the answers of several models; delete it and run anew")
+    for needed in files(record["inputs"]):
+        if not Path(needed).is_file():
+            why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"
+            raise UserError(f"{file} cannot be asked again: {needed} is missing; {why} a repository with the study")
+    return stage_module(record).load_asked(_options(record), record["configuration"]["content"])
 
 
 def _options(record: Mapping) -> argparse.Namespace:

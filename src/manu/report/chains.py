@@ -11,6 +11,16 @@ from manu.provenance.lineage import files, made_from, ordered, producers
 EVALUATE, ATTACK = "manu.stages.evaluate", "manu.stages.attack"
 
 
+def run_id(model: str, ratios: Sequence[str], method: str) -> str:
+    """The id of a run's place in the page; a run that was asked at several forget ratios names none."""
+    return _plain("-".join(["run", model, *(ratios if len(ratios) == 1 else []), method]))
+
+
+def seed_id(run: str, seed: str) -> str:
+    """The id of one seed's place in it."""
+    return _plain(f"{run}-seed{seed}")
+
+
 @dataclass(frozen=True)
 class Job:
     """One job: the page's id of it, what made it, its main output and what it was made from (names of records)."""
@@ -145,12 +155,12 @@ class Chains:
             ratios, seed = [str(ratio) for ratio in asked["ratios"]], str(asked["seed"])
             key = (asked["model"], asked["method"], tuple(ratios))
             if key not in found:
-                words = ["run", asked["model"], *(ratios if len(ratios) == 1 else [])]
                 label = f"{asked['method']}, {', '.join(ratios)} %"
-                found[key] = Runs(self._id("-".join([*words, asked["method"]])), asked["model"], label)
+                place = run_id(asked["model"], ratios, asked["method"])
+                found[key] = Runs(self._id(place), asked["model"], label)
             before = [self.jobs[job] for job in self.jobs if job in self._before[name]]
             run = Run(
-                self._id(f"{found[key].anchor}-seed{seed}"),
+                self._id(seed_id(found[key].anchor, seed)),
                 seed,
                 [job for job in before if used[job.name] > 1],
                 [
@@ -197,9 +207,14 @@ class Chains:
 
     def _id(self, wanted: str) -> str:
         """An id that no other element of the chains has."""
-        plain = re.sub(r"[^A-Za-z0-9._-]", "-", wanted)
+        plain = _plain(wanted)
         anchor, count = plain, 2
         while anchor in self._taken:
             anchor, count = f"{plain}-{count}", count + 1
         self._taken.add(anchor)
         return anchor
+
+
+def _plain(wanted: str) -> str:
+    """A text with nothing but what an id may hold."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", wanted)

@@ -3,14 +3,12 @@
 The same data give the same text. Everything that comes from data is shown as text, whatever it holds.
 """
 
-import base64
-import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from manu.analysis.claims import INCONCLUSIVE
 from manu.analysis.figures.claims_overview import VERDICTS
@@ -23,9 +21,9 @@ from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
 from manu.report.grid import Table
 from manu.report.prose import to_html
+from manu.report.rendering import allowed, environment, own
 from manu.report.rows import by_model, directions
 
-_FOLDER = Path(__file__).parent
 _KINDS = {"training": "trained", "prompting": "prompted", "pruning": "pruned"}
 
 
@@ -66,14 +64,14 @@ class Study:
 def page(study: Study) -> str:
     """The report's HTML. A section whose table is missing is left out. Raises UserError on a figure that is no SVG."""
     chains = Chains(study.name, study.records, [each.path for each in (*study.tables, *study.figures)])
-    scripts = [_own("sort.js"), _own("links.js")]
+    scripts = [own("sort.js"), own("links.js")]
     return _template(study).render(
         study=study,
         facts=_facts(study),
         chains=chains,
-        style=_own("style.css") + _colours(),
+        style=own("style.css") + _colours(),
         scripts=scripts,
-        script_hashes=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],
+        script_hashes=[allowed(script) for script in scripts],
         drawings=[_drawing(figure, chains) for figure in study.figures],
         deviations=to_html(study.deviations),
         costs=costs.costs_grid(list(study.records.values())) if study.records else None,
@@ -84,21 +82,9 @@ def page(study: Study) -> str:
 
 
 def _template(study: Study) -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["beside"] = lambda path: _relative(path, study.name)
-    return environment.get_template("template.html.j2")
-
-
-def _own(name: str) -> str:
-    """The text of a file beside this one."""
-    return (_FOLDER / name).read_text(encoding="utf-8")
+    templates = environment()
+    templates.filters["beside"] = lambda path: _relative(path, study.name)
+    return templates.get_template("template.html.j2")
 
 
 def _tables_of_methods(study: Study, chains: Chains) -> dict:

@@ -1,0 +1,82 @@
+"""Pictures for a notebook, in the look of the study's figures; a notebook shows them wherever a cell ends in one."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from manu.analysis.figures.style import CHANCE, FAINT, GREY, INK, MODALITY_COLOURS, look, new_figure
+from manu.exploring.samples import SPLITS
+from manu.report.explore import Person, person_key
+
+_MARKERS = {"multimodal": "o", "text": "s"}
+_TITLES = {"forget": "People to be forgotten (lower is better)", "retain": "People to be kept (higher is better)"}
+
+
+class Picture:
+    """A drawn figure as PNG bytes."""
+
+    def __init__(self, figure: Figure) -> None:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+        self._png = buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self._png
+
+
+def accuracy_by_ratio(table: pd.DataFrame) -> Picture:
+    """Accuracy against the prune ratio, one panel per split. table: prune_ratio (percent), split, modality, accuracy."""
+    with look():
+        figure = new_figure(8.0, 3.2)
+        for axes, split in zip(figure.subplots(1, len(SPLITS), sharey=True), SPLITS, strict=True):
+            for modality, colour in MODALITY_COLOURS.items():
+                rows = table[(table["split"] == split) & (table["modality"] == modality)].sort_values("prune_ratio")
+                style = {"color": colour, "marker": _MARKERS[modality], "label": modality}
+                axes.plot(rows["prune_ratio"], 100 * rows["accuracy"], **style)
+            axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=0.9)
+            axes.set(title=_TITLES[split], xlabel="neurons pruned, percent", ylim=(-3, 103))
+        figure.axes[0].set_ylabel("accuracy, percent")
+        figure.axes[0].legend()
+        return Picture(figure)
+
+
+def person_by_person(table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str]) -> Picture:
+    """Both methods' accuracy of each person, joined by a line. table: `by_person`; names: profile_id -> name."""
+    with look():
+        figure = new_figure(6.5, 1.1 + 0.22 * len(table))
+        axes = figure.subplots()
+        places = range(len(table))
+        first, second = (100 * table[method] for method in methods)
+        axes.hlines(places, first, second, color=FAINT, linewidth=2.5, zorder=1)
+        axes.plot(first, places, "o", color=INK, markerfacecolor="white", label=methods[0])
+        axes.plot(second, places, "D", color=MODALITY_COLOURS["text"], markersize=4.5, label=methods[1])
+        axes.set_yticks(places, [names[person] for person in table["profile_id"]])
+        axes.invert_yaxis()
+        axes.set(xlabel="accuracy, percent", xlim=(-3, 103))
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        return Picture(figure)
+
+
+def who_drives(table: pd.DataFrame, people: Mapping[str, Person]) -> Picture:
+    """People with their portraits, and how strongly questions about each drive a neuron.
+
+    table: split, profile_id, before and after (mean of |z|), in the order in which they are drawn, at most a dozen.
+    """
+    with look():
+        figure = new_figure(1.3 * len(table), 3.0)
+        portraits, bars = figure.subplots(2, len(table), squeeze=False, gridspec_kw={"height_ratios": (1, 1.3)})
+        top = 1.1 * max(table[["before", "after"]].max().max(), 1e-12)
+        for row, portrait, bar in zip(table.to_dict("records"), portraits, bars, strict=True):
+            person = people[person_key(row["split"], row["profile_id"])]
+            portrait.set_axis_off()
+            portrait.set_title(f"{person.name}\n{row['split']}", fontsize=7.5, fontweight="normal")
+            if row["split"] in person.pictures:
+                portrait.imshow(Image.open(io.BytesIO(person.pictures[row["split"]])))
+            bar.bar(["before", "after"], [row["before"], row["after"]], color=[INK, GREY])
+            bar.set(ylim=(0, top))
+            bar.tick_params(axis="y", labelleft=bar is bars[0], labelsize=7)
+        bars[0].set_ylabel("mean |z|")
+        return Picture(figure)

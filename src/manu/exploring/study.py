@@ -1,0 +1,110 @@
+"""A finished study, opened to be looked at: what was asked of whom, the answers, and the model that gave them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from manu.audit.chain import Chain
+from manu.audit.reask import load_again
+from manu.errors import UserError
+from manu.evaluation.answers import answer, questions_of
+from manu.evaluation.questions import AskedQuestion
+from manu.models.base import Adapter
+from manu.neurons.masks import Mask, apply_mask
+from manu.report.explore import Person
+from manu.stages.write_explorer import read_people
+from manu.unlearning.base import PruningMethod
+from manu.unlearning.choice import chosen_settings
+from manu.unlearning.registry import create_method
+
+EVALUATE = "manu.stages.evaluate"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method at one forget ratio, as its questions were put to it. file: its answers; record: of their job."""
+
+    file: str
+    record: Mapping
+    ratio: int
+
+    @cached_property
+    def config(self) -> Mapping:
+        """The job's configuration."""
+        return self.record["configuration"]["content"]
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The stored answers at this forget ratio, one row per question."""
+        stored = pd.read_parquet(self.file)
+        return stored[stored["forget_ratio"] == self.ratio].reset_index(drop=True)
+
+    @cached_property
+    def questions(self) -> dict[str, AskedQuestion]:
+        """The questions by their ids."""
+        return questions_of(self._benchmark, [self.ratio], self.config["evaluation"])[0]
+
+    @cached_property
+    def people(self) -> dict[str, Person]:
+        """Everybody asked about: name and pictures by "<set>/<id>", as their questions' ids begin."""
+        return read_people(self._benchmark, self.config["evaluation"]["splits"])
+
+    def model(self) -> tuple[Adapter, str | None]:
+        """The model as it was asked, loaded anew, and its system prompt. Raises UserError when it is not there."""
+        return load_again(self.file, self.record)
+
+    def asked_under(self, mask: Mask, names: list[str]) -> pd.DataFrame:
+        """The answers of this run's model under a mask to the questions of these ids, scored as the stored ones."""
+        adapter, system = self.model()
+        apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
+        places = self.answers.loc[self.answers["question_id"].isin(names), ["forget_ratio", "split", "question_id"]]
+        asked = {name: self.questions[name] for name in places["question_id"]}
+        rows = list(places.itertuples(index=False, name=None))
+        return answer(adapter, asked, rows, dict(self.config), self.config["evaluation"], system)
+
+    @property
+    def _benchmark(self) -> Path:
+        return Path(self.record["options"]["benchmark"])
+
+
+class Study:
+    """A finished study below the working folder. Raises UserError when it is not there."""
+
+    def __init__(self, name: str) -> None:
+        if not Path(f"results/{name}/scores.csv").is_file():
+            raise UserError(f"no finished study '{name}' in results/; make study STUDY={name} makes it")
+        self.name = name
+        self.chain = Chain(name)
+        self._runs = {
+            (asked["model"], asked["method"], ratio, asked["seed"]): Run(record["options"]["out"], record, ratio)
+            for record in self.chain.jobs.values()
+            if record["stage"] == EVALUATE
+            for asked in [record["configuration"]["content"]]
+            for ratio in asked["ratios"]
+        }
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """What there is: model, method, forget_ratio and seed of every run."""
+        return pd.DataFrame(sorted(self._runs), columns=["model", "method", "forget_ratio", "seed"])
+
+    def run(self, model: str, method: str, ratio: int, seed: int = 0) -> Run:
+        """One of them. Raises UserError that lists the methods."""
+        key = (model, method, ratio, seed)
+        if key not in self._runs:
+            known = sorted({f"{each[0]} {each[1]} {each[2]}" for each in self._runs if each[3] == seed})
+            raise UserError(f"study '{self.name}' has no run {model} {method} {ratio}; it has: {', '.join(known)}")
+        return self._runs[key]
+
+    def pruning(self, mask: Path) -> PruningMethod:
+        """The method that chose a mask, with the settings that it ran with, those that were tuned included."""
+        _, record = self.chain.maker(mask.as_posix())
+        config, choice = record["configuration"]["content"], record["options"]["choice"]
+        return create_method(config["method"], config["settings"] | chosen_settings(Path(choice) if choice else None))
+
+    def folder(self, model: str, ratio: int, seed: int = 0) -> Path:
+        """Where statistics, masks and checkpoints of a model lie."""
+        return Path(f"results/{self.name}/{model}/seed{seed}/forget{ratio:02d}")

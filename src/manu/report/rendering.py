@@ -1,0 +1,31 @@
+"""How a page is made: the files beside this one are its template, style and scripts; what comes from data is escaped."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parent
+
+
+def environment() -> Environment:
+    """Where the templates are found, and how they are read."""
+    return Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def own(name: str) -> str:
+    """The text of a file beside this one."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def allowed(script: str) -> str:
+    """A script's checksum, by which the page's policy lets it run."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

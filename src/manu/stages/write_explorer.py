@@ -1,0 +1,58 @@
+"""Rule write_explorer: answers and benchmark -> one HTML page to look through them, which needs nothing else.
+
+Reads the configuration's `study` (name) and `methods` (names, in their order).
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from manu.analysis.aggregate import read_answers
+from manu.data.language import read_language
+from manu.data.mllmu import read_names, read_profiles
+from manu.evaluation.questions import SOURCES
+from manu.evaluation.vocabulary import SPLITS
+from manu.files import write_text
+from manu.report.explore import NEEDED, Person, explorer, person_key
+from manu.stages.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("answers", nargs="+", help="answers of the references and the methods, parquet")
+    options.read("benchmark", help="folder of the benchmark")
+    options.read("assets", required=False, nargs="*", help="the page's own template, style and script, for the record")
+    options.write("out", help="the page, HTML")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the page --out."""
+    answers = {Path(os.path.relpath(path)).as_posix(): read_answers(path, NEEDED) for path in options.answers}
+    splits = {split for rows in answers.values() for split in rows["split"].unique()}
+    people = read_people(options.benchmark, [split for split in SPLITS if split in splits])
+    text = explorer(config["study"], config["methods"], answers, people)
+    write_text(options.out, text)
+    rows = sum(map(len, answers.values()))
+    return f"{options.out}: {rows} answers about {len(people)} people, {len(text.encode('utf-8')) / 2**20:.1f} MiB"
+
+
+def read_people(benchmark: Path, splits: Iterable[str]) -> dict[str, Person]:
+    """Everybody of these splits by `person_key`; a text of the split language stands in the place of a person."""
+    pictures: dict[str, dict[str, bytes]] = {}
+    names: dict[str, str] = {}
+    for split in splits:
+        if split == "language":
+            texts = [profile.id for profile in read_language(benchmark)]
+            names |= {person_key(split, text): text for text in texts}
+            continue
+        named = read_names(benchmark, SOURCES[split])
+        names |= {person_key(split, person): name for person, name in named.items()}
+        for profile in read_profiles(benchmark, SOURCES[split]):
+            pictures.setdefault(person_key(split, profile.id), {})[split] = profile.image
+    return {key: Person(name, pictures.get(key, {})) for key, name in names.items()}
+
+
+if __name__ == "__main__":
+    run(main, parser())
