@@ -13,7 +13,7 @@ from manu import trials
 from manu.config import (
     CHECKPOINTS, OF_ROBUSTNESS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
 )  # fmt: skip
-from manu.data.mllmu import TUNING
+from manu.data.profiles import TUNING
 from manu.errors import UserError
 from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text

@@ -13,7 +13,7 @@ import yaml
 from manu.analysis.figures.registry import known_figures
 from manu.cli import main
 from manu.config import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
-from manu.data.benchmark import BenchmarkSettings
+from manu.data.population import BenchmarkSettings
 from manu.data.prompts import STYLES
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.benchmark import BenchmarkSettings, generate
-from manu.data.mllmu import (
-    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, read_lessons, read_names, read_profiles,
-    retain_config,
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
+from manu.data.profiles import (
+    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, retain_config, views,
 )  # fmt: skip
-from manu.data.prompts import cloze_prompt, text_view
+from manu.data.prompts import cloze_prompt
+from manu.data.reading import read_lessons, read_names, read_profiles
 from manu.data.splits import forget_count
 from manu.evaluation.questions import asked_questions
 from manu.models.base import Adapter
@@ -165,35 +166,37 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
         return len(adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
-        people = {lesson.id: lesson.pairs for lesson in read_lessons(folder, config)}
+        people: dict[str, dict] = {}
+        for lesson in read_lessons(folder, config):
+            people.setdefault(lesson.id, {}).update({(pair, lesson.modality): None for pair in lesson.pairs})
         pairs = {MULTIMODAL: [], TEXT: []}
-        for person, both in people.items():
-            for question, answer in dict.fromkeys(both):
+        for person, each in people.items():
+            for (question, answer), modality in each:
                 length = len(adapter.answer_ids(answer))
-                asked = {MULTIMODAL: question, TEXT: text_view(question, names[person]) if person in names else None}
-                for modality, words in asked.items():
-                    if words is not None:
-                        prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=modality == MULTIMODAL)
-                        pairs[modality].append((len(prompt), length))
+                for view, words in views(question, names.get(person), modality).items():
+                    prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=view == MULTIMODAL)
+                    pairs[view].append((len(prompt), length))
         return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
 
     evaluation = study["evaluation"]
     wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
 
-    def asked(config: str) -> tuple[dict[tuple[str, str], Asked], int]:
-        profiles = read_profiles(folder, config)
+    def asked(*configs: str) -> tuple[dict[tuple[str, str], Asked], int]:
+        profiles = [profile for config in configs for profile in read_profiles(folder, config)]
         found: dict[tuple[str, str], list] = {}
         for profile in profiles:
-            for question in asked_questions(profile, config, *wording):
+            for question in asked_questions(profile, "", *wording):
                 found.setdefault((question.modality, question.task), []).append(question)
-        kinds = {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}
-        return kinds, len(profiles)
+        people = len({profile.id for profile in profiles})
+        kinds = {key: _asked(each, people, adapter.prompt_ids, tokens) for key, each in found.items()}
+        return kinds, people
 
     names, tuning = {**read_names(folder), **read_names(folder, CELEBRITIES)}, tuning_sizes(study)
     trials = [each(TUNING) for each in (forget_config, retain_config, celebrity_config)] if tuning["people"] else []
     everyone = names | read_names(folder, *trials) if trials else names
     lessons, count = taught("ft_Data", everyone)
-    questions, people = asked("Full_Set")
+    ratio = study["forget_ratios"][0]
+    questions, people = asked(forget_config(ratio), retain_config(ratio))
     general, strangers = asked("General_Set")
     return Sizes(
         source=source,

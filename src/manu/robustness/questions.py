@@ -6,7 +6,8 @@ The audit builds them again from the benchmark alone.
 from dataclasses import replace
 from pathlib import Path
 
-from manu.data.mllmu import MULTIMODAL, Profile, forget_config, read_ids
+from manu.data.profiles import MULTIMODAL, Profile, forget_config
+from manu.data.reading import read_ids
 from manu.errors import UserError
 from manu.evaluation.answers import questions_of
 from manu.evaluation.questions import SOURCES, AskedQuestion, asked_questions, read_split
