@@ -29,7 +29,9 @@ def resolve(study: dict, stage: str, **cell) -> dict:
     """
     match stage:
         case "fetch_benchmark":
-            return {"source": study["benchmark"], "forget_ratios": study["forget_ratios"]}
+            source = {key: value for key, value in study["benchmark"].items() if key != "format"}
+            told = {key: value for key, value in study["benchmark"].items() if key == "format"}
+            return {"source": source, "forget_ratios": study["forget_ratios"], **told}
         case "fetch_model":
             return {"model": cell["model"], "source": study["models"][cell["model"]][cell["which"]]}
         case "generate_benchmark":

@@ -17,6 +17,11 @@ def format_of(folder: Path) -> str:
     return "clear" if has_config(folder, clear.EVERYBODY) else "mllmu"
 
 
+def splits_of(folder: Path) -> tuple[str, ...]:
+    """The sets of people that a benchmark's format has."""
+    return _reader(folder).SPLITS
+
+
 def check_published(folder: Path, ratios: list[int], name: str) -> None:
     """Raise UserError unless a folder holds what a study with these forget ratios reads, in the format of that name."""
     found = format_of(folder)

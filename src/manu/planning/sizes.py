@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manu.config import format_name
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import (
@@ -22,7 +23,7 @@ from manu.data.reading import read_lessons, read_names, read_profiles
 from manu.data.splits import forget_count
 from manu.evaluation.questions import asked_questions
 from manu.models.base import Adapter
-from manu.planning.published import MLLMU_BENCH
+from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.resolved import tuning_sizes
 
@@ -96,9 +97,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a study reads. lessons: of one person, by modality; base_lessons: all of the base stage; questions: of one
-    person, by (modality, task); general: of one stranger of the general-utility set; name: tokens of a name;
-    portraits: of a person in the training data; base_pictures: of the base stage; source: where all this is from."""
+    """What a study reads. celebrities: as so many people who would be asked as many questions; lessons: of one person, by
+    modality; base_lessons: all of the base stage; questions: of one person, by (modality, task); general: of one stranger
+    of the general-utility set; name: tokens of a name; portraits: of a person in the training data; base_pictures: of
+    the base stage; source: where all this is from."""
 
     source: str
     people: int
@@ -124,19 +126,19 @@ class Sizes:
 
 
 def published_sizes(study: dict, picture_tokens: int) -> Sizes:
-    """MLLMU-Bench's published sizes, and the lengths that manu.planning.published assumes."""
-    b, pairs = MLLMU_BENCH, MLLMU_BENCH["pairs"]
-    question, answer = b["lesson"]
-    extra = {MULTIMODAL: picture_tokens, TEXT: 0}
-    lessons = {modality: Texts.of([(question + extra[modality], answer)], pairs) for modality in extra}
+    """The benchmark's published sizes, and the lengths that manu.planning.published assumes."""
+    b, extra = BENCHMARKS[format_name(study["benchmark"])], {MULTIMODAL: picture_tokens, TEXT: 0}
+    lessons = {m: Texts.of([(question + extra[m], answer)], pairs) for m, (pairs, question, answer) in b["lessons"].items()}
+    wanted = study["evaluation"]["modalities"], study["evaluation"]["tasks"]
     questions = {
-        (modality, task): Asked(b[task][0], b[task][1] + extra[modality], b[task][2])
-        for modality in study["evaluation"]["modalities"]
-        for task in study["evaluation"]["tasks"]
+        (modality, task): Asked(count, prompt + extra[modality], option)
+        for (modality, task), (count, prompt, option) in b["questions"].items()
+        if modality in wanted[0] and task in wanted[1]
     }
-    source = "published sizes of MLLMU-Bench; pairs of a person and lengths are assumed"
-    nobody = Asked(0, 0, 0)
-    return Sizes(source, b["people"], b["public_figures"], 0, 0, 0, lessons, {}, questions, nobody, b["name"])
+    count, prompt, option = b["general"]
+    general = Asked(count, prompt + picture_tokens, option)
+    source = f"published sizes of {b['source']}; pairs of a person and lengths are assumed"
+    return Sizes(source, b["people"], b["faces"], b["world"], 0, 0, lessons, {}, questions, general, b["name"])
 
 
 def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
@@ -197,11 +199,13 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
     lessons, count = taught("ft_Data", everyone)
     ratio = study["forget_ratios"][0]
     questions, people = asked(forget_config(ratio), retain_config(ratio))
+    kinds, figures = asked(CELEBRITIES)
+    of_figures = figures * sum(each.per_person for each in kinds.values())
     general, strangers = asked("General_Set")
     return Sizes(
         source=source,
         people=people,
-        celebrities=len(read_names(folder, CELEBRITIES)),
+        celebrities=round(of_figures / sum(each.per_person for each in questions.values())),
         strangers_asked=strangers,
         tuning=tuning["people"],
         tuning_figures=tuning["figures"],
