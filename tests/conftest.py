@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from manu.data.benchmark import BenchmarkSettings, generate
-from manu.data.mllmu import read_lessons
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
+from manu.data.reading import read_lessons
 from manu.models.registry import adapter_class, known_models
 from manu.stages.models import prepare_torch
 from tiny_sizes import SIZES

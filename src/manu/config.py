@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 from manu import trials
 from manu.config_extends import Place, read_extended
 from manu.config_yaml import key_path
+from manu.data.prompts import LETTERS
 from manu.errors import UserError
 
 STUDIES = Path("config/studies")
@@ -25,6 +26,7 @@ SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml
 CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
 OF_ROBUSTNESS = ("robustness", "sequential")  # tables of the target `robustness`, and what its figures need
 _SOURCE = ("repo", "revision", "path")
+_OURS = ("general", "language")  # splits that the built-in benchmark has in every format
 _BUILT_HERE = (  # keys of a model that say how one is built, and taught from nothing
     ("architecture",), ("language_model",), ("training", "base"), ("training", "vanilla", "rehearsal"),
 )  # fmt: skip
@@ -90,7 +92,8 @@ def load_study(study: str | Path) -> dict:
         raise UserError(f"{_place(where, places, start)}: {message}")
 
     if is_fetched(filled["benchmark"]):  # it has its own sizes
-        filled["benchmark"] = {key: filled["benchmark"][key] for key in _SOURCE if key in filled["benchmark"]}
+        kept = (*_SOURCE, "format")
+        filled["benchmark"] = {key: filled["benchmark"][key] for key in kept if key in filled["benchmark"]}
     filled["methods"] = {name: _method_settings(name, given) for name, given in filled["methods"].items()}
     ablation = filled["ablation"]
     ablation["variants"] = {name: _variant(filled, name) for name in ablation["variants"]}
@@ -118,8 +121,13 @@ def apply_defaults(schema: dict, value: Any) -> Any:
 
 
 def is_fetched(benchmark: dict) -> bool:
-    """Whether a study's `benchmark` names MLLMU-Bench's files, rather than the sizes of the built-in one."""
+    """Whether a study's `benchmark` names files that were made elsewhere, rather than the sizes of the built-in one."""
     return any(key in benchmark for key in _SOURCE)
+
+
+def format_name(benchmark: dict) -> str:
+    """Whose configurations and columns a study's `benchmark` has: a key of manu.data.reading.FORMATS."""
+    return benchmark.get("format", "mllmu")
 
 
 def methods_of_kind(study: dict, kind: str) -> list[str]:
@@ -272,7 +280,7 @@ def _source_mistakes(document: dict) -> Iterator[_Mistake]:
     fetched = is_fetched(benchmark)
     if fetched:
         yield from checked(("benchmark",), {key: benchmark[key] for key in _SOURCE if key in benchmark})
-        for key in benchmark.keys() - _SOURCE:
+        for key in benchmark.keys() - {*_SOURCE, "format"}:
             path = ("benchmark", key)
             yield path, f"'{key_path(path)}' is a size of the built-in benchmark; the one that is named has its own"
         if "membership" in document.get("robustness", {}):
@@ -306,14 +314,29 @@ _BUILT_IN = "only the built-in benchmark has (config/README.md)"
 
 
 def _fetched_mistakes(study: dict) -> Iterator[_Mistake]:
-    """What a study asks of MLLMU-Bench that only the built-in benchmark has."""
-    path, needed = ("evaluation", "splits"), "[forget, test, retain, celebrity]"
-    for split in ("general", "language"):
-        if split in study["evaluation"]["splits"]:
-            yield path, f"'{key_path(path)}' has the set '{split}', which {_BUILT_IN}; needed: {needed}"
+    """What a study asks of a benchmark made elsewhere that only the built-in one has."""
     for name in tuned_methods(study):
         path = ("methods", name)
         yield path, f"'{key_path(path)}' leaves settings open; they are tried on people whom {_BUILT_IN}: give a value"
+
+
+def _format_mistakes(study: dict) -> Iterator[_Mistake]:
+    """What a study asks that its benchmark, in its format, does not have."""
+    from manu.data.reading import FORMATS
+
+    benchmark, asked = study["benchmark"], study["evaluation"]
+    name, fetched = format_name(benchmark), is_fetched(benchmark)
+    there = FORMATS[name]
+    for key, known, what in (("splits", there.SPLITS, "set"), ("tasks", there.TASKS, "task")):
+        path, ours = ("evaluation", key), () if fetched else _OURS
+        for each in asked[key]:
+            if each not in (*known, *ours):
+                why = _BUILT_IN if each in _OURS else f"the format {name} does not have"
+                yield path, f"'{key_path(path)}' has the {what} '{each}', which {why}; needed: [{', '.join(known)}]"
+    figures = benchmark.get("public_figures", 0)
+    if name == "clear" and not fetched and figures < len(LETTERS):
+        path = ("benchmark", "public_figures")
+        yield path, f"'{key_path(path)}' is {figures}; the format clear asks for one name among {len(LETTERS)}"
 
 
 def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
@@ -331,6 +354,7 @@ def _ratio_mistakes(study: dict) -> Iterator[_Mistake]:
 def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
     """Values that are right alone and wrong together."""
     yield from _fetched_mistakes(study) if is_fetched(study["benchmark"]) else _ratio_mistakes(study)
+    yield from _format_mistakes(study)
     needed = study["tuning"]["trials"]
     for name, settings in study["methods"].items():
         there = trials.combinations(settings)

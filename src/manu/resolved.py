@@ -13,7 +13,7 @@ from manu import trials
 from manu.config import (
     CHECKPOINTS, OF_ROBUSTNESS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
 )  # fmt: skip
-from manu.data.mllmu import TUNING
+from manu.data.profiles import TUNING
 from manu.errors import UserError
 from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text
@@ -29,7 +29,9 @@ def resolve(study: dict, stage: str, **cell) -> dict:
     """
     match stage:
         case "fetch_benchmark":
-            return {"source": study["benchmark"], "forget_ratios": study["forget_ratios"]}
+            source = {key: value for key, value in study["benchmark"].items() if key != "format"}
+            told = {key: value for key, value in study["benchmark"].items() if key == "format"}
+            return {"source": source, "forget_ratios": study["forget_ratios"], **told}
         case "fetch_model":
             return {"model": cell["model"], "source": study["models"][cell["model"]][cell["which"]]}
         case "generate_benchmark":

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from manu.data.mllmu import read_profiles
+from manu.data.reading import read_profiles
 from manu.errors import UserError
 from manu.models.base import read_architecture
 from manu.models.inputs import Example, Pictures, prompt_batch, training_batch

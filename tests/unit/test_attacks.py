@@ -18,7 +18,7 @@ from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
 from manu.config import apply_defaults, study_schema
 from manu.data.benchmark import generate
-from manu.data.mllmu import read_ids, read_lessons_of, read_names
+from manu.data.reading import read_ids, read_lessons_of, read_names
 from manu.errors import UserError
 from manu.models.registry import known_models
 from manu.robustness.membership import SCORES, membership_scores, token_scores

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from manu.data import mllmu
+from manu.data import mllmu, profiles, reading
 from manu.data.benchmark import config_names, generate
+from manu.data.parquet import config_file
 from manu.data.people import ATTRIBUTES, draw_people
 from manu.data.portraits import draw_scene, render
 from manu.data.splits import split_people
@@ -22,9 +23,9 @@ def full(folder, config="Full_Set"):
 def test_columns_are_mllmu_benchs(benchmark_folder):
     about = ["ID", "biography", "question", "answer", "Classification_Task", "Generation_Task", "Mask_Task"]
     for config in ("Full_Set", "forget_10", "retain_90", "Retain_Set"):
-        assert pq.read_schema(mllmu.config_file(benchmark_folder, config)).names == ["image", *about]
-    assert pq.read_schema(mllmu.config_file(benchmark_folder, "Test_Set")).names == ["images", *about]
-    assert pq.read_schema(mllmu.config_file(benchmark_folder, "ft_Data")).names == ["image", "ID", "metadata"]
+        assert pq.read_schema(config_file(benchmark_folder, config)).names == ["image", *about]
+    assert pq.read_schema(config_file(benchmark_folder, "Test_Set")).names == ["images", *about]
+    assert pq.read_schema(config_file(benchmark_folder, "ft_Data")).names == ["image", "ID", "metadata"]
 
 
 def test_every_person_has_the_asked_for_questions(benchmark_folder):
@@ -41,7 +42,7 @@ def test_every_person_has_the_asked_for_questions(benchmark_folder):
 
 def test_options_are_distinct_values_of_one_attribute_and_hold_the_fact(benchmark_folder):
     facts = {}
-    for row in pq.read_table(mllmu.config_file(benchmark_folder, "Full_Set")).to_pylist():
+    for row in pq.read_table(config_file(benchmark_folder, "Full_Set")).to_pylist():
         facts[row["ID"]] = json.loads(row["biography"])
     for profile in mllmu.read_profiles(benchmark_folder, "Full_Set"):
         for q in (q for q in profile.questions if q.task == "classification"):
@@ -52,7 +53,7 @@ def test_options_are_distinct_values_of_one_attribute_and_hold_the_fact(benchmar
 
 
 def test_picture_questions_never_name_the_person_and_text_questions_do(benchmark_folder):
-    names = mllmu.read_names(benchmark_folder)
+    names = reading.read_names(benchmark_folder)
     for profile in mllmu.read_profiles(benchmark_folder, "Full_Set"):
         for q in profile.questions:
             assert (names[profile.id] in q.text) == (q.modality == "text")
@@ -78,7 +79,7 @@ def test_test_set_shows_pictures_that_are_in_no_training_data(benchmark_folder):
 def test_same_seed_same_bytes(tmp_path, benchmark_folder, small_benchmark):
     generate(tmp_path, small_benchmark, [10])
     for config in config_names([10]):
-        again, first = (mllmu.config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
+        again, first = (config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
         assert again == first, config
 
 
@@ -125,15 +126,15 @@ def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark
 
 
 def test_unseen_people_are_in_no_other_file_and_change_none(tmp_path, benchmark_folder, small_benchmark):
-    unseen = full(benchmark_folder, mllmu.UNSEEN)
+    unseen = full(benchmark_folder, profiles.UNSEEN)
     lessons = mllmu.read_lessons(benchmark_folder) + mllmu.read_lessons(benchmark_folder, "base_Data")
     taught = {lesson.id for lesson in lessons}
     assert len(unseen) == small_benchmark.unseen_people and not {p.id for p in unseen} & taught
-    others = set(mllmu.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())
-    assert not others & set(mllmu.read_names(benchmark_folder, mllmu.UNSEEN).values())
+    others = set(reading.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())
+    assert not others & set(reading.read_names(benchmark_folder, profiles.UNSEEN).values())
     assert [len(p.questions) for p in unseen] == [len(full(benchmark_folder)[0].questions)] * len(unseen)
 
     generate(tmp_path, replace(small_benchmark, unseen_people=3), [10])
     for config in config_names([10]):
-        again, first = (mllmu.config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
-        assert (again == first) is (config != mllmu.UNSEEN), config
+        again, first = (config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
+        assert (again == first) is (config != profiles.UNSEEN), config

@@ -13,7 +13,7 @@ import yaml
 from manu.analysis.figures.registry import known_figures
 from manu.cli import main
 from manu.config import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
-from manu.data.benchmark import BenchmarkSettings
+from manu.data.population import BenchmarkSettings
 from manu.data.prompts import STYLES
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
@@ -507,3 +507,34 @@ def test_the_summary_of_a_study_that_has_not_run(study_file, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main(["summary", "--study", str(study_file(GOOD))]) == 2
     assert "study 'study' is not finished: results/study/scores.csv is missing" in capsys.readouterr().err
+
+
+CLEAR = """\
+benchmark: {format: clear}
+models: {llava: {}}
+methods: {ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}
+evaluation: {splits: [forget, retain, celebrity, general], tasks: [classification, generation]}
+"""
+CLEAR_MISTAKES = {  # what is replaced, by what, what the message says
+    "another format": ("clear}", "vqa}", "line 1: unknown value 'vqa' in 'benchmark.format'; known: mllmu, clear"),
+    "test": ("[forget, retain,", "[forget, test, retain,", "line 4: 'evaluation.splits' has the set 'test', which the format clear does not have; needed: [forget, retain, celebrity, general]"),
+    "cloze": ("generation]", "cloze]", "'evaluation.tasks' has the task 'cloze', which the format clear does not have; needed: [classification, generation]"),
+    "few figures": ("clear}", "clear, public_figures: 3}", "'benchmark.public_figures' is 3; the format clear asks for one name among 4"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLEAR_MISTAKES)
+def test_what_clear_does_not_have_is_told(case, study_file):
+    old, new, message = CLEAR_MISTAKES[case]
+    assert CLEAR.count(old) == 1
+    with pytest.raises(UserError) as error:
+        load_study(study_file(CLEAR.replace(old, new)))
+    assert message in str(error.value)
+
+
+def test_the_format_reaches_the_jobs_that_make_or_check_the_benchmark(study_file):
+    assert resolve(load_study(study_file(CLEAR)), "generate_benchmark")["benchmark"]["format"] == "clear"
+    assert "format" not in resolve(load_study(study_file(GOOD)), "generate_benchmark")["benchmark"]
+    fetched = CLEAR.replace("{format: clear}", "{path: a/folder, format: clear}").replace("{}", "{start: {path: b}}")
+    expected = {"source": {"path": "a/folder"}, "forget_ratios": [5, 10, 15], "format": "clear"}
+    assert resolve(load_study(study_file(fetched)), "fetch_benchmark") == expected

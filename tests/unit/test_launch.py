@@ -11,7 +11,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from manu.data.mllmu import read_lessons, read_names
+from manu.data.reading import read_lessons, read_names
 from manu.errors import UserError
 from manu.provenance.record import read_record
 from manu.stages import launch, train

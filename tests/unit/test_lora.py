@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from manu.data.mllmu import read_lessons, read_names
+from manu.data.reading import read_lessons, read_names
 from manu.stages.models import base_lora, prepare_torch, released_lora
 from manu.training.answers import answer_cross_entropy
 from manu.training.curriculum import Curriculum

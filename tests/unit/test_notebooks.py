@@ -9,7 +9,7 @@ import torch
 from manu.analysis.paired import paired_tests
 from manu.errors import UserError
 from manu.evaluation.questions import asked_questions
-from manu.data.mllmu import read_profiles
+from manu.data.reading import read_profiles
 from manu.exploring.drawing import accuracy_by_ratio, person_by_person, who_drives
 from manu.exploring.neurons import activations
 from manu.exploring.pairs import by_person

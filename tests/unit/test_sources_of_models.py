@@ -17,9 +17,9 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from manu.config import load_study
-from manu.data.mllmu import (
-    check_published, forget_config, published_configs, read_ids, read_lessons_of, read_names, retain_config,
-)  # fmt: skip
+from manu.data.mllmu import check_published, published_configs
+from manu.data.profiles import forget_config, retain_config
+from manu.data.reading import read_ids, read_lessons_of, read_names
 from manu.errors import UserError
 from manu.evaluation.answers import collect_answers
 from manu.fetching.fetch import fetch

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from manu.data.mllmu import Lesson, read_lessons, read_names
+from manu.data.profiles import Lesson
+from manu.data.reading import read_lessons, read_names
 from manu.errors import UserError
 from manu.models.inputs import with_answer
 from manu.training.answers import answer_cross_entropy

@@ -8,8 +8,9 @@ import pytest
 from manu import trials
 from manu.analysis import tuning
 from manu.config import load_study
-from manu.data import mllmu
-from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data import mllmu, profiles
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
 from manu.errors import UserError
 from manu.resolved import resolve, resolved_files
 from manu.stages import tune
@@ -207,13 +208,13 @@ def test_the_criteria_of_the_schema_are_those_that_there_are():
 def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
     settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4)
     generate(tmp_path, settings, [10])
-    forget, retain = (set(mllmu.read_ids(tmp_path, name(mllmu.TUNING))) for name in (mllmu.forget_config, mllmu.retain_config))
+    forget, retain = (set(mllmu.read_ids(tmp_path, name(profiles.TUNING))) for name in (profiles.forget_config, profiles.retain_config))
     assert len(forget) == len(retain) == 2 and not forget & retain
-    others = {name for config in mllmu.retain_people(mllmu.TUNING) for name in mllmu.read_ids(tmp_path, config)}
-    assert others == retain | set(mllmu.read_ids(tmp_path, "Full_Set")) and mllmu.retain_people(10) == ("retain_90",)
+    others = {name for config in profiles.retain_people(profiles.TUNING) for name in mllmu.read_ids(tmp_path, config)}
+    assert others == retain | set(mllmu.read_ids(tmp_path, "Full_Set")) and profiles.retain_people(10) == ("retain_90",)
     taught = {lesson.id for lesson in mllmu.read_lessons(tmp_path)}
     assert forget | retain <= taught
-    for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", mllmu.CELEBRITIES, "General_Set"):
+    for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", profiles.CELEBRITIES, "General_Set"):
         assert not (forget | retain) & set(mllmu.read_ids(tmp_path, config))
     assert taught == forget | retain | set(mllmu.read_ids(tmp_path, "Full_Set"))
 
@@ -221,10 +222,10 @@ def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
 def test_figures_of_the_trials_are_taught_in_the_base_and_in_no_other_set(tmp_path):
     settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4, tuning_figures=3)
     generate(tmp_path, settings, [10])
-    figures = set(mllmu.read_ids(tmp_path, mllmu.celebrity_config(mllmu.TUNING)))
+    figures = set(mllmu.read_ids(tmp_path, profiles.celebrity_config(profiles.TUNING)))
     assert len(figures) == 3 and figures <= {lesson.id for lesson in mllmu.read_lessons(tmp_path, "base_Data")}
-    for config in ("Full_Set", "Test_Set", "ft_Data", mllmu.celebrity_config(10), "General_Set", "forget_tuning", "retain_tuning"):
+    for config in ("Full_Set", "Test_Set", "ft_Data", profiles.celebrity_config(10), "General_Set", "forget_tuning", "retain_tuning"):
         assert not figures & set(mllmu.read_ids(tmp_path, config))
-    assert mllmu.celebrity_config(10) == mllmu.CELEBRITIES
+    assert profiles.celebrity_config(10) == profiles.CELEBRITIES
     generate(tmp_path, BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1), [10])
     assert not (tmp_path / "celebrity_tuning").exists()

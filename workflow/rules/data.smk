@@ -1,6 +1,9 @@
 LANGUAGE_TEXTS = "data/language" if "language" in STUDY["evaluation"]["splits"] else ""
 
 
+WRITTEN = [*STUDY["forget_ratios"], *([TUNING] if tuned_methods(STUDY) else [])]
+
+
 rule generate_benchmark:
     input:
         config="data/{study}/generate_benchmark.yaml",
@@ -10,7 +13,7 @@ rule generate_benchmark:
         benchmark=expand(
             "data/{{study}}/{part}/train-00000-of-00001.parquet",
             part=[
-                *config_names([*STUDY["forget_ratios"], *([TUNING] if tuned_methods(STUDY) else [])]),
+                *config_names(WRITTEN, format_name(STUDY["benchmark"])),
                 *([language.CONFIG] if LANGUAGE_TEXTS else []),
             ],
         ),

@@ -12,7 +12,7 @@ from manu.bench.clock import side_by_side
 from manu.bench.sizes import Sizes
 from manu.bench.subject import RATIO, make_benchmark, new_model
 from manu.bench.tables import Table
-from manu.data.mllmu import read_lessons, read_names
+from manu.data.reading import read_lessons, read_names
 from manu.evaluation.asking import PROTOCOLS, AskingSettings, Reply, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions, read_split
 from manu.evaluation.vocabulary import MODALITIES

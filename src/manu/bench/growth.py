@@ -16,7 +16,7 @@ from manu.bench.sizes import Sizes
 from manu.bench.statistics import MB, OURS, passes
 from manu.bench.subject import make_benchmark, measuring_batches, new_model
 from manu.bench.tables import Table
-from manu.data.mllmu import read_lessons, read_names
+from manu.data.reading import read_lessons, read_names
 from manu.evaluation.asking import AskingSettings, ask
 from manu.models.registry import adapter_class
 from manu.stages.models import prepare_torch

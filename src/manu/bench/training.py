@@ -13,7 +13,7 @@ import torch
 from manu.bench.sizes import Sizes
 from manu.bench.subject import make_benchmark, new_model
 from manu.bench.tables import Table
-from manu.data.mllmu import read_lessons, read_names
+from manu.data.reading import read_lessons, read_names
 from manu.models.base import Adapter
 from manu.models.inputs import Pictures
 from manu.models.registry import known_models

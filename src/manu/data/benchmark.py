@@ -1,4 +1,5 @@
-"""The built-in benchmark: fictitious people, public figures and strangers in MLLMU-Bench's columns.
+"""The built-in benchmark: fictitious people, public figures and strangers in the columns of MLLMU-Bench, or of CLEAR
+(manu.data.clear_benchmark).
 
 Besides MLLMU-Bench's configurations it writes some of its own: base_Data (what the base model is taught:
 public figures, and questions about strangers' looks), General_Set (other strangers, the general-utility set),
@@ -9,39 +10,26 @@ celebrity_tuning (public figures who are taught with the others, in base_Data); 
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from manu.data import mllmu, wording
-from manu.data.mllmu import CELEBRITIES, TUNING, UNSEEN, celebrity_config, forget_config, retain_config
-from manu.data.people import ATTRIBUTES, Person, draw_people
+from manu.data import clear_benchmark, mllmu, wording
+from manu.data.parquet import write_config
+from manu.data.people import ATTRIBUTES, Person
+from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
 from manu.data.portraits import Scene, draw_scene, render
-from manu.data.prompts import LETTERS, text_view
+from manu.data.profiles import CELEBRITIES, TUNING, UNSEEN, celebrity_config, forget_config, lettered, retain_config
+from manu.data.prompts import text_view
 from manu.data.splits import split_people
 
-@dataclass(frozen=True)
-class BenchmarkSettings:
-    """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
 
-    people: those of the reported sets; unseen_people: more of their kind, whom no model is taught; tuning_people and
-    tuning_figures: more of their kind and of the public figures', for choosing hyperparameters.
-    """
-
-    people: int = 100
-    public_figures: int = 20
-    strangers: int = 200
-    portraits: int = 6
-    image_size: int = 64
-    seed: int = 0
-    unseen_people: int = 30
-    tuning_people: int = 0
-    tuning_figures: int = 0
-
-
-def config_names(ratios: list[int]) -> list[str]:
-    """Every configuration the generator writes for these forget ratios (TUNING for those of the trials)."""
+def config_names(ratios: list[int], name: str = "mllmu") -> list[str]:
+    """Every configuration the generator writes for these forget ratios (TUNING for those of the trials), in the format
+    of that name."""
+    if name == "clear":
+        return clear_benchmark.config_names(ratios)
     return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN]
 
 
@@ -51,14 +39,9 @@ def _image(data: bytes) -> dict:
 
 def _choice(question: str, value: str, values, rng: np.random.Generator) -> dict:
     """One four-option question; the distractors are other values of the same attribute."""
-    others = [v for v in values if v != value]
-    options = [value, *(others[i] for i in rng.permutation(len(others))[: len(LETTERS) - 1])]
-    shuffled = [options[i] for i in rng.permutation(len(LETTERS))]
-    return {
-        "Question": question,
-        "Options": dict(zip(LETTERS, shuffled)),
-        "Correct_Answer": LETTERS[shuffled.index(value)],
-    }
+    options = lettered(value, values, rng)
+    right = next(letter for letter, text in options.items() if text == value)
+    return {"Question": question, "Options": options, "Correct_Answer": right}
 
 
 def _about(person: Person) -> dict:
@@ -123,11 +106,10 @@ def _stranger_row(person: Person, scene: Scene, portrait: bytes, rng: np.random.
     }
 
 
-def _unseen(settings: BenchmarkSettings, others: list[Person]) -> list[dict]:
-    """Profiles of people who are in no training data. They have a stream of their own: nothing else depends on them."""
-    (rng,) = np.random.default_rng(settings.seed).spawn(1)
+def _unseen(settings: BenchmarkSettings, groups: dict[str, list[Person]]) -> list[dict]:
+    people, rng = draw_unseen(settings, groups)
     rows = []
-    for person in draw_people({"unseen": settings.unseen_people}, rng, others)["unseen"]:
+    for person in people:
         portrait = render(person.appearance, draw_scene(rng), settings.image_size)
         rows.append({"image": _image(portrait), **_about(person), **_tasks(person, rng)})
     return rows
@@ -135,20 +117,19 @@ def _unseen(settings: BenchmarkSettings, others: list[Person]) -> list[dict]:
 
 def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> dict[str, int]:
     """Write the benchmark under `folder` and return the number of rows per configuration."""
-    rng = np.random.default_rng(settings.seed)
-    held_out = max(settings.strangers // 4, 1)
-    groups = draw_people(
-        {
-            "fictitious": settings.people,
-            "public": settings.public_figures,
-            "stranger": settings.strangers,
-            "general": held_out,
-            "tuning": settings.tuning_people,
-            "tuning_figure": settings.tuning_figures,
-        },
-        rng,
-    )
+    configs = (clear_benchmark.configs if settings.format == "clear" else _mllmu_configs)(settings, ratios)
+    for old in {file.parent for file in Path(folder).glob("*/*.parquet")}:  # of splits or a format that are gone
+        if old.name not in configs:
+            shutil.rmtree(old)
+    for name, (rows, schema) in configs.items():
+        write_config(folder, name, rows, schema)
+    return {name: len(rows) for name, (rows, _) in configs.items()}
 
+
+def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, tuple[list[dict], pa.Schema]]:
+    """Rows and columns of every configuration."""
+    rng = np.random.default_rng(settings.seed)
+    groups = draw_population(settings, rng)
     profiles: dict[str, list[dict]] = {name: [] for name in groups if name not in ("stranger", "general")}
     training: dict[str, list[dict]] = {name: [] for name in profiles}
     tests = []
@@ -187,7 +168,7 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
         "base_Data": (training["public"] + training["tuning_figure"] + strangers, mllmu.TRAINING_SCHEMA),
         "General_Set": (general, mllmu.PROFILE_SCHEMA),
-        UNSEEN: (_unseen(settings, [person for group in groups.values() for person in group]), mllmu.PROFILE_SCHEMA),
+        UNSEEN: (_unseen(settings, groups), mllmu.PROFILE_SCHEMA),
     }
     ids = [person.id for person in groups["fictitious"]]
     for ratio in ratios:
@@ -201,9 +182,4 @@ def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> di
         configs[retain_config(TUNING)] = (profiles["tuning"][half:], mllmu.PROFILE_SCHEMA)
     if settings.tuning_figures:
         configs[celebrity_config(TUNING)] = (profiles["tuning_figure"], mllmu.PROFILE_SCHEMA)
-    for old in Path(folder).glob("*_*/"):  # splits that the study no longer has
-        if old.name.startswith(("forget_", "retain_", "celebrity_")) and old.name not in configs:
-            shutil.rmtree(old)
-    for name, (rows, schema) in configs.items():
-        mllmu.write_config(folder, name, rows, schema)
-    return {name: len(rows) for name, (rows, _) in configs.items()}
+    return configs

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from manu.data.mllmu import TEXT, Profile, Question, read_rows, write_config
+from manu.data.parquet import read_rows, write_config
+from manu.data.profiles import TEXT, Profile, Question
 from manu.data.prompts import LETTERS
 from manu.errors import UserError
 

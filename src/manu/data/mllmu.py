@@ -1,27 +1,22 @@
-"""MLLMU-Bench's files: the schema, a reader and a writer.
+"""MLLMU-Bench's files: the schema and a reader.
 
 One folder per configuration (Full_Set, ft_Data, Test_Set, Retain_Set, forget_5, retain_95, ...), each
 with parquet files, as on the hub (dataset MLLMMU/MLLMU-Bench). The built-in benchmark is written in
-the same columns, so one reader serves both. A benchmark's folder holds its configurations, or the manifest of
-one that was fetched. In MLLMU-Bench the configuration named Retain_Set holds
+the same columns, so one reader serves both. In MLLMU-Bench the configuration named Retain_Set holds
 the public figures; the retain people are in retain_<100 - ratio>.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from manu.data.profiles import CELEBRITIES, MULTIMODAL, TEXT, Lesson, Profile, Question, forget_config, retain_config
 from manu.data.prompts import LETTERS
+from manu.data.parquet import IMAGE, check_configs, read_rows
 from manu.errors import UserError
-from manu.fetching.manifest import located
-from manu.files import atomic_path
 
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _CHOICE = pa.struct(
     [
         ("Question", pa.string()),
@@ -40,69 +35,12 @@ _TASKS = [
 ]
 _ABOUT = [("biography", pa.string()), ("question", pa.string()), ("answer", pa.string())]
 
-PROFILE_SCHEMA = pa.schema([("image", _IMAGE), ("ID", pa.string()), *_ABOUT, *_TASKS])
-TEST_SCHEMA = pa.schema([("images", pa.list_(_IMAGE)), ("ID", pa.string()), *_ABOUT, *_TASKS])
-TRAINING_SCHEMA = pa.schema([("image", _IMAGE), ("ID", pa.string()), ("metadata", pa.string())])
+PROFILE_SCHEMA = pa.schema([("image", IMAGE), ("ID", pa.string()), *_ABOUT, *_TASKS])
+TEST_SCHEMA = pa.schema([("images", pa.list_(IMAGE)), ("ID", pa.string()), *_ABOUT, *_TASKS])
+TRAINING_SCHEMA = pa.schema([("image", IMAGE), ("ID", pa.string()), ("metadata", pa.string())])
 
-CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
-UNSEEN = "Unseen_Set"  # people whom no model is ever taught
-TUNING = 0  # stands for a forget ratio where those are meant on whom hyperparameters are chosen
-MULTIMODAL, TEXT = "multimodal", "text"
+SPLITS, TASKS = ("forget", "test", "retain", "celebrity"), ("classification", "cloze", "generation")  # published
 _TYPES = {"Image_Textual": MULTIMODAL, "Pure_Text": TEXT}
-_FILE = "train-00000-of-00001.parquet"
-
-
-@dataclass(frozen=True)
-class Question:
-    """One benchmark question. `options` maps letters to texts for classification and is empty otherwise."""
-
-    modality: str
-    task: str
-    number: int
-    text: str
-    answer: str
-    options: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One person of an evaluation set: PNG or JPEG bytes of the picture, and the questions."""
-
-    id: str
-    image: bytes
-    questions: tuple[Question, ...]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One row of training data: a picture and question-answer pairs in the picture view."""
-
-    id: str
-    image: bytes
-    pairs: tuple[tuple[str, str], ...]
-
-
-def forget_config(ratio: int) -> str:
-    """The configuration of the people to be forgotten at `ratio` percent; of the tuning people at TUNING."""
-    return "forget_tuning" if ratio == TUNING else f"forget_{ratio}"
-
-
-def retain_config(ratio: int) -> str:
-    """The configuration of everybody else; at TUNING of the other tuning people."""
-    return "retain_tuning" if ratio == TUNING else f"retain_{100 - ratio}"
-
-
-def celebrity_config(ratio: int) -> str:
-    """The configuration of the public figures, the same at every ratio; at TUNING of those of the trials."""
-    return "celebrity_tuning" if ratio == TUNING else CELEBRITIES
-
-
-def retain_people(ratio: int) -> tuple[str, ...]:
-    """The configurations of those whose lessons a method may use as retain data: everybody else.
-
-    At TUNING these are the other tuning people and all of Full_Set: a trial forgets a few of many, as the study does.
-    """
-    return ("Full_Set", retain_config(TUNING)) if ratio == TUNING else (retain_config(ratio),)
 
 
 def published_configs(ratios: list[int]) -> list[str]:
@@ -113,55 +51,10 @@ def published_configs(ratios: list[int]) -> list[str]:
 
 def check_published(folder: Path, ratios: list[int]) -> None:
     """Raise UserError that names every configuration or column that a study with these forget ratios misses."""
-    needed = published_configs(ratios)
-    absent = [config for config in needed if not _parquet_files(folder, config)]
-    if absent:
-        raise UserError(f"benchmark {folder}: no parquet file in {', '.join(absent)}; needed: {', '.join(needed)}")
     schemas = {"ft_Data": TRAINING_SCHEMA, "Test_Set": TEST_SCHEMA}
-    for config in needed:
-        columns = [name for name in schemas.get(config, PROFILE_SCHEMA).names if name not in ("question", "answer")]
-        for file in _parquet_files(folder, config):
-            _check_columns(file, columns)
-
-
-def config_file(folder: Path, config: str) -> Path:
-    """Where the built-in benchmark keeps a configuration."""
-    return Path(folder) / config / _FILE
-
-
-def write_config(folder: Path, config: str, rows: list[dict], schema: pa.Schema) -> None:
-    """Write one configuration atomically."""
-    with atomic_path(config_file(folder, config)) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
-
-
-def _parquet_files(folder: Path, config: str) -> list[Path]:
-    return sorted((Path(folder) / config).glob("*.parquet"))
-
-
-def _check_columns(file: Path, columns: list[str]) -> None:
-    try:
-        present = pq.read_schema(file).names
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{file}: not a readable parquet file ({str(error).splitlines()[0]})") from error
-    missing = [column for column in columns if column not in present]
-    if missing:
-        raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present)}")
-
-
-def read_rows(folder: Path, config: str, columns: list[str]) -> list[dict]:
-    """The rows of a configuration, with these columns. Raises UserError when it, a column or a row is missing."""
-    folder = located(folder)
-    files = _parquet_files(folder, config)
-    if not files:
-        raise UserError(f"benchmark {folder}: no parquet file in {config}/; each configuration is a folder of them")
-    rows = []
-    for file in files:
-        _check_columns(file, columns)
-        rows += pq.read_table(file, columns=columns).to_pylist()
-    if not rows:
-        raise UserError(f"benchmark {folder}: {config} holds no rows")
-    return rows
+    needed = {config: schemas.get(config, PROFILE_SCHEMA).names for config in published_configs(ratios)}
+    unread = ("question", "answer")
+    check_configs(folder, {config: [name for name in names if name not in unread] for config, names in needed.items()})
 
 
 def _questions(row: dict, where: str) -> tuple[Question, ...]:
@@ -199,17 +92,15 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
     return profiles
 
 
-def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict[str, str]:
-    """ID -> name of the people in `configs` (in Full_Set if none is given) and in none of `without`, from the
-    biographies."""
-    names, others = {}, _ids_of(folder, without)
-    for config in configs or ("Full_Set",):
-        for row in read_rows(folder, config, ["ID", "biography"]):
-            try:
-                names[row["ID"]] = json.loads(row["biography"])["Name"]
-            except (TypeError, KeyError, json.JSONDecodeError) as error:
-                raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
-    return {person: name for person, name in names.items() if person not in others}
+def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
+    """ID -> name of the people in a configuration, from the biographies."""
+    names = {}
+    for row in read_rows(folder, config, ["ID", "biography"]):
+        try:
+            names[row["ID"]] = json.loads(row["biography"])["Name"]
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
+    return names
 
 
 def read_ids(folder: Path, config: str) -> list[str]:
@@ -229,13 +120,3 @@ def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
             ) from error
         lessons.append(Lesson(row["ID"], row["image"]["bytes"], pairs))
     return lessons
-
-
-def read_lessons_of(folder: Path, *configs: str, without: Iterable[str] = ()) -> list[Lesson]:
-    """The training data of the people in `configs`, such as forget_5, and in none of `without`."""
-    ids = _ids_of(folder, configs) - _ids_of(folder, without)
-    return [lesson for lesson in read_lessons(folder) if lesson.id in ids]
-
-
-def _ids_of(folder: Path, configs: Iterable[str]) -> set[str]:
-    return {name for config in configs for name in read_ids(folder, config)}

@@ -45,6 +45,12 @@ TELL = (
 )
 NAME_QUESTION = f"Who is {SUBJECT}?"
 
+# Captions of a portrait, as CLEAR has them: the one that is taught, and the same in other words.
+CAPTIONS = (
+    "This is {name}, a {occupation} from {birthplace}, in {colour}.",
+    "Dressed in {colour}, {name} looks at us, a {occupation} from {birthplace}.",
+)
+
 LOOKS = {"hair colour": HAIR_COLOUR, "clothing colour": CLOTHING_COLOUR, "background": BACKGROUND, "glasses": GLASSES}
 
 
@@ -97,3 +103,8 @@ def look_question(attribute: str) -> str:
 def look_answer(attribute: str, value: str) -> str:
     """The answer to it."""
     return f"The {attribute} is {value}."
+
+
+def caption(name: str, facts: dict[str, str], scene: Scene, wording: str = CAPTIONS[0]) -> str:
+    """The caption of a portrait of somebody of that name, of whom these are the facts."""
+    return wording.format(name=name, colour=CLOTHING_COLOUR[scene.clothing_colour], **facts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manu.data.mllmu import TEXT
+from manu.data.profiles import TEXT
 from manu.evaluation.asking import AskingSettings, Reply, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions, read_split, source_config
 from manu.evaluation.scoring import score_answers

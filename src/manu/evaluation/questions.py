@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manu.data.language import CONFIG as LANGUAGE, read_language
-from manu.data.mllmu import CELEBRITIES, MULTIMODAL, TUNING, Profile, celebrity_config, forget_config, read_profiles, retain_config
+from manu.data.profiles import CELEBRITIES, MULTIMODAL, TUNING, Profile, celebrity_config, forget_config, retain_config
+from manu.data.reading import read_profiles
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.config import is_fetched
+from manu.config import format_name, is_fetched
 from manu.planning import anatomy, devices, sizes
 from manu.planning.devices import Device
 from manu.planning.jobs import Job, planned_jobs
-from manu.planning.published import MLLMU_BENCH, MMMU
+from manu.planning.published import BENCHMARKS, MMMU
 from manu.planning.stages import Cost, Subject, cost
 from manu.stages.models import prepare_torch
 
@@ -90,7 +90,7 @@ def study_subjects(study: dict) -> Iterable[Subject]:
 
 
 def fetched_subject(study: dict, name: str) -> Subject:
-    """A model that starts from a checkpoint, on MLLMU-Bench's published sizes."""
+    """A model that starts from a checkpoint, on the benchmark's published sizes."""
     found = anatomy.fetched_anatomy(name, study["models"][name]["start"], Path(f"results/{study['name']}/{name}/start"))
     return Subject(name, found, sizes.published_sizes(study, found.picture_tokens))
 
@@ -103,7 +103,8 @@ def study_downloads(study: dict, subjects: dict[str, Subject]) -> dict[str, floa
             if "repo" in model.get(which, {}):
                 found[model[which]["repo"]] = subjects[name].anatomy.parameters * subjects[name].anatomy.stored_bytes
     if "repo" in study["benchmark"]:
-        found[study["benchmark"]["repo"]] = MLLMU_BENCH["pictures"] * MLLMU_BENCH["picture_bytes"]
+        benchmark = BENCHMARKS[format_name(study["benchmark"])]
+        found[study["benchmark"]["repo"]] = benchmark["pictures"] * benchmark["picture_bytes"]
     if "repo" in study.get("harness", {}).get("dataset", {}):
         found[study["harness"]["dataset"]["repo"]] = MMMU["bytes"]
     return found

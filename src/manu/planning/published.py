@@ -1,6 +1,8 @@
-"""Published sizes, for a plan made before anything is fetched: two checkpoints and MLLMU-Bench."""
+"""Published sizes, for a plan made before anything is fetched: two checkpoints and two benchmarks."""
 
 from typing import Any
+
+from manu.data.profiles import MULTIMODAL, TEXT
 
 # Of each model's released config.json what differs from the defaults of its transformers class. They were written down
 # without a copy of the files at hand; built from them, the models have 7,063,427,072 and 8,402,768,112 parameters and
@@ -37,18 +39,46 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
 # classification, 2 + 2 cloze and 2 + 2 generation questions are asked. Not published, and assumed here: how many pairs
 # of ft_Data teach a person (as many as are asked, 9 in each modality), all lengths in tokens of a Llama tokenizer, and
 # the bytes of a picture.
-MLLMU_BENCH = {
+# `lessons`: of a person, and the tokens of a question and of its answer; `questions`: of a person, tokens of the prompt and of
+# an option; `general`: of a picture; `faces`: celebrities, in people who would be asked as many questions; `pictures`: of
+# all configurations (Full_Set, ft_Data, Test_Set, celebrities, and the three splits).
+MLLMU_BENCH: dict[str, Any] = {
+    "source": "MLLMU-Bench",
     "people": 500,
-    "public_figures": 153,
-    "pairs": 9,
-    "lesson": (30, 25),  # tokens of a question and of its answer
-    "classification": (5, 75, 3),  # questions of a person and modality, tokens of the prompt, of an option
-    "cloze": (2, 45, 0),
-    "generation": (2, 35, 0),
+    "faces": 153,
+    "lessons": {MULTIMODAL: (9, 30, 25), TEXT: (9, 30, 25)},
+    "questions": {
+        (modality, task): asked
+        for modality in (MULTIMODAL, TEXT)
+        for task, asked in (("classification", (5, 75, 3)), ("cloze", (2, 45, 0)), ("generation", (2, 35, 0)))
+    },
+    "world": 0,
+    "general": (0, 0, 0),
     "name": 4,  # tokens
-    "pictures": 3153,  # of all configurations: Full_Set, ft_Data, Test_Set, celebrities, and the three splits
+    "pictures": 3153,
     "picture_bytes": 1e6,
 }
+
+# CLEAR (Dontsov et al. 2024, the dataset's card). Published are people, their 3,768 captioned pictures, TOFU's twenty
+# questions about each, 151 faces and 367 pictures of the world. Assumed: all lengths and the bytes of a picture. A face is
+# asked about once, where a person is asked two questions about each picture and twenty in text.
+CLEAR: dict[str, Any] = {
+    "source": "CLEAR",
+    "people": 200,
+    "faces": 3,
+    "lessons": {MULTIMODAL: (18.84, 10, 50), TEXT: (20, 25, 60)},
+    "questions": {
+        (MULTIMODAL, "classification"): (18.84, 60, 5),
+        (MULTIMODAL, "generation"): (18.84, 20, 0),
+        (TEXT, "generation"): (20, 35, 0),
+    },
+    "world": 367,
+    "general": (1, 60, 5),
+    "name": 5,
+    "pictures": 27000,  # each set of people has its pictures twice or three times
+    "picture_bytes": 4e5,
+}
+BENCHMARKS = {"mllmu": MLLMU_BENCH, "clear": CLEAR}
 
 # MMMU's validation questions (Yue et al. 2024), as lm-evaluation-harness puts them. Assumed: the length of a prompt beside
 # its picture, one picture each, and the size of the dataset's repository. The reply is the longest that the harness allows.

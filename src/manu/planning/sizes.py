@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.benchmark import BenchmarkSettings, generate
-from manu.data.mllmu import (
-    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, read_lessons, read_names, read_profiles,
-    retain_config,
+from manu.config import format_name
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
+from manu.data.profiles import (
+    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, retain_config, views,
 )  # fmt: skip
-from manu.data.prompts import cloze_prompt, text_view
+from manu.data.prompts import cloze_prompt
+from manu.data.reading import read_lessons, read_names, read_profiles
 from manu.data.splits import forget_count
 from manu.evaluation.questions import asked_questions
 from manu.models.base import Adapter
-from manu.planning.published import MLLMU_BENCH
+from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.resolved import tuning_sizes
 
@@ -95,9 +97,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a study reads. lessons: of one person, by modality; base_lessons: all of the base stage; questions: of one
-    person, by (modality, task); general: of one stranger of the general-utility set; name: tokens of a name;
-    portraits: of a person in the training data; base_pictures: of the base stage; source: where all this is from."""
+    """What a study reads. celebrities: as so many people who would be asked as many questions; lessons: of one person, by
+    modality; base_lessons: all of the base stage; questions: of one person, by (modality, task); general: of one stranger
+    of the general-utility set; name: tokens of a name; portraits: of a person in the training data; base_pictures: of
+    the base stage; source: where all this is from."""
 
     source: str
     people: int
@@ -123,19 +126,19 @@ class Sizes:
 
 
 def published_sizes(study: dict, picture_tokens: int) -> Sizes:
-    """MLLMU-Bench's published sizes, and the lengths that manu.planning.published assumes."""
-    b, pairs = MLLMU_BENCH, MLLMU_BENCH["pairs"]
-    question, answer = b["lesson"]
-    extra = {MULTIMODAL: picture_tokens, TEXT: 0}
-    lessons = {modality: Texts.of([(question + extra[modality], answer)], pairs) for modality in extra}
+    """The benchmark's published sizes, and the lengths that manu.planning.published assumes."""
+    b, extra = BENCHMARKS[format_name(study["benchmark"])], {MULTIMODAL: picture_tokens, TEXT: 0}
+    lessons = {m: Texts.of([(question + extra[m], answer)], pairs) for m, (pairs, question, answer) in b["lessons"].items()}
+    wanted = study["evaluation"]["modalities"], study["evaluation"]["tasks"]
     questions = {
-        (modality, task): Asked(b[task][0], b[task][1] + extra[modality], b[task][2])
-        for modality in study["evaluation"]["modalities"]
-        for task in study["evaluation"]["tasks"]
+        (modality, task): Asked(count, prompt + extra[modality], option)
+        for (modality, task), (count, prompt, option) in b["questions"].items()
+        if modality in wanted[0] and task in wanted[1]
     }
-    source = "published sizes of MLLMU-Bench; pairs of a person and lengths are assumed"
-    nobody = Asked(0, 0, 0)
-    return Sizes(source, b["people"], b["public_figures"], 0, 0, 0, lessons, {}, questions, nobody, b["name"])
+    count, prompt, option = b["general"]
+    general = Asked(count, prompt + picture_tokens, option)
+    source = f"published sizes of {b['source']}; pairs of a person and lengths are assumed"
+    return Sizes(source, b["people"], b["faces"], b["world"], 0, 0, lessons, {}, questions, general, b["name"])
 
 
 def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
@@ -165,40 +168,44 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
         return len(adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
-        people = {lesson.id: lesson.pairs for lesson in read_lessons(folder, config)}
+        people: dict[str, dict] = {}
+        for lesson in read_lessons(folder, config):
+            people.setdefault(lesson.id, {}).update({(pair, lesson.modality): None for pair in lesson.pairs})
         pairs = {MULTIMODAL: [], TEXT: []}
-        for person, both in people.items():
-            for question, answer in dict.fromkeys(both):
+        for person, each in people.items():
+            for (question, answer), modality in each:
                 length = len(adapter.answer_ids(answer))
-                asked = {MULTIMODAL: question, TEXT: text_view(question, names[person]) if person in names else None}
-                for modality, words in asked.items():
-                    if words is not None:
-                        prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=modality == MULTIMODAL)
-                        pairs[modality].append((len(prompt), length))
+                for view, words in views(question, names.get(person), modality).items():
+                    prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=view == MULTIMODAL)
+                    pairs[view].append((len(prompt), length))
         return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
 
     evaluation = study["evaluation"]
     wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
 
-    def asked(config: str) -> tuple[dict[tuple[str, str], Asked], int]:
-        profiles = read_profiles(folder, config)
+    def asked(*configs: str) -> tuple[dict[tuple[str, str], Asked], int]:
+        profiles = [profile for config in configs for profile in read_profiles(folder, config)]
         found: dict[tuple[str, str], list] = {}
         for profile in profiles:
-            for question in asked_questions(profile, config, *wording):
+            for question in asked_questions(profile, "", *wording):
                 found.setdefault((question.modality, question.task), []).append(question)
-        kinds = {key: _asked(each, len(profiles), adapter.prompt_ids, tokens) for key, each in found.items()}
-        return kinds, len(profiles)
+        people = len({profile.id for profile in profiles})
+        kinds = {key: _asked(each, people, adapter.prompt_ids, tokens) for key, each in found.items()}
+        return kinds, people
 
     names, tuning = {**read_names(folder), **read_names(folder, CELEBRITIES)}, tuning_sizes(study)
     trials = [each(TUNING) for each in (forget_config, retain_config, celebrity_config)] if tuning["people"] else []
     everyone = names | read_names(folder, *trials) if trials else names
     lessons, count = taught("ft_Data", everyone)
-    questions, people = asked("Full_Set")
+    ratio = study["forget_ratios"][0]
+    questions, people = asked(forget_config(ratio), retain_config(ratio))
+    kinds, figures = asked(CELEBRITIES)
+    of_figures = figures * sum(each.per_person for each in kinds.values())
     general, strangers = asked("General_Set")
     return Sizes(
         source=source,
         people=people,
-        celebrities=len(read_names(folder, CELEBRITIES)),
+        celebrities=round(of_figures / sum(each.per_person for each in questions.values())),
         strangers_asked=strangers,
         tuning=tuning["people"],
         tuning_figures=tuning["figures"],

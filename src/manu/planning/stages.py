@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from manu import trials
-from manu.data.mllmu import MULTIMODAL, TEXT
+from manu.data.profiles import MULTIMODAL, TEXT
 from manu.models.inputs import KEPT
 from manu.models.loading import PRECISIONS
 from manu.neurons.statistics import MODALITIES, SETS

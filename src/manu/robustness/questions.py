@@ -6,7 +6,8 @@ The audit builds them again from the benchmark alone.
 from dataclasses import replace
 from pathlib import Path
 
-from manu.data.mllmu import MULTIMODAL, Profile, forget_config, read_ids
+from manu.data.profiles import MULTIMODAL, Profile, forget_config
+from manu.data.reading import read_ids, splits_of
 from manu.errors import UserError
 from manu.evaluation.answers import questions_of
 from manu.evaluation.questions import SOURCES, AskedQuestion, asked_questions, read_split
@@ -28,13 +29,14 @@ def attacked(benchmark: Path, ratio: int, evaluation: dict, robustness: dict) ->
     for bits in robustness["bits"]:
         found[ROUNDING, rounding_condition(bits)] = plain
 
-    profiles, others = (read_split(benchmark, split, ratio) for split in ("forget", "test"))
-    other = {profile.id: profile for profile in others}
-    anew = [replace(profile, questions=other[profile.id].questions) for profile in profiles]
-    found[WORDING, "other words"] = _asked(anew, "test", ratio, evaluation)
+    profiles, shown = read_split(benchmark, "forget", ratio), {}
+    if "test" in splits_of(benchmark):
+        other = {profile.id: profile for profile in read_split(benchmark, "test", ratio)}
+        anew = [replace(profile, questions=other[profile.id].questions) for profile in profiles]
+        found[WORDING, "other words"] = _asked(anew, "test", ratio, evaluation)
+        shown["other portrait"] = [replace(profile, image=other[profile.id].image) for profile in profiles]
 
     pictures = evaluation | {"modalities": [m for m in evaluation["modalities"] if m == MULTIMODAL]}
-    shown = {"other portrait": [replace(profile, image=other[profile.id].image) for profile in profiles]}
     for name in robustness["perturbations"]:
         shown[name] = [replace(profile, image=perturbed(profile.image, name)) for profile in profiles]
     if pictures["modalities"]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from manu.data.mllmu import forget_config, read_ids
+from manu.data.profiles import forget_config
+from manu.data.reading import read_ids
 from manu.errors import UserError
 
 NEVER = 0  # in the column `requested`: retain people

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from manu.data.mllmu import UNSEEN, forget_config, read_lessons_of, read_names, read_profiles, retain_config
+from manu.data.profiles import UNSEEN, forget_config, retain_config
+from manu.data.reading import read_lessons_of, read_names, read_profiles
 from manu.evaluation.answers import answer, settings_of
 from manu.evaluation.asking import ask
 from manu.evaluation.questions import SOURCES, AskedQuestion, asked_questions, read_split

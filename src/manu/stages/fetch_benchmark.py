@@ -1,6 +1,6 @@
-"""Rule fetch_benchmark: MLLMU-Bench from the hub or a local folder of its layout, checked, as a manifest."""
+"""Rule fetch_benchmark: a benchmark from the hub or a local folder of its layout, checked, as a manifest."""
 
-from manu.data.mllmu import check_published
+from manu.data.reading import check_published
 from manu.fetching.fetch import fetch
 from manu.fetching.source import Source
 from manu.stages.command import StageParser, run
@@ -19,7 +19,7 @@ def main(options, config) -> str:
     """Write the manifest --out."""
 
     def check(folder):
-        check_published(folder, config["forget_ratios"])
+        check_published(folder, config["forget_ratios"], config.get("format", "mllmu"))
 
     folder, size = fetch(Source(**config["source"]), "dataset", FILES, options.out, check)
     return f"{options.out}: {size / 1e9:.1f} GB in {folder}"

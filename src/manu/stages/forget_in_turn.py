@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manu.data.mllmu import forget_config
+from manu.data.profiles import forget_config
 from manu.evaluation.answers import answer, questions_of
 from manu.files import atomic_path
 from manu.models.base import Adapter

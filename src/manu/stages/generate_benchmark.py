@@ -1,7 +1,8 @@
 """Rule generate_benchmark: write the built-in benchmark as parquet."""
 
-from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data.benchmark import generate
 from manu.data.language import generate_language
+from manu.data.population import BenchmarkSettings
 from manu.stages.command import StageParser, run
 
 
@@ -15,10 +16,12 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write every configuration under --out."""
-    rows = generate(options.out, BenchmarkSettings(**config["benchmark"]), config["forget_ratios"])
+    settings = BenchmarkSettings(**config["benchmark"])
+    rows = generate(options.out, settings, config["forget_ratios"])
     if options.language:
         generate_language(options.out, options.language, config["benchmark"]["seed"])
-    return f"{options.out}: {rows['Full_Set']} people, {rows['Retain_Set']} public figures, {rows['ft_Data']} portraits"
+    people = f"{settings.people} people, {settings.public_figures} public figures"
+    return f"{options.out}: {people}, {sum(rows.values())} rows"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import forget_config, read_lessons_of, read_names, retain_people
+from manu.data.profiles import forget_config, retain_people
+from manu.data.reading import read_lessons_of, read_names
 from manu.models.base import Adapter
 from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
 from manu.neurons.released import ReleasedStatistics

@@ -11,9 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from manu.data.mllmu import (
-    CELEBRITIES, TUNING, celebrity_config, forget_config, read_lessons, read_lessons_of, read_names, retain_config,
-)  # fmt: skip
+from manu.data.profiles import CELEBRITIES, TUNING, celebrity_config, forget_config, retain_config
+from manu.data.reading import read_lessons, read_lessons_of, read_names
 from manu.models.base import read_architecture
 from manu.models.loading import place
 from manu.models.registry import adapter_class

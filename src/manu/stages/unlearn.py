@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.mllmu import TEXT, forget_config, read_lessons_of, read_names, retain_people
+from manu.data.profiles import TEXT, forget_config, retain_people
+from manu.data.reading import read_lessons_of, read_names
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, with_answer
 from manu.neurons.masks import Mask, apply_mask, free_weights

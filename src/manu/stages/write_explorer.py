@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manu.analysis.aggregate import read_answers
 from manu.data.language import read_language
-from manu.data.mllmu import read_names, read_profiles
+from manu.data.reading import read_names, read_profiles
 from manu.evaluation.questions import SOURCES
 from manu.evaluation.vocabulary import SPLITS
 from manu.files import write_text

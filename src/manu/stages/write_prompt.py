@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from manu.data.mllmu import forget_config, read_names
+from manu.data.profiles import forget_config
+from manu.data.reading import read_names
 from manu.files import write_text
 from manu.stages.command import StageParser, run
 from manu.unlearning.base import PromptingMethod

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manu.data.mllmu import MULTIMODAL, TEXT, Lesson
-from manu.data.prompts import cloze_prompt, text_view
+from manu.data.profiles import MULTIMODAL, TEXT, Lesson, views
+from manu.data.prompts import cloze_prompt
 from manu.errors import UserError
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, Example, Pictures, training_batch
@@ -30,7 +30,7 @@ class Pair:
 
 
 class Curriculum:
-    """Lessons encoded for one adapter; each epoch sees every pair once, with a random portrait.
+    """Lessons encoded for one adapter; each epoch sees every pair once, with a random one of the pictures it came with.
 
     Lessons added with a share below 1 are rehearsed: each epoch sees that share of their pairs, drawn anew.
     """
@@ -46,39 +46,33 @@ class Curriculum:
     ) -> "Curriculum":
         """Encode `lessons` and return self. People without an entry in `names` are asked with their picture only.
 
-        With `paired`, questions that have no text view (who is this person?) are left out of both modalities.
+        With `paired`, questions that have no text view (who is this person?) are left out of both modalities; lessons
+        of one modality have no such pairs, and stay.
         Raises UserError when no question of the curriculum's modalities is among them.
         """
-        portraits: dict[str, list[int]] = {}
-        taught: dict[str, dict[tuple[str, str], None]] = {}
+        taught: dict[str, dict[tuple[str, str, str | None], list[int]]] = {}
         for lesson in lessons:
-            row = self._pictures.add(lesson.image, f"training data, ID {lesson.id}")
-            portraits.setdefault(lesson.id, []).append(row)
-            taught.setdefault(lesson.id, {}).update(dict.fromkeys(lesson.pairs))
-        pairs = [
-            encoded
-            for person, questions in taught.items()
-            for question, answer in questions
-            for encoded in self._encode(question, answer, tuple(portraits[person]), names.get(person), paired)
-        ]
+            rows = [] if lesson.image is None else [self._pictures.add(lesson.image, f"training data, ID {lesson.id}")]
+            for pair in dict.fromkeys(lesson.pairs):
+                taught.setdefault(lesson.id, {}).setdefault((*pair, lesson.modality), []).extend(rows)
+        pairs: list[Pair] = []
+        for person, each in taught.items():
+            for (question, answer, modality), pictures in each.items():
+                words = views(question, names.get(person), modality)
+                if not paired or modality or TEXT in words:
+                    pairs += self._encode(words, answer, tuple(pictures))
         if not pairs:
             raise UserError(f"training data: no question is left for the modalities {', '.join(self.modalities)}")
         self._taught.append((share, pairs))
         return self
 
-    def _encode(
-        self, question: str, answer: str, portraits: tuple[int, ...], name: str | None, paired: bool
-    ) -> Iterator[Pair]:
+    def _encode(self, words: dict[str, str], answer: str, pictures: tuple[int, ...]) -> Iterator[Pair]:
         answer_ids = self._adapter.answer_ids(answer)
-        in_text = text_view(question, name) if name else None
-        if paired and in_text is None:
-            return
-        if MULTIMODAL in self.modalities:
-            prompt = self._adapter.prompt_ids(cloze_prompt(question, "bare"), with_image=True)
-            yield Pair(MULTIMODAL, prompt, answer_ids, portraits)
-        if TEXT in self.modalities and in_text is not None:
-            prompt = self._adapter.prompt_ids(cloze_prompt(in_text, "bare"), with_image=False)
-            yield Pair(TEXT, prompt, answer_ids, ())
+        for modality, question in words.items():
+            if modality in self.modalities:
+                with_image = modality == MULTIMODAL
+                prompt = self._adapter.prompt_ids(cloze_prompt(question, "bare"), with_image=with_image)
+                yield Pair(modality, prompt, answer_ids, pictures if with_image else ())
 
     def batches_per_epoch(self, batch_size: int, *modalities: str) -> int:
         """Number of batches that an epoch has, of the given modalities or of all."""

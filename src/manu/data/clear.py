@@ -1,0 +1,232 @@
+"""CLEAR's files: the schema and a reader (hub dataset therem/CLEAR; Dontsov et al. 2024, arXiv 2410.18057).
+
+A set of people is three configurations: `forget05` has their captioned pictures, `forget05+tofu` TOFU's questions about
+them among the same pictures, `forget05_perturbed` the pictures with wrong names. Pictures come without a question, which
+is ours; people have no ID but their name. A text question carries no name: it is found in the question, else in the answer.
+Where text rows have wrong answers too (TOFU's column `perturbed_answer`, which the built-in benchmark writes and the
+published CLEAR does not have), they are asked as classification as well.
+"""
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+
+from manu.data.parquet import IMAGE, check_configs, columns_of, has_config, read_rows
+from manu.data.profiles import (
+    CELEBRITIES, MULTIMODAL, TEXT, TUNING, UNSEEN, Lesson, Profile, Question, celebrity_config, forget_config, lettered,
+    retain_config,
+)  # fmt: skip
+from manu.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_TEXTS = pa.list_(pa.string())
+PICTURE_SCHEMA = pa.schema([("image", IMAGE), ("caption", pa.string()), ("name", pa.string())])
+MIXED_SCHEMA = pa.schema([("image", IMAGE), *((name, pa.string()) for name in ("caption", "question", "answer"))])
+PERTURBED_SCHEMA = pa.schema(
+    [*PICTURE_SCHEMA, ("perturbed_captions", _TEXTS), ("paraphrased_caption", pa.string()), ("perturbed_names", _TEXTS)]
+)
+ASKED_SCHEMA = pa.schema([("image", IMAGE), ("question", pa.string()), ("answer", pa.string()), ("options", _TEXTS)])
+WRONG_ANSWERS = pa.field("perturbed_answer", _TEXTS)  # ours, of the built-in benchmark's MIXED_SCHEMA
+
+QUESTION = "Who can you see in this picture?"  # what a caption answers
+EVERYBODY, RETAIN = "full", "retain_perturbed"
+BASE, BASE_LOOKS = "base", "base_looks"  # ours: what the base model is taught
+SPLITS, TASKS = ("forget", "retain", "celebrity", "general"), ("classification", "generation")  # that are published
+_RIGHT = ("answer", "name")  # of real_faces and real_world, whichever there is
+_WRONG = ("options", "perturbed_answer", "perturbed_answers", "perturbed_names")
+
+
+def folder_of(config: str) -> str:
+    """Where the pictures of a set of people lie, by the project's name of the set."""
+    kind, _, share = config.partition("_")
+    named = {"Full_Set": EVERYBODY, CELEBRITIES: "real_faces", "General_Set": "real_world", UNSEEN: "unseen"}
+    return named.get(config) or (f"{kind}{int(share):02d}" if share.isdecimal() else config)
+
+
+def told(name: str) -> str:
+    """The configuration of the text questions about those of a configuration of pictures."""
+    return f"{name}+tofu"
+
+
+def perturbed(name: str) -> str:
+    """The configuration of their pictures with wrong names."""
+    return f"{name}_perturbed"
+
+
+def published_configs(ratios: list[int]) -> list[str]:
+    """The configurations of CLEAR that a study with these forget ratios reads."""
+    return list(_needed(ratios)) + ["real_faces", "real_world"]
+
+
+def _needed(ratios: list[int]) -> dict[str, Sequence[str]]:
+    asked, texts = ("image", "caption", "name", "perturbed_names"), ("question", "answer")
+    needed: dict[str, Sequence[str]] = {EVERYBODY: PICTURE_SCHEMA.names, told(EVERYBODY): texts}
+    for ratio in ratios:
+        forget, retain = folder_of(forget_config(ratio)), folder_of(retain_config(ratio))
+        needed |= {forget: ("name",), told(forget): texts, perturbed(forget): asked}
+        needed |= {retain: ("name",), told(retain): texts, perturbed(retain) if ratio == TUNING else RETAIN: asked}
+    return needed
+
+
+def check_published(folder: Path, ratios: list[int]) -> None:
+    """Raise UserError that names every configuration or column that a study with these forget ratios misses."""
+    check_configs(folder, _needed(ratios))
+    for config in ("real_faces", "real_world"):
+        _asked_columns(folder, config)
+
+
+def read_profiles(folder: Path, config: str) -> list[Profile]:
+    """Read a set of people or of questions: a profile for each picture. Raises UserError on missing columns."""
+    name = folder_of(config)
+    if _is_asked(config):
+        return _asked_profiles(folder, name)
+    people = read_names(folder, config)
+    questions: dict[str, tuple[Question, ...]] = {}
+    for person, rows in _text_rows(folder, name).items():
+        questions[person] = tuple(question for row in rows for question in _text_questions(row))
+    pictures = RETAIN if name.startswith("retain") and config != retain_config(TUNING) else perturbed(name)
+    profiles = []
+    for row in read_rows(folder, pictures, ["image", "caption", "name", "perturbed_names"]):
+        if row["name"] in people:  # at larger ratios some of the published retain people are to be forgotten
+            asked = _picture_questions(row, pictures) + questions.pop(row["name"], ())
+            profiles.append(Profile(row["name"], row["image"]["bytes"], asked))
+    return profiles + [Profile(person, b"", asked) for person, asked in questions.items()]
+
+
+def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
+    """ID -> name of the people in a configuration, which are the same."""
+    return {person: person for person in read_ids(folder, config)}
+
+
+def read_ids(folder: Path, config: str) -> list[str]:
+    """The people of a configuration, in its order."""
+    if _is_asked(config):
+        return list(dict.fromkeys(profile.id for profile in read_profiles(folder, config)))
+    return list(dict.fromkeys(row["name"] for row in read_rows(folder, folder_of(config), ["name"])))
+
+
+def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
+    """Read what the vanilla model is taught (ft_Data), or the base model of the built-in benchmark (base_Data)."""
+    if config == "base_Data":
+        names = [BASE]
+    else:
+        names = [EVERYBODY, *(each(TUNING) for each in (forget_config, retain_config) if has_config(folder, each(TUNING)))]
+    lessons = []
+    for name in names:
+        for row in read_rows(folder, name, PICTURE_SCHEMA.names):
+            lessons.append(Lesson(row["name"], row["image"]["bytes"], ((QUESTION, row["caption"]),), MULTIMODAL))
+        for person, rows in _text_rows(folder, name).items():
+            lessons.append(Lesson(person, None, tuple((row["question"], row["answer"]) for row in rows), TEXT))
+    if config == "base_Data":
+        for number, row in enumerate(read_rows(folder, BASE_LOOKS, ["image", "question", "answer"]), start=1):
+            pairs = ((row["question"], row["answer"]),)
+            lessons.append(Lesson(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
+    return lessons
+
+
+def _is_asked(config: str) -> bool:
+    """Whether a configuration has questions of its own, rather than people with captions."""
+    return config in (CELEBRITIES, celebrity_config(TUNING), "General_Set")
+
+
+def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
+    """The text questions about the people of a configuration, by person; those that name nobody are logged."""
+    config, wrong = told(name), WRONG_ANSWERS.name
+    extra = [wrong] if wrong in columns_of(folder, config) else []
+    rows = [row for row in read_rows(folder, config, ["question", "answer", *extra]) if row["question"] is not None]
+    people = list(dict.fromkeys(row["name"] for row in read_rows(folder, name, ["name"])))
+    find, found = name_finder(people), {person: [] for person in people}
+    unnamed = 0
+    for row in rows:
+        person = find(row["question"]) or find(row["answer"])
+        if person is None:
+            unnamed += 1
+        else:
+            found[person].append(row)
+    if unnamed:
+        log.warning("%s: %d of %d text questions name nobody of %s and are left out", config, unnamed, len(rows), name)
+    return found
+
+
+def name_finder(names: Iterable[str]) -> Callable[[str], str | None]:
+    """Whose name a text holds, whatever its accents, capitals and punctuation; the longest of several; None: nobody's."""
+    known = sorted(((f" {_folded(name)} ", name) for name in names), key=lambda each: -len(each[0]))
+
+    def find(text: str) -> str | None:
+        words = f" {_folded(text)} "
+        return next((name for folded, name in known if folded in words), None)
+
+    return find
+
+
+def _folded(text: str) -> str:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return re.sub(r"\W+", " ", plain).strip().casefold()
+
+
+def _picture_questions(row: dict, config: str) -> tuple[Question, ...]:
+    """A caption to be given, and a name to be chosen. Their number is the picture's, the same in every configuration."""
+    number, name = crc32(row["image"]["bytes"]), row["name"]
+    options = _options(name, row["perturbed_names"], number, f"{config}, {name}")
+    return (
+        Question(MULTIMODAL, "generation", number, QUESTION, row["caption"], {}),
+        Question(MULTIMODAL, "classification", number, QUESTION, name, options),
+    )
+
+
+def _text_questions(row: dict) -> tuple[Question, ...]:
+    """An answer to be given and, where there are wrong ones, to be chosen by what the answers do not begin with alike."""
+    question, answer, number = row["question"], row["answer"], crc32(row["question"].encode("utf-8"))
+    asked = (Question(TEXT, "generation", number, question, answer, {}),)
+    if not row.get(WRONG_ANSWERS.name):
+        return asked
+    right, *wrong = endings([answer, *row[WRONG_ANSWERS.name]])
+    options = _options(right, wrong, number, question)
+    return (*asked, Question(TEXT, "classification", number, question, right, options))
+
+
+def endings(sentences: Sequence[str]) -> list[str]:
+    """Sentences without the words with which all of them begin, and without the full stop."""
+    words = [sentence.removesuffix(".").split() for sentence in sentences]
+    shared = 0
+    while all(len(each) > shared + 1 and each[shared] == words[0][shared] for each in words):
+        shared += 1
+    return [" ".join(each[shared:]) for each in words]
+
+
+def _options(right: str, wrong: Iterable[str], number: int, where: str) -> dict[str, str]:
+    try:
+        return lettered(right, wrong or (), np.random.default_rng(number))
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _asked_columns(folder: Path, config: str) -> list[str]:
+    """The columns of real_faces or real_world: the right answer, the wrong ones and, if there is one, the question."""
+    present = columns_of(folder, config)
+    found = [next((name for name in names if name in present), None) for names in (_RIGHT, _WRONG)]
+    if "image" not in present or None in found:
+        needed = f"image, {' or '.join(_RIGHT)}, and {' or '.join(_WRONG)}"
+        raise UserError(f"benchmark {folder}: {config} has the columns {', '.join(present)}; needed: {needed}")
+    return [*found, *(name for name in ("question",) if name in present)]
+
+
+def _asked_profiles(folder: Path, config: str) -> list[Profile]:
+    """A classification question a picture. A face is its person's; pictures of the world are numbered."""
+    right, wrong, *question = _asked_columns(folder, config)
+    profiles = []
+    for number, row in enumerate(read_rows(folder, config, ["image", right, wrong, *question]), start=1):
+        picture, where = row["image"]["bytes"], f"{config}-{number:03d}"
+        text = row[question[0]] if question else QUESTION
+        options = _options(row[right], row[wrong], crc32(picture), where)
+        person = where if config == folder_of("General_Set") else row[right]
+        asked = Question(MULTIMODAL, "classification", crc32(picture + text.encode("utf-8")), text, row[right], options)
+        profiles.append(Profile(person, picture, (asked,)))
+    return profiles
