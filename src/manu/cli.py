@@ -40,7 +40,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--study", default="mini", help="name in config/studies/, or a file (default: mini)")
         return command
 
-    add_with_study("check", _check, "check a study's configuration; nothing is run")
+    check = add_with_study("check", _check, "check a study's configuration, or a method or model against its contract")
+    check.add_argument("what", nargs="?", choices=["method", "model"], help="what FILE defines; without it, a study is checked")
+    check.add_argument("file", nargs="?", metavar="FILE", help="such as my_method.py; or a known name")
+    check.add_argument("--settings", default="{}", help="of the method, in place of its defaults: '{beta: 0.4}'")
     plan = add_with_study("plan", plan_command.plan, "estimate what a study takes, before anything is spent")
     plan_command.add_arguments(plan)
     add_with_study("summary", _summary, "show the main tables of a finished study and where everything is")
@@ -67,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(given: argparse.Namespace) -> tuple[str, int]:
+    if given.what:
+        from manu.contract import command as contract_command
+
+        if not given.file:
+            raise UserError(f"check {given.what}: which one? needed: a file, such as my_{given.what}.py, or a known name")
+        return contract_command.check(given)
     study = load_study(given.study)
     if "harness" in study:
         from manu.evaluation.harness import require_harness

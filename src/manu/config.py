@@ -1,6 +1,7 @@
 """A study's configuration: read, checked against the schema and the known names, defaults filled in."""
 
 import difflib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from manu import trials
+from manu import extensions, trials
 from manu.config_extends import Place, read_extended
 from manu.config_yaml import key_path
 from manu.data.prompts import LETTERS
@@ -30,6 +31,7 @@ _OURS = ("general", "language")  # splits that the built-in benchmark has in eve
 _BUILT_HERE = (  # keys of a model that say how one is built, and taught from nothing
     ("architecture",), ("language_model",), ("training", "base"), ("training", "vanilla", "rehearsal"),
 )  # fmt: skip
+_TAKEN = ("vanilla", "retain_only", "ablation", "statistics")  # names in the results that no method may have
 AT_ONE_RATIO = ("ablation", "robustness")  # sections whose `forget_ratio` 0 means the middle one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPES = {
@@ -72,6 +74,8 @@ def study_path(study: str) -> Path:
 def load_study(study: str | Path) -> dict:
     """The study given by name or path: every key present, methods with all their settings, plus `name`.
 
+    From then on this process knows the study's extensions, and those of no other.
+
     Raises UserError (one line) on the first mistake in the order of the document, then of those that it extends.
     """
     path = study_path(str(study))
@@ -81,7 +85,9 @@ def load_study(study: str | Path) -> dict:
     if not isinstance(document, dict):
         raise UserError(f"{path} must be a mapping with the keys: {', '.join(study_schema()['properties'])}")
 
-    mistakes = [*_schema_mistakes(document), *_name_mistakes(document)]
+    # a file that is no extension defines no name: it is told before the names that are then unknown
+    mistakes = list(_extension_mistakes(document, _place(("extensions",), places, Place(0, 1, 1, path)).file))
+    mistakes = mistakes or [*_schema_mistakes(document), *_name_mistakes(document)]
     mistakes += _source_mistakes(document) if not mistakes else ()
     if not mistakes:
         filled = apply_defaults(study_schema(), document)
@@ -217,6 +223,32 @@ def _bounds(schema: dict) -> str:
         "exclusiveMaximum": "less than",
     }
     return " and ".join(f"{text} {schema[key]}" for key, text in words.items() if key in schema)
+
+
+def _extension_mistakes(document: dict, study: Path) -> Iterator[_Mistake]:
+    """Makes the files of `extensions` known, in place of another study's; those that define nothing usable.
+
+    study: the file where the key stands; paths are relative to its folder, and in the document to the working folder
+    from then on.
+    """
+    from manu.analysis.figures.registry import figure_module
+    from manu.models.registry import adapter_class
+    from manu.unlearning.registry import method_class
+
+    extensions.forget()
+    files = document.get("extensions")
+    for place, given in enumerate(files if isinstance(files, list) else ()):
+        if not isinstance(given, str):  # the schema has its say
+            continue
+        files[place] = file = os.path.relpath(study.parent / given)
+        try:
+            extensions.add([file])
+            check = {"method": method_class, "model": adapter_class, "figure": figure_module}
+            check[extensions.kind_of(Path(file))](Path(file).stem)
+            if Path(file).stem in _TAKEN:
+                raise UserError(f"{file}: results have a folder of the name {Path(file).stem!r}; rename the file")
+        except UserError as error:
+            yield ("extensions", place), f"'extensions[{place}]': {error}"
 
 
 def _name_mistakes(document: dict) -> Iterator[_Mistake]:

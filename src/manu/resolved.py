@@ -18,6 +18,10 @@ from manu.errors import UserError
 from manu.evaluation.vocabulary import REFERENCES
 from manu.files import write_text
 from manu.neurons.statistics import ALL
+from manu.provenance.sources import PACKAGE
+
+
+_RUNS_METHOD = ("unlearn", "select_neurons", "write_prompt", "tune", "forget_in_turn")  # stages that run a method's file
 
 
 def resolve(study: dict, stage: str, **cell) -> dict:
@@ -25,8 +29,28 @@ def resolve(study: dict, stage: str, **cell) -> dict:
 
     cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
     which="base" | "vanilla" | "retain_only"; for `fetch_model` which="start" | "vanilla"; for `measure_statistics`
-    kind="modality" | "released"; for `draw` figure).
+    kind="modality" | "released"; for `draw` figure; for `write_report` figures).
     """
+    content = _content(study, stage, **cell)
+    if files := _extensions(study, stage, cell, content):
+        content["extensions"] = files
+    return content
+
+
+def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]:
+    """The study's files from outside the package that a job runs, as its record names them."""
+    from manu.analysis.figures.registry import source_file as figure_file
+    from manu.models.registry import source_file as model_file
+    from manu.unlearning.registry import source_files as method_files
+
+    models = [content["model"]] if "model" in content else []
+    methods = ablation_methods(study) if stage == "select_variants" else [cell["method"]] if stage in _RUNS_METHOD else []
+    figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
+    run = {*map(model_file, models), *map(figure_file, figures), *(file for name in methods for file in method_files(name))}
+    return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
+
+
+def _content(study: dict, stage: str, **cell) -> dict:
     match stage:
         case "fetch_benchmark":
             source = {key: value for key, value in study["benchmark"].items() if key != "format"}
@@ -214,7 +238,7 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/tables/standing.yaml", resolve(study, "tabulate_standing")
     yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
     yield f"{results}/readme.yaml", resolve(study, "write_readme")
-    yield f"{results}/report/index.yaml", resolve(study, "write_report")
+    yield f"{results}/report/index.yaml", resolve(study, "write_report", figures=study["figures"])
     yield f"{results}/report/explore.yaml", resolve(study, "write_explorer")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
@@ -251,8 +275,9 @@ def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
         yield from _sequential_files(study, results)
     for table in robustness_tables(study):
         yield f"{results}/tables/{table}.yaml", resolve(study, f"tabulate_{table}")
-    yield f"{results}/report/robustness.yaml", resolve(study, "write_report")
-    for figure in robustness_figures(study):
+    figures = robustness_figures(study)
+    yield f"{results}/report/robustness.yaml", resolve(study, "write_report", figures=[*study["figures"], *figures])
+    for figure in figures:
         yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
 

@@ -104,7 +104,7 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
         if name in chain.jobs:
             _check_configuration(chain, name, config, expected[config], report)
             for problem, where in job_problems(chain, name):
-                if where.startswith("src/"):
+                if where in chain.jobs[name]["sources"]:
                     edited.setdefault(f"{where}: {problem}", []).append(name)
                 else:
                     report.fail(where, problem)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pandas as pd
 
+from manu import extensions
 from manu.analysis.cells import read_cells
 from manu.analysis.origin import Origin
 from manu.audit.findings import Report
@@ -31,7 +32,8 @@ _SHOWN = 5  # failures shown of one file; the rest are counted
 
 
 def stage_module(record: Mapping) -> ModuleType:
-    """The stage that a job ran."""
+    """The stage that a job ran, and the job's extensions known to it. Raises UserError as `extensions.add` does."""
+    extensions.add(record["configuration"]["content"].get("extensions", ()))
     return import_module(record["stage"])
 
 

@@ -1,28 +1,39 @@
-"""Model adapters by name: one file in this folder each, imported only when asked for."""
+"""Model adapters by name: one file in this folder, or outside of it, each; imported only when asked for."""
 
-from importlib import import_module
+import inspect
+from dataclasses import is_dataclass
 from pathlib import Path
 
-from manu.errors import UserError
 from manu.models.base import Adapter
+from manu.registry import Registry
 
-_FOLDER = Path(__file__).parent
-_NOT_ADAPTERS = {"__init__", "base", "inputs", "language", "loading", "memory", "registry", "tokenizer"}
+_APART = {"__init__", "base", "inputs", "language", "loading", "memory", "registry", "tokenizer"}
+_REGISTRY = Registry("model", __package__, Path(__file__).parent, frozenset(_APART))
+_CONSTANTS = ("model_class", "processor_class", "architecture_class", "released_vision_kinds")
 
 
 def known_models() -> list[str]:
     """Names of all adapters, without importing them."""
-    return sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _NOT_ADAPTERS)
+    return _REGISTRY.known()
 
 
 def source_file(name: str) -> Path:
-    """The adapter's file."""
-    if name not in known_models():
-        raise UserError(f"unknown model {name!r}; known: {', '.join(known_models())}")
-    return _FOLDER / f"{name}.py"
+    """The adapter's file. Raises UserError when the name is unknown."""
+    return _REGISTRY.file(name)
 
 
 def adapter_class(name: str) -> type[Adapter]:
-    """The adapter class of a model. Raises UserError when the name is unknown."""
-    source_file(name)
-    return import_module(f"manu.models.{name}").ADAPTER
+    """The adapter class of a model. Raises UserError when the name is unknown or the file has no such class."""
+    return _REGISTRY.definition(name, _mistake)
+
+
+def _mistake(found: object) -> str | None:
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        return f"is {found!r}; needed: a class derived from manu.models.base.Adapter"
+    missing = sorted(found.__abstractmethods__) if inspect.isabstract(found) else []
+    missing += [name for name in _CONSTANTS if not hasattr(found, name)]
+    if missing:
+        return f"{found.__name__} lacks {', '.join(missing)}"
+    if not is_dataclass(found.architecture_class):
+        return f"{found.__name__}: architecture_class is {found.architecture_class!r}; needed: a dataclass of sizes"
+    return None

@@ -2,7 +2,7 @@
 
 The workflow lists these files as inputs of the stage's jobs, so that editing one reruns those jobs and no
 others. Imports inside functions count; a module imported by its name at run time (a method, an adapter,
-a figure) does not, and is given as an extra file by the rule that knows its name.
+a figure, each in the package or outside of it) does not, and is given as an extra file by the rule that knows its name.
 """
 
 import ast
@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def source_files(stage: str, *extra: str | Path, package: Path = PACKAGE) -> list[str]:
-    """Sorted paths, relative to the working folder, of a stage module and of everything that it and the
-    files in `extra` import from the package, `__init__` files included.
+    """Sorted paths, relative to the working folder, of a stage module, of the files in `extra`, and of everything
+    that they import from the package, `__init__` files included.
 
     stage: a module of `<package>.stages`, such as "unlearn". Raises FileNotFoundError if it does not exist.
     """
@@ -55,7 +55,7 @@ def _imports(path: Path, package: Path, modified: int) -> tuple[Path, ...]:
 
 def _imported_modules(tree: ast.AST, path: Path, package: Path) -> Iterator[list[str]]:
     """Dotted names, split, that a file imports; `from a import b` gives a and a.b, as b may be a module."""
-    here = [package.name, *path.relative_to(package).parts[:-1]]
+    here = [package.name, *path.relative_to(package).parts[:-1]] if package in path.parents else []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".") for alias in node.names)
@@ -68,7 +68,7 @@ def _imported_modules(tree: ast.AST, path: Path, package: Path) -> Iterator[list
 
 def _module_files(module: list[str], package: Path) -> set[Path]:
     """The files behind a dotted name: `__init__` of each folder on the way, then the module itself."""
-    if module[0] != package.name:
+    if module[:1] != [package.name]:
         return set()
     files, folder = {package / "__init__.py"}, package
     for part in module[1:]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+from manu import extensions
 from manu.errors import told
 from manu.provenance.record import Recording
 from manu.stages.device import own_device
@@ -60,6 +61,7 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
     try:
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         given = {name: value for name, value in vars(options).items() if name not in ("config", "rule", "log")}
+        extensions.add(config.get("extensions", ()))
         with own_device(parser.runs_model):
             recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
             line = main(options, config)

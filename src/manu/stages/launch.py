@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from manu import extensions
 from manu.errors import UserError
 from manu.stages import command
 from manu.stages.command import StageParser
@@ -115,8 +116,10 @@ def _take_part(main: Callable[[argparse.Namespace, dict], str], parser: StagePar
     else:
         parser.add_argument("--config", type=Path)
         options, _ = parser.parse_known_args()
+        config = _configuration(options.config)
         try:
-            main(options, _configuration(options.config))
+            extensions.add(config.get("extensions", ()))
+            main(options, config)
         except UserError as error:  # every process finds the same; whichever is the quickest says it
             sys.stderr.write(f"error: {error}\n")
             sys.exit(2)

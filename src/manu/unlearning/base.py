@@ -13,6 +13,7 @@ from manu.neurons.sites import MlpSite
 from manu.neurons.statistics import MODALITIES
 
 Batch = Mapping[str, Tensor]
+STATISTICS = ("modality", "gradient", "released")  # of MLP inputs, of their effect on the loss, of linear outputs
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class PruningMethod(ABC):
     """
 
     kind: ClassVar[str] = "pruning"
-    statistics: ClassVar[str]  # "modality" (MLP inputs), "gradient" (their effect on the loss), "released" (outputs)
+    statistics: ClassVar[str]  # one of STATISTICS
 
     prune_ratio: float
     factor: float = 0.0

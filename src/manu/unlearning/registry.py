@@ -1,21 +1,22 @@
-"""Methods by name. A method is a file in this folder that defines METHOD; nothing lists them twice.
+"""Methods by name. A method is a file that defines METHOD, in this folder or outside of it; nothing lists them twice.
 
 `<pruning>+<training>` names two of them, one after the other (manu.unlearning.composite).
 """
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from manu.errors import UserError
-from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
+from manu.registry import Registry
+from manu.unlearning.base import STATISTICS, PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.composite import JOINT, composite_class
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
-FOLDER = Path(__file__).parent
-NOT_METHODS = {"__init__", "base", "choice", "composite", "registry"}
+_APART = {"__init__", "base", "choice", "composite", "registry"}
+_REGISTRY = Registry("method", __package__, Path(__file__).parent, frozenset(_APART))
 _WORDS = {
     float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",
     int: "a whole number",
@@ -28,7 +29,7 @@ _WORDS = {
 
 def known_methods() -> list[str]:
     """Names of all methods, sorted; none of them is imported."""
-    return sorted(file.stem for file in FOLDER.glob("*.py") if file.stem not in NOT_METHODS)
+    return _REGISTRY.known()
 
 
 def is_known(name: str) -> bool:
@@ -40,12 +41,12 @@ def source_files(name: str) -> list[Path]:
     """The file that defines the method, or the files of two joined ones. Raises UserError on an unknown name."""
     if not is_known(name):
         raise UserError(f"unknown method {name!r}; known: {', '.join(known_methods())}")
-    return [FOLDER / f"{part}.py" for part in name.split(JOINT, 1)]
+    return [_REGISTRY.file(part) for part in name.split(JOINT, 1)]
 
 
 def method_class(name: str) -> type[Method]:
-    """The method's class; imports its own files only. Raises UserError on an unknown name."""
-    classes = [import_module(f"manu.unlearning.{file.stem}").METHOD for file in source_files(name)]
+    """The method's class; imports its own files only. Raises UserError on an unknown name and on a file without one."""
+    classes = [_REGISTRY.definition(file.stem, _mistake) for file in source_files(name)]
     return classes[0] if len(classes) == 1 else composite_class(*classes)
 
 
@@ -75,6 +76,21 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Metho
         return cls(**{setting: _typed(setting, value, types[setting]) for setting, value in settings.items()})
     except UserError as error:
         raise UserError(f"method {name!r}: {error}") from None
+
+
+def _mistake(found: object) -> str | None:
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        return f"is {found!r}; needed: a class derived from one of those in manu.unlearning.base"
+    if inspect.isabstract(found):
+        return f"{found.__name__} lacks {', '.join(sorted(found.__abstractmethods__))}"
+    if found.kind == "pruning" and (given := getattr(found, "statistics", None)) not in STATISTICS:
+        return f"{found.__name__}: statistics is {given!r}; needed: one of {', '.join(STATISTICS)}"
+    types = get_type_hints(found)
+    for field in dataclasses.fields(found):
+        if types[field.name] not in _WORDS:
+            known = "float, int, bool, str, tuple[str, ...], tuple[int, ...]"
+            return f"{found.__name__}: the setting {field.name!r} is a {types[field.name]}; needed: one of {known}"
+    return None
 
 
 def _typed(setting: str, value: Any, expected: Any) -> Any:

@@ -1,0 +1,59 @@
+"""`manu check method` and `manu check model`: a file against its contract, on small models built in memory."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from manu import extensions
+from manu.contract import method, model
+from manu.contract.material import Material
+from manu.contract.points import Point, judged
+from manu.errors import UserError
+from manu.unlearning.registry import method_class
+
+
+def check(given: argparse.Namespace) -> tuple[str, int]:
+    """One line for each contract point; exit code 1 if one does not hold. Raises UserError on a file that is no such."""
+    name = _name(given.what, given.file)
+    settings = _settings(given.settings)
+    with tempfile.TemporaryDirectory() as folder:
+        points = list(_points(given.what, name, settings, Material(Path(folder))))
+    broken = [point for point in points if point.problem is not None]
+    lines = [f"{given.what} {name}", *map(str, points)]
+    lines.append(f"{len(points) - len(broken)} of {len(points)} contract points hold")
+    return "\n".join(lines), int(bool(broken))
+
+
+def _points(kind: str, name: str, settings: dict, material: Material) -> Iterator[Point]:
+    if kind == "model":
+        return judged(model.CHECKS, model.Subject(name, material))
+    subject = method.Subject(name, material, settings)
+    subject.method  # settings that are missing or wrong are no contract point
+    return judged(method.CHECKS[method_class(name).kind], subject)
+
+
+def _name(kind: str, file: str) -> str:
+    """The name of what is checked: of a file, which is then known, or of one that is known. Raises UserError."""
+    from manu.models.registry import adapter_class
+
+    name = file
+    if file.endswith(".py"):
+        if (found := extensions.kind_of(Path(file))) != kind:
+            raise UserError(f"{file} defines a {found}; needed: a {kind}")
+        extensions.add([file])
+        name = Path(file).stem
+    {"method": method_class, "model": adapter_class}[kind](name)
+    return name
+
+
+def _settings(text: str) -> dict:
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise UserError(f"--settings: {text!r} is no mapping; needed: such as '{{beta: 0.4}}'")
+    return settings

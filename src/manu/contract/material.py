@@ -1,0 +1,93 @@
+"""What contracts are checked on: a small benchmark, and small models of random weights, built in memory."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data.mllmu import forget_config, read_lessons, read_lessons_of, read_names
+from manu.models.base import Adapter
+from manu.models.inputs import Batch
+from manu.models.registry import adapter_class
+from manu.neurons.masks import Mask
+from manu.neurons.selection import MLP_INPUT
+from manu.stages.models import prepare_torch
+from manu.training.curriculum import Curriculum
+
+RATIO = 10  # percent of the people to be forgotten
+SIZES = {  # of those that an architecture knows by these names; it has its defaults for the others
+    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
+    "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 4,
+}  # fmt: skip
+STATISTICS = {"tau": 0.1, "batch_size": 8, "milestones": []}
+_BENCHMARK = BenchmarkSettings(people=20, public_figures=2, strangers=4, portraits=1, image_size=32, seed=0, unseen_people=2)
+
+
+class Material:
+    """The benchmark in a folder, and what is made of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.benchmark = folder
+        generate(folder, _BENCHMARK, [RATIO])
+        self._texts = [text for lesson in read_lessons(folder) for pair in lesson.pairs for text in pair]
+
+    def adapter(self, model: str) -> Adapter:
+        """A model of this name, with the same weights at each call: random, and large enough to matter."""
+        cls = adapter_class(model)
+        known = {field.name for field in fields(cls.architecture_class)}
+        prepare_torch(seed=0)
+        sizes = {key: size for key, size in SIZES.items() if key in known}
+        adapter = cls.build(cls.architecture_class(**sizes), self._texts)
+        with torch.no_grad():
+            for parameter in adapter.model.parameters():
+                parameter.mul_(3)
+        adapter.model.eval()
+        return adapter
+
+    def curriculum(self, adapter: Adapter, *configs: str, paired: bool = False) -> Curriculum:
+        """Lessons about the people of these configurations; without any the forget set."""
+        configs = configs or (forget_config(RATIO),)
+        lessons, names = read_lessons_of(self.benchmark, *configs), read_names(self.benchmark, *configs)
+        return Curriculum(adapter).add(lessons, names, paired=paired)
+
+
+def logits(model: nn.Module, batch: Batch) -> Tensor:
+    """What a model predicts at every token of a batch."""
+    with torch.no_grad():
+        return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
+
+
+def silenced_logits(adapter: Adapter, mask: Mask, batch: Batch) -> Tensor:
+    """The same of the whole model, with the units of a mask multiplied by its factor as they pass by."""
+    linear = {site.name: site.linear for site in adapter.linear_sites()}
+    second = {site.name: site.second for site in adapter.mlp_sites()}
+    with ExitStack() as hung:
+        for site, units in mask.masks.items():
+            keep = torch.where(units, mask.factor, 1.0)
+            if mask.unit == MLP_INPUT:
+                handle = second[site].register_forward_pre_hook(lambda _, inputs, keep=keep: (inputs[0] * keep,))
+            else:
+                handle = linear[site].register_forward_hook(lambda _, inputs, output, keep=keep: output * keep)
+            hung.callback(handle.remove)
+        return logits(adapter.model, batch)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of all parameters, by name."""
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
+    """The parameters that are not the same bytes any more."""
+    return [name for name in before if not torch.equal(before[name], after[name])]
+
+
+def hooks(model: nn.Module) -> int:
+    """How many hooks hang on a model's modules, those that its library hangs there itself left out."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    hung = [hook for module in model.modules() for kind in kinds for hook in getattr(module, kind).values()]
+    return sum(not getattr(hook, "__module__", "").startswith("transformers.") for hook in hung)

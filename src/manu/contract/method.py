@@ -1,0 +1,246 @@
+"""What an unlearning method must do, on a small model of every known architecture and in both modalities."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
+from manu.contract.points import must
+from manu.data.mllmu import forget_config, read_names
+from manu.models.base import Adapter
+from manu.models.registry import known_models
+from manu.neurons.masks import apply_mask, load_mask, save_mask
+from manu.neurons.selection import Selection
+from manu.neurons.statistics import MODALITIES
+from manu.stages.measure_statistics import measured
+from manu.stages.select_neurons import selected
+from manu.stages.unlearn import Material as Lessons, unlearned
+from manu.unlearning.base import Batches
+from manu.unlearning.registry import Method, create_method, method_class
+
+GIVEN = {  # settings that every method of a kind has and that have no default
+    "training": {"learning_rate": 1.0e-3, "epochs": 1, "batch_size": 4},
+    "pruning": {"prune_ratio": 30},
+    "prompting": {},
+}
+_STEPS = 5
+
+
+@dataclass
+class Subject:
+    """A method under its name, with settings in place of its defaults, and what it is tried on."""
+
+    name: str
+    material: Material
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def method(self) -> Method:
+        """The method with its settings. Raises UserError where one is missing or wrong."""
+        return create_method(self.name, GIVEN[method_class(self.name).kind] | self.settings)
+
+    def config(self, model: str) -> dict:
+        """What the job of such a method reads."""
+        return {"model": model, "method": self.name, "seed": 0, "statistics": STATISTICS}
+
+    def each(self) -> Iterator[tuple[str, Adapter]]:
+        """A fresh model of every known architecture."""
+        for model in known_models():
+            yield model, self.material.adapter(model)
+
+    def unlearn(self, model: str) -> Adapter:
+        """A model that the method was trained on."""
+        adapter = self.material.adapter(model)
+        unlearned(self.config(model), self.method, adapter, self.material.benchmark, RATIO)
+        return adapter
+
+    def batches(self, adapter: Adapter, modality: str) -> Batches:
+        """What the method sees in one step on questions of a modality."""
+        method = create_method(self.name, GIVEN["training"] | self.settings | {"modalities": [modality]})
+        lessons = Lessons(adapter, method, self.material.benchmark, RATIO)
+        return next(lessons.epochs(1, np.random.default_rng(0)))
+
+    def selection(self, model: str, adapter: Adapter) -> Selection:
+        """The units that the method prunes of a model, by statistics of its own kind."""
+        kind = self.method.statistics
+        statistics = measured(self.config(model), adapter, self.material.benchmark, RATIO, kind)
+        return self.method.select(statistics)
+
+
+def settings(subject: Subject) -> None:
+    """Settings: every one has a default, or is one that all methods of its kind have."""
+    subject.method
+
+
+def finite_loss(subject: Subject) -> None:
+    """Loss: a finite number, differentiable, on questions with the picture and in plain text."""
+    for model, adapter in subject.each():
+        reference = _reference(subject, model)
+        for modality in MODALITIES:
+            loss = subject.method.loss(adapter.model, subject.batches(adapter, modality), reference)
+            where = f"{model}, {modality}"
+            must(isinstance(loss, torch.Tensor) and loss.shape == (), f"{where}: {loss!r}; needed: a scalar tensor")
+            must(bool(loss.isfinite()), f"{where}: the loss is {loss.item()}; needed: a finite number")
+            must(loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output")
+
+
+def falling_loss(subject: Subject) -> None:
+    """Loss: a few small steps on one batch make it smaller."""
+    for model, adapter in subject.each():
+        for modality in MODALITIES:
+            trial = subject.material.adapter(model)
+            reference, batches = _reference(subject, model), subject.batches(trial, modality)
+            optimiser = torch.optim.SGD(trial.model.parameters(), lr=1e-4)
+            losses = []
+            for _ in range(_STEPS + 1):
+                loss = subject.method.loss(trial.model, batches, reference)
+                losses.append(loss.item())
+                optimiser.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(trial.model.parameters(), 1.0)
+                optimiser.step()
+            said = f"{losses[0]:.6g} before and {losses[-1]:.6g} after {_STEPS} steps down its own gradient"
+            must(losses[-1] < losses[0], f"{model}, {modality}: {said}; needed: less (is something detached?)")
+
+
+def same_weights(subject: Subject) -> None:
+    """Training: changes weights, and the same seed gives the same ones."""
+    for model, adapter in subject.each():
+        before, once, again = (weights(each.model) for each in (adapter, subject.unlearn(model), subject.unlearn(model)))
+        must(bool(changed(before, once)), f"{model}: no weight is another; needed: a loss, or `finish`, that changes some")
+        differ = changed(once, again)
+        must(not differ, f"{model}: {len(differ)} weights such as {differ[:1]} differ; draw from a seeded generator only")
+
+
+def leaves_the_model(subject: Subject) -> None:
+    """Training: leaves no hook on the model, no weight frozen and no weight infinite, and the reference as it was."""
+    for model, adapter in subject.each():
+        hung, frozen = hooks(adapter.model), [p for p in adapter.model.parameters() if not p.requires_grad]
+        must(not frozen, f"{model} comes with frozen weights; this is no fault of the method")
+        after = subject.unlearn(model).model
+        must(hooks(after) == hung, f"{model}: {hooks(after) - hung} hooks are left; remove them, or use a `with` block")
+        frozen = [name for name, parameter in after.named_parameters() if not parameter.requires_grad]
+        must(not frozen, f"{model}: {frozen[:1]} needs no gradient any more; say which weights may change by `restrict`")
+        bad = [name for name, parameter in after.named_parameters() if not parameter.isfinite().all()]
+        must(not bad, f"{model}: {bad[:1]} is not finite; needed: finite weights, at the learning rate that a study gives")
+        if reference := _reference(subject, model):
+            before = weights(reference)
+            subject.method.loss(after, subject.batches(adapter, MODALITIES[0]), reference).backward()
+            must(not changed(before, weights(reference)), f"{model}: the loss changed the reference model")
+
+
+def restricted(subject: Subject) -> None:
+    """Training: changes no weight that `restrict` does not allow."""
+    for model, adapter in subject.each():
+        lessons = Lessons(adapter, subject.method, subject.material.benchmark, RATIO)
+        apart = np.random.default_rng([0, 1])  # as a job draws them
+        masks = subject.method.restrict(adapter.model, adapter.mlp_sites(), lessons.epochs(1, apart))
+        if masks is None:
+            return
+        before, after = weights(adapter.model), weights(subject.unlearn(model).model)
+        moved = [
+            name for name in changed(before, after)
+            if name not in masks or not torch.equal(before[name][~masks[name]], after[name][~masks[name]])
+        ]  # fmt: skip
+        must(not moved, f"{model}: {moved[:1]} changed outside of its mask; `finish` must keep to it as well")
+
+
+def round_trip(subject: Subject) -> None:
+    """Checkpoint: what is saved and loaded again gives the same logits."""
+    for model in known_models():
+        adapter = subject.unlearn(model)
+        batch = subject.batches(adapter, MODALITIES[0]).forget
+        with tempfile.TemporaryDirectory() as folder:
+            adapter.save(Path(folder) / "checkpoint")
+            again = type(adapter).load(Path(folder) / "checkpoint")
+        same = torch.equal(logits(adapter.model, batch), logits(again.model, batch))
+        must(same, f"{model}: other logits after loading; the method may add nothing to the model that is no weight of it")
+
+
+def scores(subject: Subject) -> None:
+    """Selection: a finite score and a rank for every neuron, and of the asked share a mask."""
+    for model, adapter in subject.each():
+        selection, sites = subject.selection(model, adapter), _widths(adapter)
+        for site, mask in selection.masks.items():
+            must(site in sites, f"{model}: unknown site {site!r}; known: {', '.join(sites)}")
+            for what, each in (("mask", mask), ("scores", selection.scores[site]), ("ranks", selection.ranks[site])):
+                shape = tuple(each.shape)
+                must(shape == (sites[site],), f"{model}: {what} of {site} have shape {shape}; needed: ({sites[site]},)")
+            must(mask.dtype == torch.bool, f"{model}: the mask of {site} is {mask.dtype}; needed: torch.bool")
+            finite = selection.scores[site].isfinite().all()
+            must(bool(finite), f"{model}: a score of {site} is not finite; needed: finite (guard divisions by `eps`)")
+        wanted = subject.method.prune_ratio / 100 * selection.total
+        near = abs(selection.pruned - wanted) <= len(selection.masks)  # neurons that compete in groups are rounded in each
+        must(near, f"{model}: {selection.pruned} of {selection.total} units; needed: {wanted:.1f} (see `select_top`)")
+
+
+def same_selection(subject: Subject) -> None:
+    """Selection: the same statistics give the same mask, with nothing of the model changed."""
+    for model, adapter in subject.each():
+        before, hung = weights(adapter.model), hooks(adapter.model)
+        one, other = (subject.selection(model, adapter).masks for _ in range(2))
+        must(one.keys() == other.keys() and not changed(one, other), f"{model}: another mask at the second time")
+        must(not changed(before, weights(adapter.model)), f"{model}: selecting changed weights; return a mask only")
+        must(hooks(adapter.model) == hung, f"{model}: hooks are left on the model")
+
+
+def pruned_is_silent(subject: Subject) -> None:
+    """Pruning: the masked weights do what silencing these units does, from the stored mask as well."""
+    for model, adapter in subject.each():
+        selection = subject.selection(model, adapter)
+        _, mask = selected(_Chosen(selection, subject.method.factor), None)
+        batches = {modality: _forget_batch(subject, adapter, modality) for modality in MODALITIES}
+        silenced = {modality: silenced_logits(adapter, mask, batch) for modality, batch in batches.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            save_mask(Path(folder) / "mask.safetensors", mask)
+            apply_mask(load_mask(Path(folder) / "mask.safetensors"), adapter.mlp_sites(), adapter.linear_sites())
+        for modality, batch in batches.items():
+            close = torch.allclose(logits(adapter.model, batch), silenced[modality], atol=1e-5)
+            must(close, f"{model}, {modality}: the masked model's logits are not those of silenced units")
+
+
+def prompt(subject: Subject) -> None:
+    """Prompt: a text that is not empty, the same at every call."""
+    names = list(read_names(subject.material.benchmark, forget_config(RATIO)).values())
+    said = subject.method.system_prompt(names)
+    must(isinstance(said, str) and bool(said.strip()), f"system_prompt gives {said!r}; needed: text")
+    must(said == subject.method.system_prompt(names), "system_prompt says something else at the second time")
+
+
+TRAINING = (settings, finite_loss, falling_loss, same_weights, leaves_the_model, restricted, round_trip)
+PRUNING = (settings, scores, same_selection, pruned_is_silent)
+CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
+    "training": TRAINING, "pruning": PRUNING, "prompting": (settings, prompt),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A pruning method that has chosen already."""
+
+    selection: Selection
+    factor: float
+
+    def select(self, statistics: None) -> Selection:
+        return self.selection
+
+
+def _reference(subject: Subject, model: str) -> torch.nn.Module | None:
+    """The model that the method compares with, if it does: the same weights, frozen."""
+    if not subject.method.needs_reference:
+        return None
+    return subject.material.adapter(model).model.requires_grad_(False)
+
+
+def _widths(adapter: Adapter) -> dict[str, int]:
+    return {site.name: site.width for site in (*adapter.mlp_sites(), *adapter.linear_sites())}
+
+
+def _forget_batch(subject: Subject, adapter: Adapter, modality: str):
+    return next(subject.material.curriculum(adapter).stream(modality, 4, np.random.default_rng(0)))

@@ -1,0 +1,222 @@
+"""What an adapter must do, on a small model of its architecture."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
+from manu.contract.points import must
+from manu.data.mllmu import MULTIMODAL, TEXT, Profile, read_profiles
+from manu.data.prompts import LETTERS
+from manu.evaluation.asking import AskingSettings, ask
+from manu.evaluation.questions import AskedQuestion, asked_questions
+from manu.models.base import Adapter
+from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
+from manu.neurons.masks import Mask, apply_mask
+from manu.neurons.selection import MLP_INPUT
+from manu.neurons.statistics import MODALITIES
+from manu.stages.measure_statistics import measured
+from manu.training.answers import answer_cross_entropy, answer_log_likelihood
+
+_QUESTIONS = ("What is the pet of this person?", "Who?")  # of different lengths
+_ANSWERS = ("The pet of Ada is goose.", "No.")
+_SYSTEM = "Say nothing."
+_CLOSE = 1e-4  # of log-likelihoods in nats: padding changes the order of sums
+
+
+@dataclass
+class Subject:
+    """A model's name, and what it is tried on."""
+
+    name: str
+    material: Material
+
+    def adapter(self) -> Adapter:
+        """A fresh model, with the same weights at each call."""
+        return self.material.adapter(self.name)
+
+    def profiles(self) -> list[Profile]:
+        """People with their pictures."""
+        return read_profiles(self.material.benchmark, "Full_Set")[: len(_QUESTIONS)]
+
+    def examples(self, adapter: Adapter, modality: str) -> tuple[list[Example], Pictures]:
+        """Questions with answers, of different lengths."""
+        pictures, shown = Pictures(adapter), modality == MULTIMODAL
+        rows = [pictures.add(profile.image, profile.id) if shown else None for profile in self.profiles()]
+        prompts = [adapter.prompt_ids(question, shown) for question in _QUESTIONS]
+        answers = map(adapter.answer_ids, _ANSWERS)
+        return [Example(*each) for each in zip(prompts, answers, rows, strict=True)], pictures
+
+    def batch(self, adapter: Adapter, modality: str) -> Batch:
+        """The same as a training batch."""
+        return training_batch(adapter, *self.examples(adapter, modality))
+
+    def asked(self) -> list[AskedQuestion]:
+        """Questions of every kind about these people, in both modalities."""
+        tasks = ("classification", "cloze")
+        return [
+            question
+            for profile in self.profiles()
+            for question in asked_questions(profile, "forget", MODALITIES, tasks, "likelihood", "bare")
+        ]
+
+
+def builds(subject: Subject) -> None:
+    """Build: a small model in memory, with MLPs in language model and vision encoder, each site under its own name."""
+    sites = subject.adapter().mlp_sites()
+    names = [site.name for site in sites]
+    parts = {site.part for site in sites}
+    must(parts == {"language", "vision"}, f"mlp_sites has the parts {sorted(parts)}; needed: language and vision")
+    must(len(names) == len(set(names)), "mlp_sites gives a name twice; needed: <part>.<layer>")
+    wrong = [site.name for site in sites if site.name != f"{site.part}.{site.layer}"]
+    must(not wrong, f"mlp_sites has the name {wrong[:1]}; needed: <part>.<layer>, such as language.0")
+
+
+def round_trip(subject: Subject) -> None:
+    """Checkpoint: what is saved and loaded again gives the same logits and the same prompts."""
+    adapter = subject.adapter()
+    with tempfile.TemporaryDirectory() as folder:
+        adapter.save(Path(folder) / "checkpoint")
+        again = type(adapter).load(Path(folder) / "checkpoint")
+    for modality in MODALITIES:
+        batch = subject.batch(adapter, modality)
+        same = torch.equal(logits(adapter.model, batch), logits(again.model, batch))
+        must(same, f"{modality}: other logits after loading; needed: every weight in the checkpoint, and nothing drawn anew")
+        for question in _QUESTIONS:
+            one, other = (each.prompt_ids(question, modality == MULTIMODAL) for each in (adapter, again))
+            must(one == other, f"{modality}: other prompts after loading; is something set on the adapter, not in its files?")
+
+
+def prompts(subject: Subject) -> None:
+    """Prompts: token ids and pictures are those that the class's own processor makes, with and without a picture."""
+    adapter = subject.adapter()
+    profile = subject.profiles()[0]
+    image = Image.open(io.BytesIO(profile.image)).convert("RGB")
+    begin = [adapter.tokenizer.bos_token_id]
+    for system in (None, _SYSTEM):
+        for shown in (True, False):
+            text = adapter.layout(_QUESTIONS[0], shown, system)
+            theirs = adapter.processor(text=[text], return_tensors="pt", **({"images": [image]} if shown else {}))
+            ids = theirs["input_ids"][0].tolist()
+            ours = adapter.prompt_ids(_QUESTIONS[0], shown, system)
+            where = f"{'with' if shown else 'without'} a picture, {'with' if system else 'without'} a system prompt"
+            must(ours in (ids, begin + ids), f"{where}: prompt_ids gives {_apart(ours, begin + ids)} (see expand_images)")
+            if shown:
+                pictures = Pictures(adapter)
+                batch = prompt_batch(adapter, [Example(ours, [], pictures.add(profile.image, profile.id))], pictures)
+                other = [name for name in theirs.keys() & batch.keys() - {"input_ids", "attention_mask"}
+                         if not torch.equal(batch[name], theirs[name])]  # fmt: skip
+                must(not other, f"{where}: {other} are not the processor's (see `pixels`)")
+
+
+def system_prompt(subject: Subject) -> None:
+    """Prompts: a system prompt and the question both stand in the prompt."""
+    adapter = subject.adapter()
+    for shown in (True, False):
+        text = adapter.layout(_QUESTIONS[0], shown, _SYSTEM)
+        for words in (_SYSTEM, _QUESTIONS[0]):
+            must(words in text, f"layout leaves out {words!r}: {text!r}")
+        must(("<image>" in text) == shown, f"layout has {'no' if shown else 'an'} <image>: {text!r}")
+
+
+def padding(subject: Subject) -> None:
+    """Padding: an answer is as likely in a batch of longer ones as alone, and replies are the same."""
+    adapter = subject.adapter()
+    for modality in MODALITIES:
+        examples, pictures = subject.examples(adapter, modality)
+        with torch.no_grad():
+            together = answer_log_likelihood(adapter.model, training_batch(adapter, examples, pictures))
+            alone = [answer_log_likelihood(adapter.model, training_batch(adapter, [e], pictures)) for e in examples]
+        off = (together - torch.cat(alone)).abs().max().item()
+        must(off < _CLOSE * 10, f"{modality}: log-likelihoods are {off:.2g} nats apart; does the model use attention_mask?")
+    few, many = (ask(adapter, subject.asked(), AskingSettings(batch_size=size, max_new_tokens=6)) for size in (1, 8))
+    differ = sum(one.text != other.text for one, other in zip(few, many, strict=True))
+    must(not differ, f"{differ} of {len(few)} replies differ with the size of the batch; are prompts padded on the left?")
+
+
+def options(subject: Subject) -> None:
+    """Questions: the likelihood of each option is that of a plain forward pass."""
+    adapter = subject.adapter()
+    adapter.model.get_output_embeddings().weight.data[list(adapter.tokenizer.added_tokens_decoder)] = 0.0  # says words
+    asked = [question for question in subject.asked() if question.task == "classification"]
+    for question in asked:
+        reply = ask(adapter, [question], AskingSettings(batch_size=1, max_new_tokens=1))[0]
+        pictures, shown = Pictures(adapter), question.image is not None
+        row = pictures.add(question.image, question.question_id) if shown else None
+        prompt = adapter.prompt_ids(question.prompt, shown)
+        said = logits(adapter.model, prompt_batch(adapter, [Example(prompt, [], row)], pictures))[0, -1].argmax().item()
+        endings = [adapter.continued_ids(f" {question.options[letter]}.") for letter in LETTERS]
+        batch = training_batch(adapter, [Example([*prompt, said], ending, row) for ending in endings], pictures)
+        with torch.no_grad():
+            plain = answer_log_likelihood(adapter.model, batch)
+        off = (plain - torch.tensor(reply.log_likelihoods)).abs().max().item()
+        where = f"{question.modality}, {question.question_id}"
+        must(off < _CLOSE * 10, f"{where}: {off:.2g} nats apart; the model must go on from its cache at given position_ids")
+
+
+def silencing(subject: Subject) -> None:
+    """Sites: masking neurons is the same as silencing them, at every MLP, and language and vision matter."""
+    whole = subject.adapter()
+    for site in whole.mlp_sites():
+        units = torch.zeros(site.width, dtype=torch.bool)
+        units[[0, -1]] = True
+        mask, adapter = Mask({site.name: units}, MLP_INPUT), subject.adapter()
+        apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
+        for modality in MODALITIES:
+            batch = subject.batch(whole, modality)
+            masked, silenced = logits(adapter.model, batch), silenced_logits(whole, mask, batch)
+            close = torch.allclose(masked, silenced, atol=1e-5)
+            must(close, f"{site.name}, {modality}: other logits; needed: `first` makes the input of `second`, unit by unit")
+            if site.layer == 0 and (site.part, modality) != ("vision", TEXT):
+                moved = not torch.allclose(masked, logits(whole.model, batch), atol=1e-6)
+                must(moved, f"{site.name}, {modality}: masking changes nothing; does the model run these layers?")
+
+
+def activations(subject: Subject) -> None:
+    """Sites: activations and gradients are measured in both modalities, padding left out, and no hook is left."""
+    adapter = subject.adapter()
+    before, hung = weights(adapter.model), hooks(adapter.model)
+    config = {"model": subject.name, "seed": 0, "statistics": STATISTICS}
+    for kind in ("modality", "released", "gradient"):
+        measured(config, adapter, subject.material.benchmark, RATIO, kind)
+        must(hooks(adapter.model) == hung, f"{kind} statistics leave hooks on the model")
+    must(not changed(before, weights(adapter.model)), "measuring changed weights")
+    mask = adapter.vision_mask(subject.batch(adapter, MULTIMODAL))
+    must(mask is None or mask.dtype == torch.bool, f"vision_mask gives {type(mask).__name__}; needed: None or a bool tensor")
+
+
+def learning(subject: Subject) -> None:
+    """Training: gradients reach every part, and a step on a batch makes its loss smaller."""
+    for modality in MODALITIES:
+        adapter = subject.adapter()
+        batch = subject.batch(adapter, modality)
+        optimiser = torch.optim.SGD(adapter.model.parameters(), lr=1e-2)
+        before = answer_cross_entropy(adapter.model, batch)
+        before.backward()
+        torch.nn.utils.clip_grad_norm_(adapter.model.parameters(), 1.0)
+        for site in adapter.mlp_sites():
+            if site.layer == 0 and (site.part, modality) != ("vision", TEXT):
+                gradient = site.second.weight.grad
+                reached = gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
+                must(reached, f"{modality}: no finite gradient reaches {site.name}")
+        optimiser.step()
+        with torch.no_grad():
+            after = answer_cross_entropy(adapter.model, batch)
+        must(after.item() < before.item(), f"{modality}: the loss went from {before.item():.5g} to {after.item():.5g}")
+
+
+CHECKS: tuple[Callable[[Subject], None], ...] = (
+    builds, round_trip, prompts, system_prompt, padding, options, silencing, activations, learning,
+)  # fmt: skip
+
+
+def _apart(ours: list[int], theirs: list[int]) -> str:
+    """Two lists of token ids, from where they part."""
+    pairs = enumerate(zip(ours, theirs))
+    start = next((place for place, (one, other) in pairs if one != other), min(len(ours), len(theirs)))
+    return f"{ours[start : start + 4]} at token {start}, the processor {theirs[start : start + 4]}"
