@@ -1,19 +1,33 @@
-"""The command `manu`: check a study's configuration, plan it, see what it has produced, audit it, release it."""
+"""The command `manu`: everything about a study but running it, which is `make study` (or Snakemake)."""
 
 import argparse
+import json
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from manu.audit import command as audit_command
+from manu.commands import completion, listing
 from manu.config import load_study, study_path
-from manu.errors import told
+from manu.errors import UserError, told
 from manu.planning import command as plan_command
 from manu.summary import summary
 
 
+_EXAMPLES = """examples:
+  manu doctor                                          what this machine can run
+  manu plan --study paper                              what a study takes, before it runs
+  manu audit results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification
+  manu check method my_method.py                       whether a method of your own keeps its contract"""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 when an audit fails, or 2 with one line when the user has something to mend."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         text, code = given.run(given)
     except Exception as error:
@@ -27,8 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="manu", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(
+        prog="manu",
+        description="Everything about a study but running it, which is `make study STUDY=<name>`.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"manu {metadata.version('manu')}")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
 
     def add(name: str, run, text: str, **settings) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **settings)
@@ -40,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--study", default="mini", help="name in config/studies/, or a file (default: mini)")
         return command
 
+    for name, (_, text) in listing.LISTED.items():
+        add(name, _list, text).add_argument("--json", action="store_true", help="the list as JSON")
+    add("doctor", _doctor, "say what this machine can run, and why not")
     check = add_with_study("check", _check, "check a study's configuration, or a method or model against its contract")
     check.add_argument("what", nargs="?", choices=["method", "model"], help="what FILE defines; without it, a study is checked")
     check.add_argument("file", nargs="?", metavar="FILE", help="such as my_method.py; or a known name")
@@ -66,7 +89,22 @@ def _parser() -> argparse.ArgumentParser:
     add_with_study("readme", _readme, "take a finished study's snapshot, and put its numbers into README.md")
     release = add_with_study("release", _release, "write one archive without checkpoints that can be audited by itself")
     release.add_argument("--out", type=Path, help="the archive to write (default: release/manu-<study>.tar.gz)")
+    shell = add("completion", lambda given: (completion.script(given.shell, parser), 0), "print completion for a shell")
+    shell.add_argument("shell", choices=completion.SHELLS, help='bash, say: eval "$(manu completion bash)"')
     return parser
+
+
+def _list(given: argparse.Namespace) -> tuple[str, int]:
+    items = listing.LISTED[given.command][0]()
+    return (json.dumps(items, indent=1, ensure_ascii=False) if given.json else listing.as_text(items)), 0
+
+
+def _doctor(given: argparse.Namespace) -> tuple[str, int]:
+    from manu.commands import doctor
+
+    findings = doctor.diagnose()
+    stopped = any(finding.stops and finding.good is False for finding in findings)
+    return doctor.as_text(findings), int(stopped)
 
 
 def _check(given: argparse.Namespace) -> tuple[str, int]:
