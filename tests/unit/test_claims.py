@@ -138,3 +138,13 @@ def test_the_controls_behave_in_the_reference_study():
             assert verdicts[claim, model, "retain_only"] == REPRODUCED
             assert verdicts[claim, model, "vanilla"] == NOT_REPRODUCED
     assert all(verdicts["selective", model, "random"] != REPRODUCED for model in models)
+
+
+def test_what_was_asked_in_one_modality_alone_leaves_claims_about_both_open():
+    pictures = answers()[lambda table: table["modality"] == "multimodal"]
+    document = read_claims(yaml.safe_load(CLAIMS.read_text()), str(CLAIMS))
+    cells = claim_cells(pictures, document, CONTEXT, 20, 0.95).set_index("measure")
+    for measure in ("selectivity", "least_forgetting_success", "mean_gain_over_baselines", "growth_with_prune_ratio"):
+        assert set(cells.loc[[measure], "verdict"]) == {INCONCLUSIVE}
+    assert "not asked in both modalities" in set(cells.loc[["selectivity"], "reason"])
+    assert cells.loc[["utility_kept"], "value"].notna().all()

@@ -15,6 +15,7 @@ from manu.cli import main
 from manu.config import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
 from manu.data.population import BenchmarkSettings
 from manu.data.prompts import STYLES
+from manu.data.reading import FORMATS
 from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
@@ -365,6 +366,7 @@ def test_the_schema_says_what_the_code_knows():
     benchmark = study_schema()["properties"]["benchmark"]["properties"]
     sizes = [key for key in benchmark if key not in ("repo", "revision", "path")]
     assert [*sizes, "tuning_people", "tuning_figures"] == [field.name for field in fields(BenchmarkSettings)]
+    assert benchmark["format"]["enum"] == list(FORMATS)
 
 
 def test_a_job_reads_only_what_it_needs(study_file):

@@ -4,7 +4,7 @@ A measure is `f(run, method, context) -> draws [resamples + 1], first the value 
 is none: then the cell is inconclusive. config/claims.yaml names measures and thresholds; a verdict follows from them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,12 +121,23 @@ def run_balance(run: Run, method: str) -> np.ndarray | None:
     return None if any(part is None for part in parts) else balanced(*parts)
 
 
+class _NotAsked(Exception):
+    """What a measure needs was not asked."""
+
+
+def _over_modalities(parts: Iterable[np.ndarray | None]) -> np.ndarray:
+    parts = list(parts)
+    if any(part is None for part in parts):
+        raise _NotAsked("not asked in both modalities")
+    return np.mean(parts, axis=0)
+
+
 def _both(run: Run, method: str) -> np.ndarray:
-    return np.mean([run.success(method, modality) for modality in MODALITIES], axis=0)
+    return _over_modalities(run.success(method, modality) for modality in MODALITIES)
 
 
 def _selectivity(run: Run, method: str) -> np.ndarray:
-    kept, known = (np.mean([run.mean(method, s, m) for m in MODALITIES], axis=0) for s in ("retain", "forget"))
+    kept, known = (_over_modalities(run.mean(method, s, m) for m in MODALITIES) for s in ("retain", "forget"))
     return kept - known
 
 
@@ -157,7 +168,10 @@ def claim_cells(
         for claim in claims["claims"]:
             controls = [*(claims["controls"] if claim.get("forgetting") else []), *claim.get("controls", [])]
             for method in [name for name in (*claims["subjects"], *controls) if name in run.methods]:
-                draws = MEASURES[claim["measure"]](run, method, context)
+                try:
+                    draws = MEASURES[claim["measure"]](run, method, context)
+                except _NotAsked as error:
+                    draws = str(error)
                 row = {"claim": claim["id"], "method": method, "measure": claim["measure"],
                        "threshold": float(claim["threshold"])}  # fmt: skip
                 row |= {key: named[key] for key in ("model", "forget_ratio", "seed")}
