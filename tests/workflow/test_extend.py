@@ -1,25 +1,15 @@
 """docs/extend.md: every file on the page, as it stands there, through the real workflow; the package stays as it is."""
 
-import os
-import re
-import subprocess
-import sys
-
 import pytest
 
+from extend_page import files_on_the_page
 from manu.audit.chain import Chain, job_problems
 from manu.provenance.record import read_record
 from workflow_copy import ROOT, Copy
 
-PAGE = ROOT / "docs" / "extend.md"
 ONLY = "only=method=simnpo,manu"
 UNLEARN = "results/tiny/vipllava/seed0/forget10/simnpo/unlearn.provenance.json"
 TRAIN = "results/tiny/vipllava/seed0/base/train.provenance.json"
-
-
-def files_on_the_page() -> dict[str, str]:
-    """Name -> content of every fenced block that says which file it is."""
-    return dict(re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 
 
 @pytest.fixture(scope="module")
