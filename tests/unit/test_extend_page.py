@@ -77,7 +77,7 @@ def test_without_the_metric_the_scores_are_as_before(page, answers):
 
 
 BAD = {
-    "no metric": ("METRIC = Metric(", "METRIC = dict(name=", "needed: a manu.evaluation.metrics.Metric"),
+    "no metric": ("METRIC = Metric(", "METRIC = 3\nOTHER = Metric(", "is 3; needed: a manu.evaluation.metrics.Metric"),
     "another name": ('"refusal", "refusal"', '"refused", "refusal"', "has the name 'refused'"),
     "a task": ('("cloze", "generation")', '("clozes",)', "is about 'clozes'; needed: tasks among classification, cloze"),
     "no function": (", value=refuses", "", "has the value None; needed: a function of an answer's row"),
