@@ -232,6 +232,7 @@ def _extension_mistakes(document: dict, study: Path) -> Iterator[_Mistake]:
     from then on.
     """
     from manu.analysis.figures.registry import figure_module
+    from manu.evaluation.more_metrics import metric
     from manu.models.registry import adapter_class
     from manu.unlearning.registry import method_class
 
@@ -243,7 +244,7 @@ def _extension_mistakes(document: dict, study: Path) -> Iterator[_Mistake]:
         files[place] = file = os.path.relpath(study.parent / given)
         try:
             extensions.add([file])
-            check = {"method": method_class, "model": adapter_class, "figure": figure_module}
+            check = {"method": method_class, "model": adapter_class, "figure": figure_module, "metric": metric}
             check[extensions.kind_of(Path(file))](Path(file).stem)
             if Path(file).stem in _TAKEN:
                 raise UserError(f"{file}: results have a folder of the name {Path(file).stem!r}; rename the file")
@@ -254,6 +255,7 @@ def _extension_mistakes(document: dict, study: Path) -> Iterator[_Mistake]:
 def _name_mistakes(document: dict) -> Iterator[_Mistake]:
     """Models, methods and figures that do not exist, and settings that they do not take."""
     from manu.analysis.figures.registry import known_figures
+    from manu.evaluation.more_metrics import known_metrics
     from manu.models.registry import adapter_class, known_models
     from manu.unlearning.registry import is_known, known_methods, method_class
 
@@ -269,10 +271,11 @@ def _name_mistakes(document: dict) -> Iterator[_Mistake]:
             path, sizes = ("models", name, "architecture"), adapter_class(name).architecture_class
             yield from _setting_mistakes(path, model.get("architecture"), sizes, _sizes)
             yield from _text_mistakes(name, model, sizes)
-    figures = document.get("figures")
-    for place, name in enumerate(figures if isinstance(figures, list) else ()):
-        if isinstance(name, str) and name not in known_figures():
-            yield ("figures", place), f"unknown figure '{name}' in 'figures'{_hint(name, known_figures())}"
+    for section, known in (("figures", known_figures()), ("metrics", known_metrics())):
+        listed = document.get(section)
+        for place, name in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(name, str) and name not in known:
+                yield (section, place), f"unknown {section[:-1]} '{name}' in '{section}'{_hint(name, known)}"
 
 
 def _entries(document: dict, section: str) -> Iterable[tuple[str, Any]]:

@@ -95,7 +95,8 @@ def load(file: Path) -> ModuleType:
     spec = spec_from_file_location(name, file)
     module = sys.modules[name] = module_from_spec(spec)
     try:
-        exec(spec.loader.source_to_code(content, spec.origin), vars(module))  # these bytes, not some that were compiled before
+        # these bytes, not some that were compiled before; no compiled file is left beside them
+        exec(spec.loader.source_to_code(content, spec.origin), vars(module))
     except Exception as error:  # whatever a user's file may raise
         del sys.modules[name]
         passed = traceback.extract_tb(error.__traceback__)

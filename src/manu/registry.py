@@ -12,7 +12,7 @@ from manu.errors import UserError
 
 @dataclass(frozen=True)
 class Registry:
-    """kind: a key of `extensions.CONSTANTS`; package: dotted name of the folder; apart: stems of its files that are none."""
+    """kind: a key of `extensions.CONSTANTS`; package: the folder's dotted name; apart: stems of files that are none."""
 
     kind: str
     package: str
@@ -39,7 +39,7 @@ class Registry:
         return import_module(f"{self.package}.{name}") if self._is_own(name) else extensions.load(file)
 
     def definition(self, name: str, mistake: Callable[[object], str | None]):
-        """What the module's constant holds. mistake: what is wrong with it, if anything, which is raised as UserError."""
+        """What the module's constant holds. mistake: what is wrong with it, if anything; raised as UserError."""
         module, constant = self.module(name), extensions.CONSTANTS[self.kind]
         found = getattr(module, constant, None)
         if wrong := mistake(found):

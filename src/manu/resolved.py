@@ -40,13 +40,15 @@ def resolve(study: dict, stage: str, **cell) -> dict:
 def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]:
     """The study's files from outside the package that a job runs, as its record names them."""
     from manu.analysis.figures.registry import source_file as figure_file
+    from manu.evaluation.more_metrics import source_file as metric_file
     from manu.models.registry import source_file as model_file
     from manu.unlearning.registry import source_files as method_files
 
     models = [content["model"]] if "model" in content else []
     methods = ablation_methods(study) if stage == "select_variants" else [cell["method"]] if stage in _RUNS_METHOD else []
     figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
-    run = {*map(model_file, models), *map(figure_file, figures), *(file for name in methods for file in method_files(name))}
+    run = {*map(model_file, models), *map(figure_file, figures), *map(metric_file, content.get("metrics", ()))}
+    run |= {file for name in methods for file in method_files(name)}
     return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
 
 
@@ -141,7 +143,10 @@ def _content(study: dict, stage: str, **cell) -> dict:
             return keys | {"prune_ratio": cell["share"]}
         case "tabulate_capacity":
             return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
-        case "aggregate" | "measure_outcomes" | "tabulate_standing":
+        case "aggregate":
+            more = {"metrics": study["metrics"]} if study["metrics"] else {}
+            return {"intervals": study["intervals"], **more}
+        case "measure_outcomes" | "tabulate_standing":
             return {"intervals": study["intervals"]}
         case "compare_methods":
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}

@@ -1,30 +1,20 @@
 """docs/extend.md: every file on the page, as it stands there, through the real workflow; the package stays as it is."""
 
-import os
-import re
-import subprocess
-import sys
-
 import pytest
 
+from extend_page import files_on_the_page
 from manu.audit.chain import Chain, job_problems
 from manu.provenance.record import read_record
 from workflow_copy import ROOT, Copy
 
-PAGE = ROOT / "docs" / "extend.md"
-ONLY = "only=method=simnpo,manu"
+ONLY = "only=method=simnpo"
 UNLEARN = "results/tiny/vipllava/seed0/forget10/simnpo/unlearn.provenance.json"
 TRAIN = "results/tiny/vipllava/seed0/base/train.provenance.json"
 
 
-def files_on_the_page() -> dict[str, str]:
-    """Name -> content of every fenced block that says which file it is."""
-    return dict(re.findall(r"^```\w+ file=(\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
-
-
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory):
-    """The page's files in a copy of the repository, and the two methods of its study run on its model."""
+    """The page's files in a copy of the repository, and the method run on the model."""
     copy = Copy(tmp_path_factory.mktemp("extend"), "mine/tiny.yaml")
     for name, text in files_on_the_page().items():
         (copy.folder / name).parent.mkdir(exist_ok=True)
@@ -45,8 +35,7 @@ def edited(mine):
 
 
 def test_a_method_and_a_model_from_outside_run_and_nothing_inside_changed(mine):
-    for method in ("simnpo", "manu"):
-        assert (mine.folder / f"results/tiny/answers/vipllava/seed0/forget10/{method}.parquet").is_file()
+    assert (mine.folder / "results/tiny/answers/vipllava/seed0/forget10/simnpo.parquet").is_file()
     for path in ROOT.joinpath("src").rglob("*.py"):
         assert (mine.folder / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
     assert sorted(path.name for path in (mine.folder / "mine").iterdir()) == sorted(

@@ -15,7 +15,7 @@ rule aggregate:
     input:
         config="results/{study}/aggregate.yaml",
         answers=ANSWERS,
-        sources=sources("aggregate"),
+        sources=source_files("aggregate", *map(metric_registry.source_file, STUDY["metrics"])),
     output:
         scores=shown("results/{study}/scores.csv", "Tables", "scores", "scores"),
         record="results/{study}/aggregate.provenance.json",

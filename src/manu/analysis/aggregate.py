@@ -1,6 +1,6 @@
 """From single answers to the tidy table of scores: one mean, n and interval per cell and metric."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.cells import DECIMALS
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
 from manu.errors import UserError
-from manu.evaluation.metrics import METRICS, columns_of
+from manu.evaluation.metrics import METRICS, Metric, columns_of
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, SPLITS, TASKS
 
 QUESTION_KEYS = (*CELL_KEYS, "profile_id", "question_id")
@@ -35,19 +35,21 @@ def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> p
     return pd.read_parquet(path, columns=[*columns, *texts])
 
 
-def scores(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
+def scores(
+    answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95, more: Iterable[Metric] = ()
+) -> pd.DataFrame:
     """Tidy scores with SCORE_COLUMNS, in the order of `sort_scores`, whatever the order of the answers.
 
     answers: scored answers (NEEDED_COLUMNS), one row per question asked. value: mean over the answers of
     the cell, a fraction; n: the answers averaged; ci_low, ci_high: bootstrap over people (`profile_id`)
-    at `level`, seeded by the cell's keys. Numbers are rounded to DECIMALS.
+    at `level`, seeded by the cell's keys. Numbers are rounded to DECIMALS. more: metrics beside the package's own.
     Raises UserError on missing columns, unknown words, a question asked twice, or an answer not scored.
     """
     _check_columns(list(answers.columns), "the answers")
     _check_rows(answers)
     answers = answers.sort_values(list(QUESTION_KEYS), ignore_index=True)  # sums in one order: the same last bit
     rows = []
-    for metric in METRICS.values():
+    for metric in (*METRICS.values(), *more):
         chosen = answers[answers["task"].isin(metric.tasks)]
         if chosen.empty:
             continue

@@ -36,7 +36,8 @@ def write_bundle(study: str, out: Path) -> tuple[int, list[str]]:
         raise UserError(f"{missing[0]} is missing; run: make study STUDY={study}")
     paths = {path for part in PARTS for path in _tracked(part)}
     sources = {Path(file) for record in chain.jobs.values() for file in record["sources"]}
-    paths |= {path for path in sources if path.is_file() and ".." not in path.parts}  # extensions; others stay where they lie
+    # extensions as well; an audit looks for those from outside this folder where they lay
+    paths |= {path for path in sources if path.is_file() and ".." not in path.parts}
     for top in TOPS:
         found = (path for path in (Path(top) / study).rglob("*") if path.is_file())
         paths |= {path for path in found if path.as_posix() not in left_out and not _hidden(path)}

@@ -17,6 +17,7 @@ from manu.audit.exhibits import (
 )  # fmt: skip
 from manu.audit.recompute import replay
 from manu.errors import UserError
+from manu.evaluation.more_metrics import with_metrics
 from manu.evaluation.scoring import score_answers
 from manu.provenance.lineage import files
 
@@ -124,10 +125,13 @@ class Tracer:
         return self._text[file]
 
     def _answers(self, file: str, rows: pd.DataFrame, where: dict, column: str) -> dict[str, Any]:
+        stored = column in rows
+        if not stored:  # a metric from outside the package
+            rows = with_metrics(rows, [column])
         shown = [c for c in ("profile_id", "question_id", "prompt", "reference", "reply", "choice") if c in rows]
         examples = rows.head(EXAMPLES)[[*shown, column]].to_dict("records")
         part = {"file": file, "where": where, "column": column, "rows": len(rows), "examples": examples}
-        same = not (self.deep and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
+        same = not (self.deep and stored and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
         mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
         return part | {"mean": mean, "same": same}
 

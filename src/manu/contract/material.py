@@ -24,7 +24,9 @@ SIZES = {  # of those that an architecture knows by these names; it has its defa
     "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 4,
 }  # fmt: skip
 STATISTICS = {"tau": 0.1, "batch_size": 8, "milestones": []}
-_BENCHMARK = BenchmarkSettings(people=20, public_figures=2, strangers=4, portraits=1, image_size=32, seed=0, unseen_people=2)
+_BENCHMARK = BenchmarkSettings(
+    people=20, public_figures=2, strangers=4, portraits=1, image_size=32, seed=0, unseen_people=2
+)  # fmt: skip
 
 
 class Material:

@@ -112,7 +112,8 @@ def falling_loss(subject: Subject) -> None:
 def same_weights(subject: Subject) -> None:
     """Training: changes weights, and the same seed gives the same ones."""
     for model, adapter in subject.each():
-        before, once, again = (weights(each.model) for each in (adapter, subject.unlearn(model), subject.unlearn(model)))
+        trained = (subject.unlearn(model) for _ in range(2))
+        before, once, again = (weights(each.model) for each in (adapter, *trained))
         must(bool(changed(before, once)), f"{model}: no weight is another; needed: a loss, or `finish`, that changes some")
         differ = changed(once, again)
         must(not differ, f"{model}: {len(differ)} weights such as {differ[:1]} differ; draw from a seeded generator only")
@@ -176,7 +177,7 @@ def scores(subject: Subject) -> None:
             finite = selection.scores[site].isfinite().all()
             must(bool(finite), f"{model}: a score of {site} is not finite; needed: finite (guard divisions by `eps`)")
         wanted = subject.method.prune_ratio / 100 * selection.total
-        near = abs(selection.pruned - wanted) <= len(selection.masks)  # neurons that compete in groups are rounded in each
+        near = abs(selection.pruned - wanted) <= len(selection.masks)  # rounded where neurons compete in groups
         must(near, f"{model}: {selection.pruned} of {selection.total} units; needed: {wanted:.1f} (see `select_top`)")
 
 

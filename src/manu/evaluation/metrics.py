@@ -4,7 +4,7 @@ Raise a metric's version whenever its value for the same reply and reference can
 scores.csv carries it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from manu.evaluation.vocabulary import FORGET_SPLITS
@@ -13,7 +13,8 @@ from manu.evaluation.vocabulary import FORGET_SPLITS
 @dataclass(frozen=True)
 class Metric:
     """One metric; its value for one answer is a float, in [0, 1] where its description says nothing else, in the column
-    `column` of the answers."""
+    `column` of the answers. value: of one answer, its columns by name, where it comes from outside the package
+    (manu.evaluation.more_metrics); the package's own are computed in manu.evaluation.scoring."""
 
     name: str
     column: str
@@ -21,6 +22,7 @@ class Metric:
     version: str
     higher_is_better: bool  # of knowledge that should stay; turned round for the people to be forgotten
     description: str
+    value: Callable[[Mapping[str, str]], float] | None = None
 
     def higher_is_better_on(self, split: str) -> bool:
         """Direction on a split: on forget and test a model that still knows has failed."""

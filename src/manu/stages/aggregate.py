@@ -1,11 +1,12 @@
-"""Rule aggregate: answers -> scores.csv. Reads the configuration's `intervals` (resamples, level)."""
+"""Rule aggregate: answers -> scores.csv. Reads the configuration's `intervals` (resamples, level) and `metrics`, if any."""
 
 import pandas as pd
 
-from manu.analysis.aggregate import read_answers, scores
+from manu.analysis.aggregate import NEEDED_COLUMNS, read_answers, scores
 from manu.analysis.origin import Origin, same
 from manu.analysis.score_file import CELL_KEYS, write_scores
 from manu.evaluation.metrics import METRICS
+from manu.evaluation.more_metrics import TEXTS, metric, with_metrics
 from manu.stages.command import StageParser, run
 
 
@@ -19,9 +20,11 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the scores --out."""
-    answers = pd.concat([read_answers(path) for path in options.answers], ignore_index=True)
+    more = config.get("metrics", ())
+    columns = (*NEEDED_COLUMNS, *(TEXTS if more else ()))
+    answers = with_metrics(pd.concat([read_answers(path, columns) for path in options.answers], ignore_index=True), more)
     intervals = config.get("intervals", {})
-    table = scores(answers, intervals.get("resamples", 1000), intervals.get("level", 0.95))
+    table = scores(answers, intervals.get("resamples", 1000), intervals.get("level", 0.95), map(metric, more))
     write_scores(table, options.out)
     return f"{options.out}: {len(table)} scores from {len(answers)} answers in {len(options.answers)} files"
 
@@ -30,7 +33,8 @@ def origin(options, row, column) -> Origin | None:
     """A score is the mean of its cell's answers."""
     if column not in ("value", "n", "ci_low", "ci_high"):
         return None
-    return Origin(("answers",), same(row, *CELL_KEYS), METRICS[row["metric"]].column, mean=column == "value")
+    of = METRICS.get(row["metric"]) or metric(row["metric"])
+    return Origin(("answers",), same(row, *CELL_KEYS), of.column, mean=column == "value")
 
 
 if __name__ == "__main__":

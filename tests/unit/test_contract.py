@@ -1,0 +1,114 @@
+"""The contract: what is in the package keeps it, and a file that breaks one point is told which."""
+
+import pytest
+
+from extend_page import files_on_the_page
+from manu import extensions
+from manu.cli import main
+from manu.contract import method, model
+from manu.contract.material import Material
+from manu.contract.points import judged
+from manu.models.registry import known_models
+from manu.unlearning.registry import method_class
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """What contracts are checked on."""
+    return Material(tmp_path_factory.mktemp("contract"))
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The files of docs/extend.md below the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name, text in files_on_the_page().items():
+        (tmp_path / name).write_text(text)
+    yield tmp_path / "mine"
+    extensions.forget()
+
+
+def broken(kind: str, name: str, material: Material) -> dict[str, str]:
+    """The contract points that a method or model breaks: the first word of each -> what is said."""
+    if kind == "model":
+        points = judged(model.CHECKS, model.Subject(name, material))
+    else:
+        points = judged(method.CHECKS[method_class(name).kind], method.Subject(name, material))
+    return {point.says: point.problem for point in points if point.problem is not None}
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_a_model_of_the_package_keeps_the_contract(name, material):
+    assert broken("model", name, material) == {}
+
+
+@pytest.mark.parametrize(
+    "name, architecture",
+    [
+        ("npo", "llava"), ("mmunlearner", "idefics2"), ("manu", "llava"), ("manu_released", "idefics2"),
+        ("prompting", "llava"),
+    ],
+)  # fmt: skip
+def test_a_method_of_the_package_keeps_the_contract(name, architecture, material, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: [architecture])
+    assert broken("method", name, material) == {}
+
+
+def test_the_files_of_the_page_keep_it_and_the_command_says_so(page, capsys):
+    for kind, name, points in (("method", "simnpo", 7), ("model", "vipllava", 9)):
+        assert main(["check", kind, f"mine/{name}.py"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"{kind} {name}" and lines[-1] == f"{points} of {points} contract points hold"
+        assert all(line.startswith("ok    ") for line in lines[1:-1]) and len(lines) == points + 2
+
+
+def test_a_loss_that_reaches_no_weight_is_told(page, capsys, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: ["llava"])
+    path = page / "simnpo.py"
+    path.write_text(path.read_text().replace("gamma).mean()", "gamma).mean().detach()"))
+    assert main(["check", "method", "mine/simnpo.py"]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL  Loss: a finite number" in said and "no gradient reaches the model" in said
+
+
+def test_pictures_with_too_many_tokens_are_told(page, material):
+    path = page / "vipllava.py"
+    path.write_text(path.read_text().replace("IMAGE * self.model", "IMAGE * 2 * self.model"))
+    extensions.add(["mine/vipllava.py"])
+    (said,) = (text for point, text in broken("model", "vipllava", material).items() if point.startswith("Prompts: token"))
+    assert "with a picture, without a system prompt: prompt_ids gives" in said
+
+
+def test_a_mask_of_another_size_is_told(page, material, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: ["llava"])
+    (page / "half.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from manu.neurons.selection import select_top\n"
+        "from manu.unlearning.manu import Manu\n\n\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Half(Manu):\n"
+        "    def select(self, statistics):\n"
+        "        return select_top(super().select(statistics).scores, self.prune_ratio / 2)\n\n\n"
+        "METHOD = Half\n"
+    )
+    extensions.add(["mine/half.py"])
+    (point,) = broken("method", "half", material)
+    assert point.startswith("Selection: a finite score")
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["method", "mine/vipllava.py"], "mine/vipllava.py defines a model; needed: a method"),
+        (["method", "mine/gone.py"], "cannot read mine/gone.py: No such file or directory"),
+        (["model", "lava"], "unknown model 'lava'; known: idefics2, llava"),
+        (["method"], "check method: which one? needed: a file, such as my_method.py, or a known name"),
+        (["method", "npo", "--settings", "3"], "--settings: '3' is no mapping; needed: such as '{beta: 0.4}'"),
+        (["method", "npo", "--settings", "{betta: 3}"], "method 'npo': unknown setting 'betta'"),
+    ],
+)
+def test_what_cannot_be_checked_is_told_in_one_line(arguments, told, page, capsys):
+    assert main(["check", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith(f"error: {told}") and said.err.count("\n") == 1
