@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from manu.data.benchmark import BenchmarkSettings, generate
-from manu.data.mllmu import forget_config, read_lessons, read_lessons_of, read_names
+from manu.data.profiles import forget_config
+from manu.data.reading import read_lessons, read_lessons_of, read_names
 from manu.models.base import Adapter
 from manu.models.inputs import Batch
 from manu.models.registry import adapter_class

@@ -12,7 +12,8 @@ import torch
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import must
-from manu.data.mllmu import forget_config, read_names
+from manu.data.profiles import forget_config
+from manu.data.reading import read_names
 from manu.models.base import Adapter
 from manu.models.registry import known_models
 from manu.neurons.masks import apply_mask, load_mask, save_mask

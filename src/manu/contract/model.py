@@ -11,7 +11,8 @@ from PIL import Image
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import must
-from manu.data.mllmu import MULTIMODAL, TEXT, Profile, read_profiles
+from manu.data.profiles import MULTIMODAL, TEXT, Profile
+from manu.data.reading import read_profiles
 from manu.data.prompts import LETTERS
 from manu.evaluation.asking import AskingSettings, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions
