@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.data.benchmark import BenchmarkSettings, generate
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
 from manu.data.profiles import forget_config, retain_config
 from manu.data.reading import read_lessons, read_lessons_of, read_names
 from manu.models.base import Adapter
