@@ -46,13 +46,17 @@ def test_a_model_of_the_package_keeps_the_contract(name, material):
 @pytest.mark.parametrize(
     "name, architecture",
     [
-        ("npo", "llava"), ("mmunlearner", "idefics2"), ("manu", "llava"), ("manu_released", "idefics2"),
-        ("prompting", "llava"),
+        ("npo", "llava"), ("manu", "llava"), ("manu_released", "idefics2"), ("prompting", "llava"),
     ],
 )  # fmt: skip
 def test_a_method_of_the_package_keeps_the_contract(name, architecture, material, monkeypatch):
     monkeypatch.setattr(method, "known_models", lambda: [architecture])
     assert broken("method", name, material) == {}
+
+
+def test_a_method_that_restricts_itself_keeps_to_it(material, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: ["llava"])
+    method.restricted(method.Subject("mmunlearner", material))  # raises Broken otherwise
 
 
 def test_the_files_of_the_page_keep_it_and_the_command_says_so(page, capsys):

@@ -2,8 +2,9 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from manu.neurons.statistics import MODALITIES
 from manu.stages.measure_statistics import measured
 from manu.stages.select_neurons import selected
 from manu.stages.unlearn import Material as Lessons, unlearned
+from manu.training.answers import answer_cross_entropy
+from manu.training.loop import Optimisation, fit
 from manu.unlearning.base import Batches
 from manu.unlearning.registry import Method, create_method, method_class
 
@@ -30,7 +33,7 @@ GIVEN = {  # settings that every method of a kind has and that have no default
     "pruning": {"prune_ratio": 30},
     "prompting": {},
 }
-_STEPS = 5
+_TAUGHT, _STEPS = 20, 5
 
 
 @dataclass
@@ -92,11 +95,14 @@ def finite_loss(subject: Subject) -> None:
 
 
 def falling_loss(subject: Subject) -> None:
-    """Loss: a few small steps on one batch make it smaller."""
-    for model, adapter in subject.each():
+    """Loss: a few small steps on one batch, which the model has been taught, make it smaller."""
+    for model in known_models():
         for modality in MODALITIES:
             trial = subject.material.adapter(model)
-            reference, batches = _reference(subject, model), subject.batches(trial, modality)
+            batches = subject.batches(trial, modality)
+            taught = Optimisation(1e-2, _TAUGHT, "constant")
+            fit(trial.model, [batches.forget] * _TAUGHT, partial(answer_cross_entropy, trial.model), taught)
+            reference = deepcopy(trial.model).requires_grad_(False) if subject.method.needs_reference else None
             optimiser = torch.optim.SGD(trial.model.parameters(), lr=1e-4)
             losses = []
             for _ in range(_STEPS + 1):
