@@ -1,0 +1,128 @@
+"""SmolVLM: a SigLIP vision encoder, patches shuffled into fewer and wider tokens, and a Llama language model (Marafioti
+et al. 2025). Its first release, SmolVLM-256M and -500M, has the architecture that transformers calls Idefics3."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import (
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessorPil,
+    Idefics3Processor,
+    LlamaConfig,
+)
+from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
+
+from manu.models.base import Adapter
+from manu.models.language import load_language
+from manu.models.tokenizer import train_tokenizer
+
+IMAGE, FAKE, GLOBAL, END = "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"
+
+
+@dataclass(frozen=True)
+class SmolVlmArchitecture:
+    """Sizes of a SmolVLM trained here (pixels, layers, heads, hidden and MLP widths); `scale_factor` squared patches
+    become one token."""
+
+    image_size: int = 64
+    patch_size: int = 16
+    scale_factor: int = 2
+    vision_layers: int = 3
+    vision_width: int = 96
+    vision_mlp: int = 96
+    vision_heads: int = 4
+    text_layers: int = 4
+    text_width: int = 128
+    text_mlp: int = 128
+    text_heads: int = 4
+    positions: int = 1024
+
+
+class SmolVlmAdapter(Adapter):
+    """SmolVLM with the prompt layout of its released checkpoints, pictures whole and not in tiles."""
+
+    name = "smolvlm"
+    model_class = Idefics3ForConditionalGeneration
+    processor_class = Idefics3Processor
+    architecture_class = SmolVlmArchitecture
+    released_vision_kinds = ("fc1", "fc2")
+    # The released processor adds tiles to every picture: many times the tokens, and many vision rows per sample.
+    processor_settings = {"do_image_splitting": False}
+
+    @classmethod
+    def build(
+        cls, architecture: SmolVlmArchitecture, texts: Iterable[str], language: Path | None = None
+    ) -> "SmolVlmAdapter":
+        a = architecture
+        special = (FAKE, IMAGE, GLOBAL, END)
+        pretrained = load_language(language, special) if language else None
+        corpus = [*texts, cls.layout("", False, ".")]
+        tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
+        vision = Idefics3VisionConfig(
+            hidden_size=a.vision_width,
+            intermediate_size=a.vision_mlp,
+            num_hidden_layers=a.vision_layers,
+            num_attention_heads=a.vision_heads,
+            image_size=a.image_size,
+            patch_size=a.patch_size,
+        )
+        text = pretrained.config if pretrained else LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=a.text_width,
+            intermediate_size=a.text_mlp,
+            num_hidden_layers=a.text_layers,
+            num_attention_heads=a.text_heads,
+            num_key_value_heads=a.text_heads,
+            max_position_embeddings=a.positions,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        config = Idefics3Config(
+            vision_config=vision,
+            text_config=text,
+            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            scale_factor=a.scale_factor,
+            tie_word_embeddings=text.tie_word_embeddings,
+        )
+        images = Idefics3ImageProcessorPil(
+            size={"longest_edge": a.image_size}, max_image_size={"longest_edge": a.image_size}, do_image_splitting=False
+        )
+        tokens = (a.image_size // a.patch_size // a.scale_factor) ** 2
+        processor = Idefics3Processor(image_processor=images, tokenizer=tokenizer, image_seq_len=tokens)
+        adapter = cls(Idefics3ForConditionalGeneration(config), processor)
+        if pretrained:
+            pretrained.give(adapter.language_model, adapter.model.lm_head)
+        return adapter
+
+    @staticmethod
+    def layout(question: str, with_image: bool, system: str | None) -> str:
+        head = f"System: {system}{END}\n" if system else ""
+        user = f"User:{IMAGE}{question}" if with_image else f"User: {question}"
+        return f"{head}{user}{END}\nAssistant:"
+
+    def expand_images(self, prompt: str) -> str:
+        return prompt.replace(IMAGE, f"{FAKE}{GLOBAL}{IMAGE * self.processor.image_seq_len}{FAKE}")
+
+    def pixels(self, images):
+        rgb = [[image.convert("RGB")] for image in images]
+        made = self.processor.image_processor(rgb, return_tensors="pt")
+        return {name: made[name] for name in self.processor.image_processor.model_input_names}
+
+    @property
+    def end_token(self) -> int:
+        return self.tokenizer.convert_tokens_to_ids(END)
+
+    @property
+    def language_model(self):
+        return self.model.model.text_model
+
+    @property
+    def vision_mlps(self):
+        return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
+
+
+ADAPTER = SmolVlmAdapter
