@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, fields
 from functools import cache
@@ -91,6 +92,9 @@ def load_study(study: str | Path) -> dict:
     mistakes += _source_mistakes(document) if not mistakes else ()
     if not mistakes:
         filled = apply_defaults(study_schema(), document)
+        if "figures" not in document:  # of the default, what this study can draw
+            undrawn = {filled["figures"][place] for (_, place), _ in _figure_mistakes(filled)}
+            filled["figures"] = [name for name in filled["figures"] if name not in undrawn]
         mistakes = list(_combination_mistakes(filled))
     if mistakes:
         start = Place(0, 1, 1, path)
@@ -411,32 +415,39 @@ def _combination_mistakes(study: dict) -> Iterator[_Mistake]:
             place = ("models", name, "processes")
             spread = f"'device_map' is {model['device_map']}, which spreads one over all GPUs"
             yield place, f"'{key_path(place)}': each process has a whole model on one GPU, and {spread}"
-    variants = {}
     for name in study["ablation"]["variants"]:
         place = ("ablation", "variants", name)
         if not _NAME.fullmatch(name):
             yield place, f"'{key_path(place)}': a variant's name has letters, digits, - and _ only"
         try:
-            variants[name] = _variant(study, name)
+            _variant(study, name)
         except UserError as error:
             yield place, f"'{key_path(place)}': {error}"
-    for name in (name for table in OF_ROBUSTNESS for name in figures_that_need(study, table)):
-        place = ("figures", study["figures"].index(name))
-        yield place, f"figure '{name}' in 'figures' is drawn by the target 'robustness'; leave it out here"
+    yield from _figure_mistakes(study)
+
+
+def _figure_mistakes(study: dict) -> Iterator[tuple[tuple[str, int], str]]:
+    """Figures that cannot be drawn of what the study makes."""
+    why = dict.fromkeys(OF_ROBUSTNESS, "is drawn by the target 'robustness'; leave it out here")
     if not methods_of_kind(study, "pruning"):
-        for name in figures_that_need(study, "masks"):
-            place = ("figures", study["figures"].index(name))
-            yield place, f"figure '{name}' in 'figures' shows pruned neurons; 'methods' has no pruning method"
+        why["masks"] = "shows pruned neurons; 'methods' has no pruning method"
     if not study["ablation"]["variants"]:
-        for name in figures_that_need(study, "ablation"):
-            place = ("figures", study["figures"].index(name))
-            yield place, f"figure '{name}' in 'figures' shows an ablation; 'ablation.variants' is empty"
-    by_function = variants_by_function(study["ablation"] | {"variants": variants})
-    if not any(len(functions) == 1 for functions in by_function.values()):
-        for name in figures_that_need(study, "variants"):
-            place = ("figures", study["figures"].index(name))
-            missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
-            yield place, f"figure '{name}' in 'figures' shows importance functions alone; {missing}"
+        why["ablation"] = "shows an ablation; 'ablation.variants' is empty"
+    if not any(len(functions) == 1 for functions in variants_by_function(_readable_ablation(study)).values()):
+        missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
+        why["variants"] = f"shows importance functions alone; {missing}"
+    for needs, reason in why.items():
+        for name in figures_that_need(study, needs):
+            yield ("figures", study["figures"].index(name)), f"figure '{name}' in 'figures' {reason}"
+
+
+def _readable_ablation(study: dict) -> dict:
+    """The ablation with all settings of its variants, without those that are a mistake of their own."""
+    variants = {}
+    for name in study["ablation"]["variants"]:
+        with suppress(UserError):
+            variants[name] = _variant(study, name)
+    return study["ablation"] | {"variants": variants}
 
 
 def _request_mistakes(study: dict) -> Iterator[_Mistake]:

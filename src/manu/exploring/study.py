@@ -49,8 +49,8 @@ class Run:
 
     @cached_property
     def people(self) -> dict[str, Person]:
-        """Everybody asked about: name and pictures by "<set>/<id>", as their questions' ids begin."""
-        return read_people(self._benchmark, self.config["evaluation"]["splits"])
+        """Everybody asked about at this forget ratio: name and pictures by "<set>/<id>", as their questions' ids begin."""
+        return read_people(self._benchmark, [(split, self.ratio) for split in self.config["evaluation"]["splits"]])
 
     def model(self) -> tuple[Adapter, str | None]:
         """The model as it was asked, loaded anew, and its system prompt. Raises UserError when it is not there."""

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from manu.analysis.aggregate import read_answers
-from manu.data.language import read_language
-from manu.data.reading import read_names, read_profiles
-from manu.evaluation.questions import SOURCES
+from manu.data.reading import read_names
+from manu.evaluation.questions import read_split, split_config
 from manu.evaluation.vocabulary import SPLITS
 from manu.files import write_text
 from manu.report.explore import NEEDED, Person, explorer, person_key
@@ -30,28 +29,26 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the page --out."""
     answers = {Path(os.path.relpath(path)).as_posix(): read_answers(path, NEEDED) for path in options.answers}
-    splits = {split for rows in answers.values() for split in rows["split"].unique()}
-    people = read_people(options.benchmark, [split for split in SPLITS if split in splits])
+    asked = {place for rows in answers.values() for place in zip(rows["split"], rows["forget_ratio"], strict=True)}
+    people = read_people(options.benchmark, sorted(asked, key=lambda place: (SPLITS.index(place[0]), place[1])))
     text = explorer(config["study"], config["methods"], answers, people)
     write_text(options.out, text)
     rows = sum(map(len, answers.values()))
     return f"{options.out}: {rows} answers about {len(people)} people, {len(text.encode('utf-8')) / 2**20:.1f} MiB"
 
 
-def read_people(benchmark: Path, splits: Iterable[str]) -> dict[str, Person]:
-    """Everybody of these splits by `person_key`; a text of the split language stands in the place of a person."""
+def read_people(benchmark: Path, asked: Iterable[tuple[str, int]]) -> dict[str, Person]:
+    """Everybody of these splits, each at a forget ratio, by `person_key`; a text of the split language stands in the
+    place of a person."""
     pictures: dict[str, dict[str, bytes]] = {}
     names: dict[str, str] = {}
-    for split in splits:
-        if split == "language":
-            texts = [profile.id for profile in read_language(benchmark)]
-            names |= {person_key(split, text): text for text in texts}
-            continue
-        named = read_names(benchmark, SOURCES[split])
-        names |= {person_key(split, person): name for person, name in named.items()}
-        for profile in read_profiles(benchmark, SOURCES[split]):
-            pictures.setdefault(person_key(split, profile.id), {})[split] = profile.image
-    return {key: Person(name, pictures.get(key, {})) for key, name in names.items()}
+    for split, ratio in asked:
+        known = read_names(benchmark, split_config(split, ratio)) if split != "language" else {}
+        for profile in read_split(benchmark, split, ratio):
+            key = person_key(split, profile.id)
+            names[key] = known.get(profile.id, profile.id)
+            pictures.setdefault(key, {}).setdefault(split, profile.image)
+    return {key: Person(name, pictures[key]) for key, name in names.items()}
 
 
 if __name__ == "__main__":
