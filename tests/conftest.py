@@ -13,6 +13,13 @@ from tiny_sizes import SIZES
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
 
 
+def pytest_collection_modifyitems(items):
+    """Where tests run side by side (`make test`), those of one file stay together, and those of the smoke study do."""
+    for item in items:
+        group = "smoke" if "study" in item.fixturenames and "workflow" in item.path.parts else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def small_benchmark():
     """The sizes of that benchmark."""
