@@ -94,7 +94,7 @@ def test_a_checkpoint_that_is_not_complete_is_refused(adapter, tmp_path):
     (tmp_path / "kept").rename(lost)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "clip"}))
-    with pytest.raises(UserError, match=f"a model of type 'clip'; needed: '{adapter.name}'"):
+    with pytest.raises(UserError, match=f"a model of type 'clip'; needed: '{adapter.model_class.config_class.model_type}'"):
         adapter.check(folder)
 
     adapter.save(tmp_path / "one")
