@@ -514,11 +514,14 @@ def _variant(study: dict, name: str) -> dict:
 def _text_mistakes(name: str, model: dict, sizes: type) -> Iterator[_Mistake]:
     """Of a model on a pretrained language model: where that is must be said once, and its sizes are its own."""
     from manu.models.base import text_sizes
+    from manu.models.registry import adapter_class
 
     language, given = model.get("language_model"), model.get("architecture")
     if not isinstance(language, dict):  # there is none, or the schema has its say
         return
     place = ("models", name, "language_model")
+    if not adapter_class(name).takes_language:
+        yield place, f"'{key_path(place)}': {name} is built on no pretrained language model; leave the key out"
     if len(language) != 1:
         yield place, f"'{key_path(place)}' must have one of the keys package and path, not {len(language)}"
     for key in text_sizes(sizes):

@@ -36,18 +36,6 @@ def batch_of(adapter, pictures, with_image=True):
     )
 
 
-def test_inputs_are_the_real_processors(adapter, benchmark_folder, pictures):
-    profile = read_profiles(benchmark_folder, "Full_Set")[1]
-    image = Image.open(io.BytesIO(profile.image)).convert("RGB")
-    for system in (None, "Say nothing."):
-        layout = adapter.layout("What is the pet of this person?", True, system)
-        theirs = adapter.processor(images=[image], text=[layout], return_tensors="pt")
-        ours = adapter.prompt_ids("What is the pet of this person?", True, system)
-        assert ours == [adapter.tokenizer.bos_token_id, *theirs["input_ids"][0].tolist()]
-        for name, tensor in pictures.pixels([1]).items():
-            assert torch.equal(tensor, theirs[name])
-
-
 def test_save_and_load_give_the_same_logits(adapter, pictures, tmp_path):
     batch = batch_of(adapter, pictures)
     adapter.save(tmp_path / "checkpoint")

@@ -98,7 +98,7 @@ def prompts(subject: Subject) -> None:
     adapter = subject.adapter()
     profile = subject.profiles()[0]
     image = Image.open(io.BytesIO(profile.image)).convert("RGB")
-    begin = [adapter.tokenizer.bos_token_id]
+    begin = [] if adapter.begin_token is None else [adapter.begin_token]
     for system in (None, _SYSTEM):
         for shown in (True, False):
             text = adapter.layout(_QUESTIONS[0], shown, system)
@@ -111,7 +111,7 @@ def prompts(subject: Subject) -> None:
                 pictures = Pictures(adapter)
                 batch = prompt_batch(adapter, [Example(ours, [], pictures.add(profile.image, profile.id))], pictures)
                 other = [name for name in theirs.keys() & batch.keys() - {"input_ids", "attention_mask"}
-                         if not torch.equal(batch[name], theirs[name])]  # fmt: skip
+                         if not torch.equal(batch[name].flatten(), theirs[name].flatten())]  # fmt: skip
                 must(not other, f"{where}: {other} are not the processor's (see `pixels`)")
 
 
@@ -122,7 +122,7 @@ def system_prompt(subject: Subject) -> None:
         text = adapter.layout(_QUESTIONS[0], shown, _SYSTEM)
         for words in (_SYSTEM, _QUESTIONS[0]):
             must(words in text, f"layout leaves out {words!r}: {text!r}")
-        must(("<image>" in text) == shown, f"layout has {'no' if shown else 'an'} <image>: {text!r}")
+        must((adapter.picture_word in text) == shown, f"layout has {'no' if shown else 'a'} {adapter.picture_word}: {text!r}")
 
 
 def padding(subject: Subject) -> None:

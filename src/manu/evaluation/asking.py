@@ -136,7 +136,7 @@ def _read_batch(adapter: Adapter, questions: list[AskedQuestion]) -> list[Reply]
         [adapter.continued_ids(f" {option}.") for option in q.options.values()] or [ids(q.reference)] for q in questions
     ]
     texts = [
-        Example([adapter.tokenizer.bos_token_id, *ids(q.prompt)], end, None)
+        Example([adapter.text_start, *ids(q.prompt)], end, None)
         for q, those in zip(questions, ends, strict=True)
         for end in those
     ]
@@ -197,7 +197,7 @@ def _option_log_likelihoods(
     logits = adapter.model(
         input_ids=pad_sequence(fed, batch_first=True),
         attention_mask=mask,
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, len(place) :],
+        position_ids=adapter.positions_after(prompts, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, len(place) :]),
         cache=cache,
         use_cache=True,
     ).logits

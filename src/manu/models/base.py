@@ -29,6 +29,8 @@ class Adapter(ABC):
     architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
     released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
     processor_settings: ClassVar[dict[str, Any]] = {}  # where the checkpoint's own are not what is needed here
+    picture_word: ClassVar[str] = "<image>"  # stands for a picture in a prompt, as the processor reads it
+    takes_language: ClassVar[bool] = True  # whether `build` takes a pretrained language model
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
         self.model = model
@@ -69,17 +71,17 @@ class Adapter(ABC):
     @staticmethod
     @abstractmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
-        """The prompt of one question, up to where the answer begins; `<image>` stands for the picture."""
+        """The prompt of one question, up to where the answer begins; `picture_word` stands for the picture."""
 
     @abstractmethod
     def expand_images(self, prompt: str) -> str:
-        """Replace `<image>` by the tokens the processor puts in its place."""
+        """Replace `picture_word` by the tokens the processor puts in its place."""
 
     def prompt_ids(self, question: str, with_image: bool, system: str | None = None) -> list[int]:
-        """Token ids of the prompt, begin-of-sequence first."""
+        """Token ids of the prompt, begin-of-sequence first where the architecture has one."""
         text = self.expand_images(self.layout(question, with_image, system))
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [self.tokenizer.bos_token_id, *ids]
+        return ids if self.begin_token is None else [self.begin_token, *ids]
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer, end token last."""
@@ -97,14 +99,35 @@ class Adapter(ABC):
         return both[len(before) :]
 
     @property
+    def begin_token(self) -> int | None:
+        """The token that begins a prompt; None where prompts have none."""
+        return self.tokenizer.bos_token_id
+
+    @property
+    def text_start(self) -> int:
+        """The token before a text that is read as it stands: begin-of-sequence or, where there is none, padding, which
+        stands between the texts of pretraining."""
+        return self.tokenizer.pad_token_id if self.begin_token is None else self.begin_token
+
+    @property
     def end_token(self) -> int:
         """The token that ends an answer."""
         return self.tokenizer.eos_token_id
+
+    def positions_after(self, prompts: Mapping[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+        """Position ids, [rows, tokens], of tokens that stand at these places of a text, counted from 0 without padding,
+        and after its prompt; there are equally many rows for each prompt, one after the other."""
+        return places
 
     def pixels(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
         """Model inputs of pictures, one row each, as the real image processor makes them."""
         rgb = [image.convert("RGB") for image in images]
         return dict(self.processor.image_processor(rgb, return_tensors="pt"))
+
+    @property
+    def picture_side(self) -> int:
+        """Height and width in pixels of a picture as the vision encoder sees it."""
+        return self.model.config.vision_config.image_size
 
     def vision_mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """Which vision tokens show the picture and not its padding: bool [pictures, vision tokens]; None: all do."""
@@ -136,16 +159,14 @@ class Adapter(ABC):
     @property
     @abstractmethod
     def vision_mlps(self) -> list[nn.Module]:
-        """The vision encoder's MLPs, first layer first; each has fc1 and fc2."""
+        """The vision encoder's MLPs, first layer first; each has fc1 and fc2, or what a language model's has. They see
+        [pictures, tokens, width]."""
 
     def mlp_sites(self) -> list[MlpSite]:
         """The MLPs of the language model and of the vision encoder."""
-        language = [
-            MlpSite(f"language.{i}", "language", i, (mlp.gate_proj, mlp.up_proj), mlp.down_proj)
-            for i, mlp in enumerate(self.language_mlps)
-        ]
-        return language + [
-            MlpSite(f"vision.{i}", "vision", i, (mlp.fc1,), mlp.fc2) for i, mlp in enumerate(self.vision_mlps)
+        parts = {"language": self.language_mlps, "vision": self.vision_mlps}
+        return [
+            MlpSite(f"{part}.{i}", part, i, *_layers(mlp)) for part, mlps in parts.items() for i, mlp in enumerate(mlps)
         ]
 
     def linear_sites(self) -> list[LinearSite]:
@@ -156,10 +177,20 @@ class Adapter(ABC):
             for kind in ("gate", "up", "down")
         ]
         return language + [
-            LinearSite(f"vision.{kind}.{i}", "vision", kind, i, getattr(mlp, kind))
+            LinearSite(f"vision.{kind}.{i}", "vision", kind, i, getattr(mlp, kind if _is_plain(mlp) else f"{kind}_proj"))
             for i, mlp in enumerate(self.vision_mlps)
             for kind in self.released_vision_kinds
         ]
+
+
+def _is_plain(mlp: nn.Module) -> bool:
+    """Whether an MLP has one first layer, fc1, and not a gate beside it."""
+    return hasattr(mlp, "fc1")
+
+
+def _layers(mlp: nn.Module) -> tuple[tuple[nn.Linear, ...], nn.Linear]:
+    """The layers that produce an MLP's activations, and the one that consumes them."""
+    return ((mlp.fc1,), mlp.fc2) if _is_plain(mlp) else ((mlp.gate_proj, mlp.up_proj), mlp.down_proj)
 
 
 def text_sizes(cls: type) -> list[str]:

@@ -66,7 +66,8 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
     head, embeddings = model.get_output_embeddings().weight, language.get_input_embeddings().weight
     text, vision = model.config.text_config, model.config.vision_config
     heads = text.num_attention_heads
-    sites, first = adapter.mlp_sites(), adapter.vision_mlps[0]
+    sites = adapter.mlp_sites()
+    first = next(site for site in sites if site.part == "vision").first
     linears = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     targets = {name.rpartition(".")[2] for name in adapter.language_linears}
 
@@ -81,9 +82,9 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
         decoder=sum(parameter.numel() for parameter in language.parameters()) - embeddings.numel(),
         head=head.numel(),
         vision_layers=len(adapter.vision_mlps),
-        vision_width=first.fc1.in_features,
-        vision_mlp=first.fc1.out_features,
-        patches=(vision.image_size // vision.patch_size) ** 2,
+        vision_width=first[0].in_features,
+        vision_mlp=first[0].out_features,
+        patches=(adapter.picture_side // vision.patch_size) ** 2,
         picture_tokens=picture_tokens,
         layers=len(adapter.language_mlps),
         width=text.hidden_size,
@@ -94,7 +95,7 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
         adapted=ends(name for name in linears if name.rpartition(".")[2] in targets),
         adapted_in_base=ends(adapter.language_linears),
         released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in adapter.linear_sites()}.values()),
-        image_size=vision.image_size,
+        image_size=adapter.picture_side,
         stored_bytes=stored_bytes,
     )
 
