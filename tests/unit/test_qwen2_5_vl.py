@@ -1,0 +1,75 @@
+"""Qwen2.5-VL's own: pictures of several tokens and windows, the original's logits, the files of a released checkpoint."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLForConditionalGeneration as Original
+
+from manu.contract import material, model as contract
+from manu.contract.model import Subject
+from manu.models.inputs import Example, Pictures, prompt_batch
+from manu.models.qwen2_5_vl import ADAPTER, IMAGE, SIDE, Qwen25VlArchitecture
+from manu.stages.models import prepare_torch
+
+LARGER = material.SIZES | {"patch_size": 4, "window_size": 16}  # 16 tokens, 4 windows
+
+
+@pytest.fixture
+def subject(benchmark_folder, monkeypatch, tmp_path):
+    """Small models with pictures of several tokens and windows, in which a picture's positions are not its tokens'."""
+    monkeypatch.setattr(material, "SIZES", LARGER)
+    return Subject(ADAPTER.name, material.Material(tmp_path))
+
+
+@pytest.mark.parametrize("point", ["padding", "options", "silencing", "activations", "learning"])
+def test_the_contract_holds_for_pictures_of_several_tokens(point, subject):
+    getattr(contract, point)(subject)
+
+
+def picture(width: int, height: int) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def test_logits_are_the_originals_which_reads_the_saved_folder(subject, tmp_path):
+    adapter = subject.adapter()
+    pictures = Pictures(adapter)
+    rows = [pictures.add(picture(*size), "here") for size in ((32, 32), (40, 64))]
+    questions = ("Who is this?", "Who in the world is this?")
+    prompts = [Example(adapter.prompt_ids(question, True), [], row) for question, row in zip(questions, rows)]
+    batch = prompt_batch(adapter, prompts, pictures)
+    assert batch["pixel_values"].shape == (2, 64, 3 * 2 * 4 * 4) and batch["image_grid_thw"].tolist() == [[1, 8, 8]] * 2
+    adapter.save(tmp_path / "saved")
+    original = Original.from_pretrained(tmp_path / "saved").eval()
+    flat = batch | {"pixel_values": batch["pixel_values"].flatten(0, 1)}
+    flat["mm_token_type_ids"] = (batch["input_ids"] == adapter.tokenizer.convert_tokens_to_ids(IMAGE)).int()
+    with torch.no_grad():
+        assert torch.equal(adapter.model(**batch).logits, original(**flat).logits)
+    said = [model.generate(**each, max_new_tokens=6, do_sample=False) for model, each in ((adapter.model, batch), (original, flat))]
+    assert torch.equal(*said)
+
+
+def test_the_files_of_a_released_checkpoint_are_read(tmp_path):
+    prepare_torch(0)
+    sizes = {key: value for key, value in material.SIZES.items() if key.startswith(("text", "vision"))}
+    adapter = ADAPTER.build(Qwen25VlArchitecture(image_size=56, patch_size=14, window_size=56, **sizes), ["Who?"])
+    folder = tmp_path / "released"
+    adapter.save(folder)
+    (folder / "processor_config.json").unlink()
+    released = {
+        "min_pixels": 3136, "max_pixels": 12845056, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor",
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(released))
+    again = ADAPTER.load(folder)
+    assert again.picture_side == SIDE == 448
+    assert len(again.prompt_ids("Who?", True)) - len(again.prompt_ids("Who?", False)) == 256 + 2
+    pixels = again.pixels([Image.open(io.BytesIO(picture(500, 300)))])
+    assert pixels["pixel_values"].shape == (1, 32 * 32, 3 * 2 * 14 * 14)
