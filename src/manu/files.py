@@ -31,3 +31,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_writable(*folders: str | os.PathLike) -> None:
+    """Raise OSError for the first of these folders, or the nearest above it that exists, where nothing can be written."""
+    for folder in map(Path, folders):
+        there = next(each for each in (folder, *folder.parents) if each.is_dir())
+        try:
+            tempfile.NamedTemporaryFile(dir=there).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(there)) from error
