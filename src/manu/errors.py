@@ -3,6 +3,7 @@
 import errno
 import os
 
+_ON_CPU = "can't allocate memory"
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
@@ -17,13 +18,21 @@ class NotFinite(UserError):
     """A loss, an activation or a likelihood that is infinite or not a number, and where."""
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory did not suffice, on whatever device. torch has no class of its own for that on a processor."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _ON_CPU in str(error)
+
+
 def told(error: Exception) -> str | None:
-    """The line that the user is told of an error: a UserError's own, or what is wrong with the disk; else None.
+    """The line that the user is told of an error: a UserError's own, or what is wrong with memory or disk; else None.
 
     Libraries that are not written in Python say what the disk's matter is in words alone.
     """
     if isinstance(error, UserError):
         return str(error)
+    if out_of_memory(error):
+        said = (str(error).splitlines() or [""])[0]
+        return f"out of memory: {said}; a smaller batch_size, a smaller model or a larger device is needed"
     for number in _STORAGE:
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
             where = f"{error.filename}: " if getattr(error, "filename", None) else ""

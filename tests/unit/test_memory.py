@@ -4,9 +4,13 @@ import logging
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from manu.bench.subject import measuring_batches
 from manu.errors import UserError
-from manu.models.memory import in_halves
+from manu.memory import in_halves
+from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
+from manu.training.answers import answer_log_likelihood
 
 CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 
@@ -40,3 +44,49 @@ def test_one_sample_too_many_is_told():
 def test_another_error_stays_what_it_is():
     with pytest.raises(RuntimeError, match="shapes differ"):
         in_halves(doubling(1, RuntimeError("shapes differ"), []), [1, 2])
+
+
+def short_of_memory(model, most: int, monkeypatch) -> list[int]:
+    """The model cannot take more than `most` samples, as is found out at its head: all layers have been passed by then.
+    Returns the sizes of the batches it is given."""
+    given, head = [], model.get_output_embeddings()
+    whole = head.forward
+
+    def forward(hidden):
+        given.append(len(hidden))
+        if len(hidden) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(hidden)
+
+    monkeypatch.setattr(head, "forward", forward)
+    return given
+
+
+@pytest.mark.parametrize("pass_", ["modality", "gradients", "released"])
+def test_statistics_of_halves_are_those_of_the_batch(pass_, adapter, benchmark_folder, monkeypatch, tmp_path):
+    batches = {key: list(group) for key, group in measuring_batches(adapter, benchmark_folder, 5).items()}
+    assert {len(batch["input_ids"]) for group in batches.values() for batch in group} == {5}
+
+    def measured(name: str) -> dict[str, torch.Tensor]:
+        if pass_ == "modality":
+            found = measure_modality(adapter.model, adapter.mlp_sites(), batches, 0.1, (3,), adapter.vision_mask)
+        elif pass_ == "gradients":
+            found = measure_gradients(adapter.model, adapter.mlp_sites(), batches, sum_of_losses)
+        else:
+            found = measure_released(adapter.model, adapter.linear_sites(), batches)
+        found.save(tmp_path / name)
+        return load_file(tmp_path / name)
+
+    at_once = measured("at_once")
+    given = short_of_memory(adapter.model, 2, monkeypatch)
+    in_parts = measured("in_parts")
+    assert given[:5] == [5, 3, 2, 1, 2] and at_once.keys() == in_parts.keys()
+    for key, value in at_once.items():
+        torch.testing.assert_close(in_parts[key], value, rtol=1e-4, atol=1e-5)
+        if key.endswith("count"):
+            assert torch.equal(in_parts[key], value)
+
+
+def sum_of_losses(model, batch):
+    """The sum over the samples of each one's own loss."""
+    return -answer_log_likelihood(model, batch).sum()

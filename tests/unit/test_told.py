@@ -1,4 +1,4 @@
-"""Errors of the disk are told in one line, and what was there before stays."""
+"""Errors of memory and disk are told in one line, and what was there before stays."""
 
 import errno
 import resource
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 from safetensors import SafetensorError
 
@@ -22,6 +23,11 @@ SIZES = {"people": 20, "public_figures": 4, "strangers": 8, "portraits": 1, "ima
         (OSError(errno.ENOSPC, "No space left on device", "results/a"), f"results/a: No space left on device; {KEPT}"),
         (OSError(errno.EROFS, "Read-only file system"), f"Read-only file system; {KEPT}"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), f"No space left on device; {KEPT}"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
+            "out of memory: CUDA out of memory. Tried to allocate 2 GiB.; a smaller batch_size, a smaller model or a larger "
+            "device is needed",
+        ),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), None),
         (ValueError("a mistake in the code"), None),
     ],

@@ -22,7 +22,7 @@ from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 from manu.models.base import Adapter
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
-from manu.models.memory import in_halves
+from manu.memory import in_halves
 from manu.training.answers import answer_tokens
 
 PROTOCOLS = ("likelihood", "letter")
@@ -58,7 +58,7 @@ def ask(
     """Reply to every question, in their order.
 
     Questions of one modality and task go together, sorted by length so that little is padded; `progress`
-    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.models.memory).
+    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.memory).
     """
     pictures = Pictures(adapter)
     examples = [

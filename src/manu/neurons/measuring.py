@@ -1,12 +1,18 @@
-"""The measuring passes: run the model over batches and let statistics listen."""
+"""The measuring passes: run the model over batches and let statistics listen.
+
+A batch for which memory does not suffice is measured in halves (manu.memory). What a half says is added up only
+when the whole batch has been heard; sums differ from those of the batch at once by rounding alone.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from manu.memory import in_parts
 from manu.neurons.activations import Site, record_activations, record_gradients
 from manu.neurons.released import (
     METRICS,
@@ -15,10 +21,11 @@ from manu.neurons.released import (
     ReleasedStatistics,
     group_of,
 )
-from manu.neurons.sensitivity import GradientStatistics
+from manu.neurons.sensitivity import GradientStatistics, effects_of
 from manu.neurons.sites import LinearSite, MlpSite
-from manu.neurons.statistics import SETS, RunningStatistics
+from manu.neurons.statistics import SETS, RunningStatistics, pool_tokens
 
+Result = TypeVar("Result")
 Batch = Mapping[str, Tensor]
 BatchGroups = Mapping[tuple[str, str], Iterable[Batch]]
 """Batches by (set, modality), for example ("forget", "text"); wrap an iterable for a progress bar."""
@@ -42,21 +49,30 @@ def measure_modality(
     with _measuring(model):
         for (data_set, modality), group in batches.items():
             for batch in group:
-                mask = batch["attention_mask"].bool()
-                masks = {"language": mask, "vision": vision_mask(batch)}
-                reached = set()
-
-                def listen(site: Site, z: Tensor) -> None:
-                    if len(z) != len(mask) or site.name in reached:
-                        raise ValueError(f"{site.name}: needed one pass with {len(mask)} rows, one per sample")
-                    reached.add(site.name)
-                    statistics.update(data_set, modality, site.name, z, masks[site.part])
-
-                _forward(model, sites, listen, batch)
+                parts = _parts(batch, lambda part: _pooled(model, sites, part, vision_mask(part)))
                 for site in sites:
-                    if site.name not in reached:
-                        statistics.add_silent(data_set, modality, site.name, len(mask))
+                    if site.name not in parts[0]:
+                        statistics.add_silent(data_set, modality, site.name, _samples(batch))
+                        continue
+                    heard = [part[site.name] for part in parts]
+                    pooled = {name: _joined([each[name] for each in heard]) for name in heard[0]}
+                    statistics.add(data_set, modality, site.name, pooled)
     return statistics
+
+
+def _pooled(
+    model: nn.Module, sites: Sequence[MlpSite], batch: Batch, vision_mask: Tensor | None
+) -> dict[str, dict[str, Tensor]]:
+    """Site -> what `pool_tokens` gives for its activations in one forward pass; without those not reached."""
+    mask = batch["attention_mask"].bool()
+    masks, heard = {"language": mask, "vision": vision_mask}, {}
+
+    def listen(site: Site, z: Tensor) -> None:
+        _must_be_new(site, z, mask, heard)
+        heard[site.name] = pool_tokens(z, masks[site.part])
+
+    _forward(model, sites, listen, batch)
+    return heard
 
 
 def measure_gradients(
@@ -72,21 +88,29 @@ def measure_gradients(
     with _differentiating(model):
         for (data_set, modality), group in batches.items():
             for batch in group:
-                samples, reached = len(batch["input_ids"]), set()
-
-                def listen(site: Site, z: Tensor, gradient: Tensor) -> None:
-                    if len(z) != samples or site.name in reached:
-                        raise ValueError(f"{site.name}: needed one pass with {samples} rows, one per sample")
-                    reached.add(site.name)
-                    statistics.update(data_set, modality, site.name, z, gradient)
-
-                pixels = {k: v.clone().requires_grad_() for k, v in batch.items() if v.is_floating_point()}
-                with record_gradients(sites, listen):
-                    loss(model, {**batch, **pixels}).backward()
+                parts = _parts(batch, lambda part: _effects(model, sites, part, loss))
                 for site in sites:
-                    if site.name not in reached:
-                        statistics.add_silent(data_set, modality, site.name, samples)
+                    if site.name not in parts[0]:
+                        statistics.add_silent(data_set, modality, site.name, _samples(batch))
+                        continue
+                    statistics.add(data_set, modality, site.name, _joined([part[site.name] for part in parts]))
     return statistics
+
+
+def _effects(
+    model: PreTrainedModel, sites: Sequence[MlpSite], batch: Batch, loss: Callable[[nn.Module, Batch], Tensor]
+) -> dict[str, Tensor]:
+    """Site -> what `effects_of` gives for one forward and backward pass; without those not reached."""
+    heard: dict[str, Tensor] = {}
+
+    def listen(site: Site, z: Tensor, gradient: Tensor) -> None:
+        _must_be_new(site, z, batch["input_ids"], heard)
+        heard[site.name] = effects_of(z, gradient)
+
+    pixels = {k: v.clone().requires_grad_() for k, v in batch.items() if v.is_floating_point()}
+    with record_gradients(sites, listen):
+        loss(model, {**batch, **pixels}).backward()
+    return heard
 
 
 def measure_released(model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups) -> ReleasedStatistics:
@@ -102,13 +126,45 @@ def measure_released(model: nn.Module, sites: Sequence[LinearSite], batches: Bat
             for part, modality in MODALITY_OF_PART.items():
                 heard = [site for site in sites if site.part == part]
                 for batch in batches.get((data_set, modality), ()):
-                    _forward(model, heard, lambda site, outputs: accumulator.update(site.name, outputs), batch)
+                    for part_of_batch in _parts(batch, lambda each: _moments(model, heard, each)):
+                        accumulator.merge(part_of_batch)
                     accumulator.end_batch()
             values |= {(data_set, *key): value for key, value in accumulator.result().items()}
             for group in dict.fromkeys(map(group_of, widths)):
                 if (data_set, group, METRICS[0]) not in values:
                     raise ValueError(f"no sample of the {data_set} set passed through {group}")
     return ReleasedStatistics(widths, values)
+
+
+def _moments(model: nn.Module, sites: Sequence[LinearSite], batch: Batch) -> ReleasedAccumulator:
+    """What one forward pass says, its batch not ended."""
+    accumulator = ReleasedAccumulator()
+    _forward(model, sites, lambda site, outputs: accumulator.update(site.name, outputs), batch)
+    return accumulator
+
+
+def _parts(batch: Batch, run: Callable[[Batch], Result]) -> list[Result]:
+    """The result of `run` for a batch, or those for its halves, and so on, where memory does not suffice."""
+    samples = range(_samples(batch))
+
+    def some(rows: range) -> Result:
+        part = batch if rows == samples else {name: each[rows.start : rows.stop] for name, each in batch.items()}
+        return run(part)
+
+    return in_parts(some, samples)
+
+
+def _samples(batch: Batch) -> int:
+    return len(batch["input_ids"])
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _must_be_new(site: Site, z: Tensor, rows: Tensor, heard: Mapping[str, object]) -> None:
+    if len(z) != len(rows) or site.name in heard:
+        raise ValueError(f"{site.name}: needed one pass with {len(rows)} rows, one per sample")
 
 
 def _forward(model: nn.Module, sites: Sequence[Site], listen, batch: Batch) -> None:

@@ -97,6 +97,12 @@ class _Moments:
         self.sums = tuple(old + value for old, value in zip(self.sums, new, strict=True)) if self.sums else new
         self.entries += len(a)
 
+    def merge(self, other: "_Moments") -> None:
+        """Add the sums of other entries of the same pass."""
+        pairs = zip(self.sums, other.sums, strict=True)
+        self.sums = tuple(mine + theirs for mine, theirs in pairs) if self.sums else other.sums
+        self.entries += other.entries
+
     def metrics(self) -> dict[str, Tensor]:
         n = self.entries
         sum_abs, active, total, squares = self.sums
@@ -148,6 +154,11 @@ class ReleasedAccumulator:
     def update(self, site: str, outputs: Tensor) -> None:
         """Add outputs [batch, tokens, rows] of one layer. All layers of a group pool their entries."""
         self._moments.setdefault(group_of(site), _Moments()).add(outputs)
+
+    def merge(self, part: "ReleasedAccumulator") -> None:
+        """Add the part of a batch that another has heard since its last batch ended."""
+        for group, moments in part._moments.items():
+            self._moments.setdefault(group, _Moments()).merge(moments)
 
     def end_batch(self) -> None:
         """Reduce the batch over its entries, then add it to its chunk."""

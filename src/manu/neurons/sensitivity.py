@@ -69,7 +69,11 @@ class GradientStatistics:
 
     def update(self, data_set: str, modality: str, site: str, z: Tensor, gradient: Tensor) -> None:
         """Add a batch: activations and gradients [batch, tokens, width], as in `effects_of`."""
-        effects, each = self._effects[data_set, modality, site], effects_of(z, gradient)
+        self.add(data_set, modality, site, effects_of(z, gradient))
+
+    def add(self, data_set: str, modality: str, site: str, each: Tensor) -> None:
+        """Add what `effects_of` gives for a batch."""
+        effects = self._effects[data_set, modality, site]
         effects.count += len(each)
         effects.sum = effects.sum.to(each.device) + each.sum(0)
         effects.sum_abs = effects.sum_abs.to(each.device) + each.abs().sum(0)

@@ -96,10 +96,14 @@ class RunningStatistics:
 
     def update(self, data_set: str, modality: str, site: str, z: Tensor, mask: Tensor | None = None) -> None:
         """Add a batch of activations z [batch, tokens, width]; mask as in `pool_tokens`. Raises NotFinite."""
-        poolings = pool_tokens(z, mask)
+        self.add(data_set, modality, site, pool_tokens(z, mask))
+
+    def add(self, data_set: str, modality: str, site: str, poolings: Mapping[str, Tensor]) -> None:
+        """Add what `pool_tokens` gives for a batch. Raises NotFinite."""
         if not poolings["mean"].isfinite().all():
             first = self._sums[data_set, modality, "mean", site, ALL].count + 1
-            where = f"{site}: among samples {first} to {first + len(z) - 1} of the {data_set} set, {modality},"
+            last = first + len(poolings["mean"]) - 1
+            where = f"{site}: among samples {first} to {last} of the {data_set} set, {modality},"
             raise NotFinite(f"{where} an activation is infinite or not a number")
         for pooling, pooled in poolings.items():
             for sums, room in self._open(data_set, modality, pooling, site, len(pooled)):

@@ -6,23 +6,30 @@ from typing import TypeVar
 
 import torch
 
-from manu.errors import UserError
+from manu.errors import UserError, out_of_memory
 
 log = logging.getLogger(__name__)
 Item, Result = TypeVar("Item"), TypeVar("Result")
-_ON_CPU = "can't allocate memory"  # torch has no class of its own for this
 
 
 def in_halves(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
     """`run(items)`, one result per item; where that runs out of memory, the results of both halves, and so on.
 
-    Only for what does not depend on how items are grouped. Each halving is logged. Raises UserError when one item is
-    already too much.
+    As `in_parts` otherwise.
+    """
+    return [result for part in in_parts(run, items) for result in part]
+
+
+def in_parts(run: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
+    """The one result of `run(items)`; where that runs out of memory, those of both halves in their order, and so on.
+
+    Only for what does not depend on how items are grouped, and leaves nothing behind when it fails. Each halving is
+    logged. Raises UserError when one item is already too much.
     """
     try:
-        return run(items)
+        return [run(items)]
     except RuntimeError as error:  # of which torch.OutOfMemoryError is one
-        if not isinstance(error, torch.OutOfMemoryError) and _ON_CPU not in str(error):
+        if not out_of_memory(error):
             raise
         told = str(error).splitlines()[0]
     if len(items) == 1:
@@ -31,4 +38,4 @@ def in_halves(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Ite
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     middle = (len(items) + 1) // 2
-    return [*in_halves(run, items[:middle]), *in_halves(run, items[middle:])]
+    return [*in_parts(run, items[:middle]), *in_parts(run, items[middle:])]
