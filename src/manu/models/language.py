@@ -68,9 +68,11 @@ def load_language(path: Path, special: tuple[str, ...]) -> Language:
     from transformers import AutoModelForCausalLM, AutoTokenizer  # slow to import; a study without one needs none
 
     folder, file = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
+    here = {"local_files_only": True, "trust_remote_code": False, **file}
+    weights = {} if file else {"use_safetensors": True}  # and no pickle beside them
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **file)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **file)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **here)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **weights, **here)
     except ImportError as error:
         raise UserError(f"{path}: reading a GGUF file needs the package gguf: {INSTALL}") from error
     except (OSError, ValueError, KeyError) as error:
