@@ -52,17 +52,20 @@ def published_configs(ratios: list[int]) -> list[str]:
 def check_published(folder: Path, ratios: list[int]) -> None:
     """Raise UserError that names every configuration or column that a study with these forget ratios misses."""
     schemas = {"ft_Data": TRAINING_SCHEMA, "Test_Set": TEST_SCHEMA}
-    needed = {config: schemas.get(config, PROFILE_SCHEMA).names for config in published_configs(ratios)}
-    unread = ("question", "answer")
-    check_configs(folder, {config: [name for name in names if name not in unread] for config, names in needed.items()})
+    check_configs(folder, {config: _read(schemas.get(config, PROFILE_SCHEMA)) for config in published_configs(ratios)})
+
+
+def _read(schema: pa.Schema) -> pa.Schema:
+    """The columns of a schema that are read."""
+    return pa.schema([field for field in schema if field.name not in ("question", "answer")])
 
 
 def _questions(row: dict, where: str) -> tuple[Question, ...]:
     found = []
-    classification = row["Classification_Task"]
+    classification = row["Classification_Task"] or {}
     for key, modality in (("Image_Textual_Questions", MULTIMODAL), ("Pure_Text_Questions", TEXT)):
-        for number, item in enumerate(classification[key] or []):
-            options = {letter: item["Options"][letter] for letter in LETTERS}
+        for number, item in enumerate(classification.get(key) or []):
+            options = {letter: (item["Options"] or {}).get(letter) for letter in LETTERS}
             letter = item["Correct_Answer"]
             if letter not in options:
                 raise UserError(f"{where}: Correct_Answer is {letter!r}; it must be one of {', '.join(LETTERS)}")
@@ -81,11 +84,12 @@ def _questions(row: dict, where: str) -> tuple[Question, ...]:
 def read_profiles(folder: Path, config: str) -> list[Profile]:
     """Read an evaluation configuration (any but ft_Data). Raises UserError on missing columns or broken rows."""
     picture = "images" if config == "Test_Set" else "image"
-    rows = read_rows(folder, config, [picture, "ID", *(name for name, _ in _TASKS)])
+    rows = read_rows(folder, config, _read(TEST_SCHEMA if config == "Test_Set" else PROFILE_SCHEMA))
     profiles = []
     for row in rows:
-        image = row[picture][0] if config == "Test_Set" else row[picture]
-        profiles.append(Profile(row["ID"], image["bytes"], _questions(row, f"{config}, ID {row['ID']}")))
+        image = (row[picture] or [None])[0] if config == "Test_Set" else row[picture]
+        questions = _questions(row, f"{config}, ID {row['ID']}")
+        profiles.append(Profile(row["ID"], (image or {}).get("bytes") or b"", questions))
     repeated = [person for person, count in Counter(p.id for p in profiles).items() if count > 1]
     if repeated:
         raise UserError(f"benchmark {folder}: {config} holds ID {repeated[0]} more than once")
@@ -111,12 +115,12 @@ def read_ids(folder: Path, config: str) -> list[str]:
 def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
     """Read training data (ft_Data, or the built-in benchmark's base_Data)."""
     lessons = []
-    for row in read_rows(folder, config, TRAINING_SCHEMA.names):
+    for row in read_rows(folder, config, TRAINING_SCHEMA):
         try:
             pairs = tuple((item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
         except (TypeError, KeyError, json.JSONDecodeError) as error:
             raise UserError(
                 f"{config}, ID {row['ID']}: metadata must be a JSON list of Question and Answer"
             ) from error
-        lessons.append(Lesson(row["ID"], row["image"]["bytes"], pairs))
+        lessons.append(Lesson(row["ID"], (row["image"] or {}).get("bytes") or b"", pairs))
     return lessons

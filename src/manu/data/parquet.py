@@ -3,7 +3,7 @@
 A benchmark's folder holds its configurations, or the manifest of one that was fetched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from manu.fetching.manifest import located
 from manu.files import atomic_path
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+Columns = Sequence[str] | pa.Schema  # with a schema the types matter too
 FILE = "train-00000-of-00001.parquet"  # of a configuration that is written here
 
 
@@ -35,11 +36,12 @@ def has_config(folder: Path, config: str) -> bool:
 
 def columns_of(folder: Path, config: str) -> list[str]:
     """The columns of a configuration. Raises UserError when it is missing or cannot be read."""
-    return _columns(_files(located(folder), config)[0])
+    return _schema(_files(located(folder), config)[0]).names
 
 
-def check_configs(folder: Path, needed: dict[str, Sequence[str]]) -> None:
-    """Raise UserError that names every configuration of `needed` that is missing, or the first missing column.
+def check_configs(folder: Path, needed: Mapping[str, Columns]) -> None:
+    """Raise UserError that names every configuration of `needed` that is missing, or the first column that is missing
+    or of another type.
 
     needed: the columns of each configuration.
     """
@@ -51,13 +53,14 @@ def check_configs(folder: Path, needed: dict[str, Sequence[str]]) -> None:
             _check_columns(file, columns)
 
 
-def read_rows(folder: Path, config: str, columns: Sequence[str]) -> list[dict]:
-    """The rows of a configuration, with these columns. Raises UserError when it, a column or a row is missing."""
+def read_rows(folder: Path, config: str, columns: Columns) -> list[dict]:
+    """The rows of a configuration, with these columns. Raises UserError when it, a column or a row is missing, or a
+    column is of another type than the schema's."""
     folder = located(folder)
     rows = []
     for file in _files(folder, config):
         _check_columns(file, columns)
-        rows += pq.read_table(file, columns=list(columns)).to_pylist()
+        rows += pq.read_table(file, columns=_names(columns)).to_pylist()
     if not rows:
         raise UserError(f"benchmark {folder}: {config} holds no rows")
     return rows
@@ -74,15 +77,36 @@ def _files(folder: Path, config: str) -> list[Path]:
     return files
 
 
-def _columns(file: Path) -> list[str]:
+def _schema(file: Path) -> pa.Schema:
     try:
-        return pq.read_schema(file).names
+        return pq.read_schema(file)
     except pa.ArrowInvalid as error:
         raise UserError(f"{file}: not a readable parquet file ({str(error).splitlines()[0]})") from error
 
 
-def _check_columns(file: Path, columns: Sequence[str]) -> None:
-    present = _columns(file)
-    missing = [column for column in columns if column not in present]
+def _check_columns(file: Path, columns: Columns) -> None:
+    present = _schema(file)
+    missing = [column for column in _names(columns) if column not in present.names]
     if missing:
-        raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present)}")
+        raise UserError(f"{file}: column {missing[0]!r} is missing; it has {', '.join(present.names)}")
+    for column in columns if isinstance(columns, pa.Schema) else ():
+        if not _like(found := present.field(column.name).type, column.type):
+            raise UserError(f"{file}: column {column.name!r} holds {found}; needed: {column.type}")
+
+
+def _names(columns: Columns) -> list[str]:
+    return columns.names if isinstance(columns, pa.Schema) else list(columns)
+
+
+def _like(found: pa.DataType, needed: pa.DataType) -> bool:
+    """Whether values of one type can be read as another: texts and bytes of any width, structs that hold more."""
+    if pa.types.is_null(found):  # a column of nothing but nulls
+        return True
+    if pa.types.is_struct(needed):
+        inner = {field.name: field.type for field in found} if pa.types.is_struct(found) else {}
+        return all(field.name in inner and _like(inner[field.name], field.type) for field in needed)
+    if pa.types.is_list(needed):
+        lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+        return lists and _like(found.value_type, needed.value_type)
+    kinds = (pa.types.is_string, pa.types.is_large_string), (pa.types.is_binary, pa.types.is_large_binary)
+    return any(any(kind(needed) for kind in each) and any(kind(found) for kind in each) for each in kinds)

@@ -59,8 +59,23 @@ class Adapter(ABC):
     def load(cls, folder: Path, loading: Loading = Loading()) -> "Adapter":
         """Load a `save_pretrained` folder (safetensors only, no remote code). Raises UserError as `check`."""
         cls.check(folder)
+        processor = cls.load_processor(folder)
         model = load_pretrained(cls.model_class, folder, loading)
-        return cls(model, cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings))
+        known = processor.tokenizer.get_vocab().get(cls.picture_word)
+        if known != model.config.image_token_id:
+            stands = f"{cls.picture_word} is {'no token' if known is None else f'token {known}'} of the tokenizer"
+            raise UserError(f"checkpoint {folder}: {stands}; by config.json needed: token {model.config.image_token_id}")
+        return cls(model, processor)
+
+    @classmethod
+    def load_processor(cls, folder: Path) -> ProcessorMixin:
+        """The processor of a checkpoint alone. Raises UserError when it cannot be loaded."""
+        try:
+            return cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            needed = "the files of tokenizer and image processor, as save_pretrained writes them"
+            raise UserError(f"checkpoint {folder}: its processor cannot be loaded ({said}); needed: {needed}") from error
 
     def save(self, folder: Path) -> None:
         """Write model and processor as one `save_pretrained` folder, atomically."""

@@ -4,11 +4,11 @@ import io
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
 
-from manu.errors import UserError
 from manu.models.base import Adapter
+from manu.pictures import check_picture
 
 IGNORE = -100
 Batch = dict[str, torch.Tensor]
@@ -33,11 +33,7 @@ class Pictures:
     def add(self, data: bytes, where: str) -> int:
         """Register PNG or JPEG bytes and return their row. Raises UserError when they are no picture."""
         if data not in self._rows:
-            try:
-                with Image.open(io.BytesIO(data)) as image:
-                    image.verify()
-            except (UnidentifiedImageError, OSError, SyntaxError) as error:
-                raise UserError(f"{where}: the image bytes are not a readable picture") from error
+            check_picture(data, where)
             self._rows[data] = len(self._rows)
             self._pixels = None
         return self._rows[data]

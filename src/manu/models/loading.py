@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
 from manu.errors import UserError
@@ -25,7 +26,8 @@ class Loading:
 
 
 def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) -> PreTrainedModel:
-    """The model of a checked folder, in evaluation mode. Raises UserError when weights of the model are not there."""
+    """The model of a checked folder, in evaluation mode. Raises UserError when weights of the model are not there, or are
+    of another shape."""
     spread = None if loading.device_map == "none" else loading.device_map
     model, info = cls.from_pretrained(
         folder,
@@ -34,9 +36,12 @@ def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) 
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are told below
     )
     if missing := info["missing_keys"]:  # transformers would go on with random weights
         raise UserError(f"checkpoint {folder}: misses {len(missing)} weights, such as {min(missing)}")
+    for name, stored, needed in sorted(info["mismatched_keys"]):
+        raise UserError(f"checkpoint {folder}: {name} has shape {tuple(stored)}; by config.json needed: {tuple(needed)}")
     if not spread:
         place(model)
     if loading.gradient_checkpointing:
@@ -55,13 +60,26 @@ def check_checkpoint(cls: type[PreTrainedModel], folder: Path) -> None:
     safetensors files."""
     folder = Path(folder)
     if (folder / INDEX).is_file():
-        names = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(_json(folder / INDEX).get("weight_map", {}).values()))
     else:
         names = [WEIGHTS]
     for name in (*names, "config.json"):
         if not (folder / name).is_file():
             needed = "a complete save_pretrained folder in safetensors"
             raise UserError(f"checkpoint {folder}: {name} is missing; needed: {needed}")
-    found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    for name in names:
+        try:
+            with safe_open(folder / name, framework="pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"checkpoint {folder}: {name} is no whole safetensors file ({error}); copy it again") from error
+    found = _json(folder / "config.json").get("model_type")
     if found != (needed := cls.config_class.model_type):
         raise UserError(f"checkpoint {folder}: holds a model of type {found!r}; needed: {needed!r}")
+
+
+def _json(file: Path) -> dict:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file}: is not a JSON mapping ({error}); needed: as save_pretrained writes it") from error

@@ -128,8 +128,7 @@ def fetched_anatomy(name: str, start: dict, manifest_folder: Path) -> Anatomy:
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder}/config.json is missing; needed: a save_pretrained folder")
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        processor = cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings)
-        adapter = cls(_meta_model(cls, config), processor)
+        adapter = cls(_meta_model(cls, config), cls.load_processor(folder))
         stored = (config.dtype or torch.float32).itemsize
         return dissect(adapter, f"{folder}/config.json", picture_tokens(adapter), stored)
     if published is None:

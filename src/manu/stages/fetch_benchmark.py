@@ -1,6 +1,7 @@
 """Rule fetch_benchmark: a benchmark from the hub or a local folder of its layout, checked, as a manifest."""
 
 from manu.data.reading import check_published
+from manu.evaluation.checking import check_benchmark
 from manu.fetching.fetch import fetch
 from manu.fetching.source import Source
 from manu.stages.command import StageParser, run
@@ -20,6 +21,7 @@ def main(options, config) -> str:
 
     def check(folder):
         check_published(folder, config["forget_ratios"], config.get("format", "mllmu"))
+        check_benchmark(folder, config["forget_ratios"])
 
     folder, size = fetch(Source(**config["source"]), "dataset", FILES, options.out, check)
     return f"{options.out}: {size / 1e9:.1f} GB in {folder}"
