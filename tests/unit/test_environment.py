@@ -88,3 +88,12 @@ def test_direct_dependencies_are_what_the_package_imports():
     transitive = {"snakemake-interface-logger-plugins"}  # Snakemake's own names for its log events
     optional = {"lm-eval"}  # of the extra `mmmu`; imported where it is used
     assert imported("src/manu") - transitive - optional == set(DIRECT)
+
+
+def test_every_direct_dependency_has_its_reason():
+    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \| (\w.+) \|$", text, re.MULTILINE)
+    assert {normal(name) for name, _ in listed} == DIRECT.keys() and len(listed) == len(DIRECT)
+    extras = {normal(name) for name in re.findall(r"`([\w-]+)`", text.partition("Extras,")[2])}
+    optional = PROJECT["optional-dependencies"]
+    assert optional.keys() <= extras and TESTING.keys() <= extras
