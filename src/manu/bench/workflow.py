@@ -34,7 +34,7 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
 
 def _rerun(study: str, repeats: int) -> Table:
     snakemake = ["-m", "snakemake", "--cores", "2", "--config", f"study={study}"]
-    finished = study and f"study '{study}' is complete" in _python(*snakemake, "--dry-run")
+    finished = study and "Nothing to be done" in _python(*snakemake, "--dry-run")
     if not finished:
         note = f"Not measured: study `{study}` is not finished here; make study STUDY={study}." if study else "Not measured."
         return Table("rerun", note, pd.DataFrame(columns=["study", "side", "rounds", "seconds_median", "target_seconds"]))
