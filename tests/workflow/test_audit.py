@@ -486,6 +486,22 @@ def test_the_numbers_of_the_readme_are_listed(here, capsys):
     assert "random llava 40 percent" in capsys.readouterr().out
 
 
+def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):
+    shown, kept = Path("results/reference/smoke/readme.md"), Path("README.md").read_text()
+    whole_snapshot = shown.read_text()
+    other = whole_snapshot.replace(" / ", "9 / ", 1)
+    try:
+        Path("README.md").write_text(readme.fill(kept, other))
+        assert cli.main(["audit", "README.md", "--study", "smoke"]) == 1
+        shown.write_text(other)
+        capsys.readouterr()
+        assert cli.main(["audit", "README.md", "--study", "smoke"]) == 0
+        assert "are those of the snapshot in results/reference/smoke/" in capsys.readouterr().out
+    finally:
+        Path("README.md").write_text(kept)
+        shown.write_text(whole_snapshot)
+
+
 def test_an_output_without_numbers_shows_its_chain(here, capsys):
     assert cli.main(["audit", MASK]) == 0
     told = capsys.readouterr().out
