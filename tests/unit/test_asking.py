@@ -25,6 +25,13 @@ def test_batch_size_changes_no_reply(adapter, benchmark_folder):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 
+def test_replies_are_greedy_whatever_the_checkpoint_says(adapter, benchmark_folder):
+    asked = questions_of(benchmark_folder)[:6]
+    greedy = ask(adapter, asked, AskingSettings(max_new_tokens=6))
+    adapter.model.generation_config.update(do_sample=True, temperature=2.0, repetition_penalty=5.0)
+    assert ask(adapter, asked, AskingSettings(max_new_tokens=6)) == greedy
+
+
 def test_a_batch_too_large_for_memory_is_asked_in_halves(adapter, benchmark_folder, monkeypatch, caplog):
     asked = questions_of(benchmark_folder)[:12]
     generate = adapter.model.generate

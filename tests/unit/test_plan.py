@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from manu.cli import main
+from manu.contract.material import Material
 from manu.errors import UserError
+from manu.models.registry import known_models
 from manu.planning import devices, limits, memory
 from manu.planning.anatomy import Anatomy, dissect, fetched_anatomy, picture_tokens
 from manu.planning.calibrate import constants
@@ -30,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = Anatomy(
     source="by hand", parameters=1000, vision=100, connector=20, decoder=400, head=50, vision_layers=2, vision_width=5,
     vision_mlp=6, patches=4, picture_tokens=3, layers=3, width=10, mlp=8, key_values=10, vocabulary=5, neurons=36,
-    adapted=60, adapted_in_base=40, released_rows=20, image_size=8,
+    adapted=60, adapted_in_base=40, released_rows=20, picture_bytes=3 * 4 * 8**2,
 )  # fmt: skip
 
 
@@ -42,7 +45,8 @@ def test_parameters_of_a_tiny_model_by_hand(adapter):
     assert a.decoder == 2 * (4 * 16 * 16 + 3 * 16 * 10 + 2 * 16 + biases) + 16 == 3088 + 2 * biases
     assert a.head == len(adapter.tokenizer) * 16
     assert (a.layers, a.width, a.mlp, a.key_values, a.vision_layers, a.vision_mlp) == (2, 16, 10, 16, 2, 12)
-    assert (a.patches, a.neurons, a.picture_bytes) == (4, 2 * 10 + 2 * 12, 3 * 32 * 32 * 4)
+    assert (a.patches, a.neurons) == (4, 2 * 10 + 2 * 12)
+    assert a.picture_bytes == adapter.pixels([Image.new("RGB", (32, 32))])["pixel_values"].nbytes
     # q, k, v, o: 16 + 16 each; gate, up, down: 16 + 10 each
     assert a.adapted_in_base == 2 * (4 * 32 + 3 * 26)
     assert a.adapted > a.adapted_in_base  # what has the same name elsewhere is a target too
@@ -61,6 +65,23 @@ def test_forward_work_is_what_torch_counts(adapter):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=3)
     assert forward(a, 2, 50, 3, with_picture=False).flop == pytest.approx(counter.get_total_flops(), rel=0.05)
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
+    """As above, for 16 patches: what a prompt takes with its picture, less what it takes without. Embeddings are taken
+    for matrices, too."""
+    adapter = Material(tmp_path).adapter(name)
+    adapter.model.set_attn_implementation("eager")
+    adapter.model.requires_grad_(False)
+    a = dissect(adapter, "here", picture_tokens(adapter))
+    ids = torch.tensor([adapter.prompt_ids("Who?", with_image=True)] * 2)
+    counts = []
+    for shown in (adapter.pixels([Image.new("RGB", (32, 32))] * 2), {}):
+        with FlopCounterMode(display=False) as counter:
+            adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), **shown, logits_to_keep=1)
+        counts.append(counter.get_total_flops())
+    assert 2 * picture_flop(a) / (counts[0] - counts[1]) == pytest.approx(1.0, abs=0.12)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLForConditionalGeneration as Original
 
 from manu.contract import material, model as contract
 from manu.contract.model import Subject
 from manu.models.inputs import Example, Pictures, prompt_batch
 from manu.models.qwen2_5_vl import ADAPTER, IMAGE, SIDE, Qwen25VlArchitecture
+from manu.neurons.statistics import MODALITIES
+from manu.robustness.probing import hidden_states
 from manu.stages.models import prepare_torch
 
 LARGER = material.SIZES | {"patch_size": 4, "window_size": 16}  # 16 tokens, 4 windows
@@ -53,6 +56,59 @@ def test_logits_are_the_originals_which_reads_the_saved_folder(subject, tmp_path
         assert torch.equal(adapter.model(**batch).logits, original(**flat).logits)
     said = [model.generate(**each, max_new_tokens=6, do_sample=False) for model, each in ((adapter.model, batch), (original, flat))]
     assert torch.equal(*said)
+
+
+def test_pictures_as_the_processor_alone_makes_them(subject, tmp_path):
+    """lm-evaluation-harness shows them so: whatever their sizes, all patches in one row."""
+    adapter = subject.adapter()
+    adapter.processor.image_processor.size = {"shortest_edge": 16 * 16, "longest_edge": 64 * 64}
+    shown = [Image.open(io.BytesIO(picture(*size))) for size in ((32, 24), (40, 64))]
+    layouts = [adapter.layout(question, True, None) for question in ("Who is this?", "Who in the world is this?")]
+    made = adapter.processor(images=shown, text=layouts, padding=True, padding_side="left", return_tensors="pt")
+    assert made["image_grid_thw"].tolist() == [[1, 6, 8], [1, 16, 10]]
+    adapter.save(tmp_path / "saved")
+    original = Original.from_pretrained(tmp_path / "saved").eval()
+    said = [model.generate(**made, max_new_tokens=6, do_sample=False) for model in (adapter.model, original)]
+    assert torch.equal(*said)
+
+
+def test_the_probe_reads_states_at_the_models_own_places(subject):
+    adapter = subject.adapter()
+    asked = [question for question in subject.asked() if question.image is not None][:2]
+    read = hidden_states(adapter, asked, ["", ""], batch_size=2)
+    for question, state in zip(asked, read, strict=True):
+        pictures = Pictures(adapter)
+        alone = Example(adapter.prompt_ids(question.prompt, True), [], pictures.add(question.image, "here"))
+        with torch.no_grad():
+            plain = adapter.model(**prompt_batch(adapter, [alone], pictures), output_hidden_states=True)
+        np.testing.assert_allclose(state, plain.hidden_states[-1][0, -1].double(), atol=1e-4)
+
+
+def test_a_checkpoint_in_the_released_layout_is_read(subject, tmp_path):
+    """Weights by their older names, as they are saved too; sizes of the text side at the top of config.json; a part for
+    videos."""
+    adapter = subject.adapter()
+    folder = tmp_path / "released"
+    adapter.save(folder)
+    with safe_open(folder / "model.safetensors", framework="pt") as weights:
+        assert {name.partition(".")[0] for name in weights.keys()} == {"model", "visual"}
+        assert not any("language_model" in name for name in weights.keys())
+    config = json.loads((folder / "config.json").read_text())
+    text = config.pop("text_config")
+    rope = text.pop("rope_parameters")
+    text |= {"rope_theta": rope["rope_theta"], "rope_scaling": {"type": "mrope", "mrope_section": rope["mrope_section"]}}
+    (folder / "config.json").write_text(json.dumps(text | config))
+    processor = json.loads((folder / "processor_config.json").read_text())
+    images = processor["image_processor"] | {"image_processor_type": "Qwen2VLImageProcessorFast"}
+    videos = images | {"video_processor_type": "Qwen2VLVideoProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(images))
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(videos))
+    (folder / "processor_config.json").unlink()
+    again = ADAPTER.load(folder)
+    for modality in MODALITIES:
+        batch = subject.batch(adapter, modality)
+        assert torch.equal(material.logits(adapter.model, batch), material.logits(again.model, batch))
+    assert adapter.prompt_ids("Who?", True) == again.prompt_ids("Who?", True)
 
 
 def test_the_files_of_a_released_checkpoint_are_read(tmp_path):

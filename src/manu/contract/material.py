@@ -22,7 +22,7 @@ from manu.training.curriculum import Curriculum
 
 RATIO = 10  # percent of the people to be forgotten
 SIZES = {  # of those that an architecture knows by these names; it has its defaults for the others
-    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
+    "image_size": 32, "patch_size": 8, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
     "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 4,
 }  # fmt: skip
 STATISTICS = {"tau": 0.1, "batch_size": 8, "milestones": []}

@@ -126,7 +126,7 @@ def system_prompt(subject: Subject) -> None:
 
 
 def padding(subject: Subject) -> None:
-    """Padding: an answer is as likely in a batch of longer ones as alone, and replies are the same."""
+    """Padding: answers and next words are as likely in a batch of longer prompts as alone, and replies are the same."""
     adapter = subject.adapter()
     for modality in MODALITIES:
         examples, pictures = subject.examples(adapter, modality)
@@ -135,6 +135,12 @@ def padding(subject: Subject) -> None:
             alone = [answer_log_likelihood(adapter.model, training_batch(adapter, [e], pictures)) for e in examples]
         off = (together - torch.cat(alone)).abs().max().item()
         must(off < _CLOSE * 10, f"{modality}: log-likelihoods are {off:.2g} nats apart; does the model use attention_mask?")
+        asked = [Example(e.prompt, [], e.picture) for e in examples]
+        padded = prompt_batch(adapter, asked, pictures)
+        said = logits(adapter.model, padded | {"position_ids": adapter.positions(padded)})[:, -1]
+        alone = torch.stack([logits(adapter.model, prompt_batch(adapter, [e], pictures))[0, -1] for e in asked])
+        off = (said - alone).abs().max().item()
+        must(off < _CLOSE * 10, f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?")
     few, many = (ask(adapter, subject.asked(), AskingSettings(batch_size=size, max_new_tokens=6)) for size in (1, 8))
     differ = sum(one.text != other.text for one, other in zip(few, many, strict=True))
     must(not differ, f"{differ} of {len(few)} replies differ with the size of the batch; are prompts padded on the left?")

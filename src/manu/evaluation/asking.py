@@ -100,6 +100,7 @@ def _ask_batch(
         **batch,
         max_new_tokens=settings.max_new_tokens,
         do_sample=False,
+        repetition_penalty=1.0,  # none, whatever the checkpoint's own
         eos_token_id=adapter.end_token,
         pad_token_id=pad,
         return_dict_in_generate=True,

@@ -30,6 +30,7 @@ class Adapter(ABC):
     released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
     processor_settings: ClassVar[dict[str, Any]] = {}  # where the checkpoint's own are not what is needed here
     picture_word: ClassVar[str] = "<image>"  # stands for a picture in a prompt, as the processor reads it
+    per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that every patch of a picture meets
     takes_language: ClassVar[bool] = True  # whether `build` takes a pretrained language model
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
@@ -129,6 +130,11 @@ class Adapter(ABC):
         """The token that ends an answer."""
         return self.tokenizer.eos_token_id
 
+    def positions(self, prompts: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Position ids of the tokens of padded prompts, as the model takes them: counted from 0 without padding,
+        [prompts, tokens]; of padding they mean nothing."""
+        return (prompts["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
+
     def positions_after(self, prompts: Mapping[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
         """Position ids, [rows, tokens], of tokens that stand at these places of a text, counted from 0 without padding,
         and after its prompt; there are equally many rows for each prompt, one after the other."""
@@ -143,6 +149,11 @@ class Adapter(ABC):
     def picture_side(self) -> int:
         """Height and width in pixels of a picture as the vision encoder sees it."""
         return self.model.config.vision_config.image_size
+
+    @property
+    def picture_numbers(self) -> int:
+        """How many numbers a picture is in the model's input: three colours a pixel."""
+        return 3 * self.picture_side**2
 
     def vision_mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """Which vision tokens show the picture and not its padding: bool [pictures, vision tokens]; None: all do."""

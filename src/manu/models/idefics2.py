@@ -51,6 +51,7 @@ class Idefics2Adapter(Adapter):
     processor_class = Idefics2Processor
     architecture_class = Idefics2Architecture
     released_vision_kinds = ("fc1",)
+    per_patch = (".vision_", "modality_projection")
     # The released processor adds four crops to every picture: five times the tokens, and five vision rows per sample.
     processor_settings = {"do_image_splitting": False}
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLConfig
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
 from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as modeling, processing_qwen2_5_vl as processing
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLVisionConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -51,13 +52,15 @@ class PictureMlp(modeling.Qwen2_5_VLMLP):
 
     def forward(self, hidden_state: Tensor) -> Tensor:
         """As the original's, which treats every patch alike."""
+        if len(hidden_state) % self.patches:  # pictures of other sizes, as the processor alone makes them
+            return super().forward(hidden_state)
         apart = hidden_state.unflatten(0, (-1, self.patches))
         return super().forward(apart).flatten(0, 1)
 
 
 class Qwen2_5_VLForConditionalGeneration(modeling.Qwen2_5_VLForConditionalGeneration):  # by this name it is saved
-    """The model with a row of every input for each picture: pixel_values [pictures, patches, numbers of a patch]. Which
-    tokens stand for pictures it sees by itself."""
+    """The model with a row of every input for each picture: pixel_values [pictures, patches, numbers of a patch]; the
+    original's [all patches, numbers] it takes as well. Which tokens stand for pictures it sees by itself."""
 
     def tell_pictures_apart(self, patches: int) -> None:
         """Let the vision encoder's MLPs see one row per picture; all have so many patches."""
@@ -68,7 +71,7 @@ class Qwen2_5_VLForConditionalGeneration(modeling.Qwen2_5_VLForConditionalGenera
     def forward(self, input_ids: Tensor | None = None, pixel_values: Tensor | None = None, **others):
         if pixel_values is not None:
             others.setdefault("mm_token_type_ids", self.picture_tokens(input_ids))
-            pixel_values = pixel_values.flatten(0, 1)
+            pixel_values = pixel_values.flatten(0, -2)
         return super().forward(input_ids=input_ids, pixel_values=pixel_values, **others)
 
     def picture_tokens(self, input_ids: Tensor) -> Tensor:
@@ -80,6 +83,11 @@ class Qwen2_5_VLForConditionalGeneration(modeling.Qwen2_5_VLForConditionalGenera
         if "image_grid_thw" in model_kwargs:
             model_kwargs = model_kwargs | {"mm_token_type_ids": self.picture_tokens(ids)}
         return super()._prepare_position_ids_for_generation(inputs_tensor, model_kwargs)
+
+
+# Released files name weights otherwise. For a class that is not its own transformers translates only what it is told to.
+_NAME = Qwen2_5_VLForConditionalGeneration.__name__
+register_checkpoint_conversion_mapping(_NAME, get_checkpoint_conversion_mapping(_NAME), overwrite=True)
 
 
 class Qwen2_5_VLProcessor(processing.Qwen2_5_VLProcessor):
@@ -99,6 +107,7 @@ class Qwen25VlAdapter(Adapter):
     architecture_class = Qwen25VlArchitecture
     released_vision_kinds = ("gate", "up", "down")
     picture_word = IMAGE
+    per_patch = (".visual.patch_embed", ".visual.blocks")
     takes_language = False  # the language models at hand lack the biases of Qwen2.5's attention
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration, processor: Qwen2_5_VLProcessor) -> None:
@@ -177,17 +186,29 @@ class Qwen25VlAdapter(Adapter):
             "image_grid_thw": made["image_grid_thw"],
         }
 
+    def positions(self, prompts: Mapping[str, Tensor]) -> Tensor:
+        return self._places(prompts)[0] if "image_grid_thw" in prompts else super().positions(prompts)
+
     def positions_after(self, prompts: Mapping[str, Tensor], places: Tensor) -> Tensor:
         if "image_grid_thw" not in prompts:
             return places
+        _, ahead = self._places(prompts)
+        return places + ahead.repeat_interleave(len(places) // len(ahead), dim=0)
+
+    def _places(self, prompts: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Positions in time, rows and columns, [3, prompts, tokens]; and how far what follows is off a count of tokens,
+        [prompts, 1]."""
         asked = {name: prompts[name] for name in ("input_ids", "attention_mask", "image_grid_thw")}
         kinds = self.model.picture_tokens(prompts["input_ids"])
-        _, ahead = self.model.model.get_rope_index(mm_token_type_ids=kinds, **asked)
-        return places + ahead.repeat_interleave(len(places) // len(ahead), dim=0)
+        return self.model.model.get_rope_index(mm_token_type_ids=kinds, **asked)
 
     @property
     def picture_side(self) -> int:
         return self.side
+
+    @property
+    def picture_numbers(self) -> int:
+        return super().picture_numbers * self.model.config.vision_config.temporal_patch_size  # the same for each time
 
     @property
     def begin_token(self) -> int | None:

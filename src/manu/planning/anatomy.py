@@ -14,8 +14,6 @@ from manu.models.language import language_path
 from manu.models.registry import adapter_class
 from manu.planning.published import CHECKPOINTS
 
-_VISION, _PER_PATCH = ".vision_", "modality_projection"  # parameters that every patch of a picture meets, by name
-
 
 @dataclass(frozen=True)
 class Anatomy:
@@ -24,8 +22,9 @@ class Anatomy:
     parameters: all. vision: of the vision encoder, and of what is applied to every patch after it; connector: the
     rest of what lies between it and the language model, applied to every picture token; decoder: the language
     model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: stand for it in a
-    prompt; key_values: width of the keys of a layer. adapted, adapted_in_base: inputs plus outputs of the linear layers
-    that get a low-rank adapter. released_rows: units of the released code's statistics. source: where all this is from.
+    prompt; picture_bytes: of a processed one, in float32; key_values: width of the keys of a layer. adapted,
+    adapted_in_base: inputs plus outputs of the linear layers that get a low-rank adapter. released_rows: units of the
+    released code's statistics. source: where all this is from.
     """
 
     source: str
@@ -48,13 +47,8 @@ class Anatomy:
     adapted: int
     adapted_in_base: int
     released_rows: int
-    image_size: int
+    picture_bytes: int
     stored_bytes: int = 4
-
-    @property
-    def picture_bytes(self) -> int:
-        """A processed picture: three float32 colours a pixel."""
-        return 3 * 4 * self.image_size**2
 
 
 def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
@@ -62,7 +56,7 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
     model, language = adapter.model, adapter.language_model
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     outside = adapter.outside_language
-    per_patch = sum(sizes[name] for name in outside if _VISION in name or _PER_PATCH in name)
+    per_patch = sum(sizes[name] for name in outside if any(part in name for part in adapter.per_patch))
     head, embeddings = model.get_output_embeddings().weight, language.get_input_embeddings().weight
     text, vision = model.config.text_config, model.config.vision_config
     heads = text.num_attention_heads
@@ -95,7 +89,7 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
         adapted=ends(name for name in linears if name.rpartition(".")[2] in targets),
         adapted_in_base=ends(adapter.language_linears),
         released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in adapter.linear_sites()}.values()),
-        image_size=adapter.picture_side,
+        picture_bytes=4 * adapter.picture_numbers,
         stored_bytes=stored_bytes,
     )
 

@@ -39,8 +39,8 @@ def hidden_states(
     states = []
     for start in range(0, len(examples), batch_size):
         batch = prompt_batch(adapter, examples[start : start + batch_size], pictures)
-        places = (batch["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
-        output = adapter.model(**batch, position_ids=places, output_hidden_states=True, logits_to_keep=1)
+        places = {"position_ids": adapter.positions(batch)}
+        output = adapter.model(**batch, **places, output_hidden_states=True, logits_to_keep=1)
         states.append(output.hidden_states[-1][:, -1].double().cpu().numpy())
     return np.concatenate(states)
 
