@@ -13,6 +13,7 @@ from tiny_sizes import SIZES
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Where tests run side by side (`make test`), those of one file stay together, and those of the smoke study do."""
     for item in items:

@@ -11,16 +11,15 @@ def part_summary(study: dict, only: str) -> str:
 
     study: from `load_study`. Raises UserError when one of them has not been run.
     """
-    import pandas as pd
-
-    from manu.analysis.aggregate import read_answers, scores
+    from manu.analysis.aggregate import read_all, scores
+    from manu.analysis.diverged import diverged_table, listed
     from manu.analysis.tables import text_summary
 
     answers = answer_files(only, study)
-    found = scores(pd.concat(map(read_answers, answers), ignore_index=True), resamples=1)  # no interval is shown
+    found = scores(read_all(answers), resamples=1)  # no interval is shown
     found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
     where = "\n".join(f"answers  {path}" for path in answers)
-    return f"{text_summary(found, list(study['methods']))}\n\n{where}"
+    return f"{text_summary(found, list(study['methods']), listed(diverged_table(answers)))}\n\n{where}"
 
 
 def summary(study: dict) -> str:
@@ -28,6 +27,7 @@ def summary(study: dict) -> str:
 
     study: from `load_study`. Raises UserError when the study has not been run to its end.
     """
+    from manu.analysis.diverged import listed, read_diverged
     from manu.analysis.score_file import read_scores
     from manu.analysis.tables import text_summary
 
@@ -48,4 +48,5 @@ def summary(study: dict) -> str:
         "audit": f"make audit STUDY={name}",
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())
-    return f"{text_summary(read_scores(scores), list(study['methods']))}\n\n{where}"
+    diverged = listed(read_diverged(Path(f"results/{name}/diverged.csv")))
+    return f"{text_summary(read_scores(scores), list(study['methods']), diverged)}\n\n{where}"

@@ -122,6 +122,6 @@ def test_the_stage_joins_files(tmp_path: Path):
     answers.tail(-5).to_parquet(tmp_path / "b.parquet")
     assert list(read_answers(tmp_path / "a.parquet").columns) == list(NEEDED_COLUMNS)
     out = tmp_path / "scores.csv"
-    args = argparse.Namespace(answers=[tmp_path / "a.parquet", tmp_path / "b.parquet"], out=out)
+    args = argparse.Namespace(answers=[tmp_path / "a.parquet", tmp_path / "b.parquet"], out=out, diverged=tmp_path / "d.csv")
     assert main(args, {"intervals": {"resamples": 200, "level": 0.9}}).endswith("7 scores from 11 answers in 2 files")
     pd.testing.assert_frame_equal(read_scores(out), scores(tiny(), 200, 0.9), check_exact=True, check_dtype=False)

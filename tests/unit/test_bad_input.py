@@ -139,7 +139,7 @@ SELECT = stage(
     select_neurons, {"model": "llava", "method": "manu", "settings": {"prune_ratio": 10}}, statistics="statistics.safetensors",
     mask="out/mask.safetensors", neurons="out/neurons.csv",
 )  # fmt: skip
-AGGREGATE = stage(aggregate, {"intervals": {"resamples": 20, "level": 0.95}}, answers="answers.parquet", out="out/scores.csv")
+AGGREGATE = stage(aggregate, {"intervals": {"resamples": 20, "level": 0.95}}, answers="answers.parquet", out="out/scores.csv", diverged="out/diverged.csv")
 GOOD = {"check": check(), "fetch": FETCH, "fetch model": FETCH_MODEL, "evaluate": EVALUATE, "select": SELECT, "aggregate": AGGREGATE}
 
 

@@ -58,7 +58,7 @@ def answers(tmp_path):
 
 def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
     extensions.add(["mine/refusal.py"])
-    options = argparse.Namespace(answers=[answers], out=page / "scores.csv")
+    options = argparse.Namespace(answers=[answers], out=page / "scores.csv", diverged=page / "diverged.csv")
     aggregate.main(options, {"intervals": {"resamples": 50}, "metrics": ["refusal"]})
     table = read_scores(page / "scores.csv").set_index("metric")
     assert list(table.index) == ["rouge1", "rouge2", "rougeL", "bleu", "refusal"]
@@ -71,7 +71,7 @@ def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
 
 
 def test_without_the_metric_the_scores_are_as_before(page, answers):
-    options = argparse.Namespace(answers=[answers], out=page / "scores.csv")
+    options = argparse.Namespace(answers=[answers], out=page / "scores.csv", diverged=page / "diverged.csv")
     aggregate.main(options, {"intervals": {"resamples": 50}})
     assert set(read_scores(page / "scores.csv")["metric"]) == {"rouge1", "rouge2", "rougeL", "bleu"}
 

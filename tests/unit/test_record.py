@@ -29,7 +29,8 @@ ANSWERS = pd.DataFrame(
 def aggregate(folder: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "manu.stages.aggregate", "--config", "results/tiny/aggregate.yaml", "--rule", "aggregate",
-         "--answers", "results/tiny/a.parquet", "--out", "results/tiny/scores.csv", *options],
+         "--answers", "results/tiny/a.parquet", "--out", "results/tiny/scores.csv",
+         "--diverged", "results/tiny/diverged.csv", *options],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
 
@@ -53,9 +54,10 @@ def test_a_record_says_what_ran_and_what_was_read_and_written(job):
     results = job / "results/tiny"
     record = read_record(results / "aggregate.provenance.json")
     assert (record["rule"], record["stage"], record["seed"]) == ("aggregate", "manu.stages.aggregate", None)
-    assert record["options"] == {"answers": ["results/tiny/a.parquet"], "out": "results/tiny/scores.csv"}
     assert record["inputs"] == {"answers": {"results/tiny/a.parquet": checksum(results / "a.parquet")}}
-    assert record["outputs"] == {"out": {"results/tiny/scores.csv": checksum(results / "scores.csv")}}
+    outputs = {"out": "results/tiny/scores.csv", "diverged": "results/tiny/diverged.csv"}
+    assert record["options"] == {"answers": ["results/tiny/a.parquet"], **outputs}
+    assert record["outputs"] == {name: {file: checksum(job / file)} for name, file in outputs.items()}
     assert record["configuration"] == {
         "path": "results/tiny/aggregate.yaml",
         "sha256": checksum(results / "aggregate.yaml"),

@@ -119,8 +119,10 @@ def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypat
 
     path, tables = tmp_path / "results" / "tiny" / "scores.csv", tmp_path / "results" / "tiny" / "tables"
     write_scores(tiny(), path)
+    diverged = path.with_name("diverged.csv")
+    diverged.write_text("study,model,method,forget_ratio,seed,why\n")
     csv, text = tables / "main_llava.csv", tables / "main_llava.md"
-    args = argparse.Namespace(scores=path, choices=[], model="llava", csv=csv, markdown=text)
+    args = argparse.Namespace(scores=path, diverged=diverged, choices=[], model="llava", csv=csv, markdown=text)
     config = {"methods": {name: settings or {} for name, settings in METHODS.items()}, "evaluation": {"classification": "letter"}}
     assert "5 rows, 5 methods" in tabulate.main(args, config)
     assert csv.read_text(encoding="utf-8").count("\n") == 6

@@ -18,11 +18,12 @@ rule aggregate:
         sources=source_files("aggregate", *map(metric_registry.source_file, STUDY["metrics"])),
     output:
         scores=shown("results/{study}/scores.csv", "Tables", "scores", "scores"),
+        diverged=shown("results/{study}/diverged.csv", "Tables", "diverged", "diverged"),
         record="results/{study}/aggregate.provenance.json",
     log:
         "logs/{study}/aggregate.log",
     shell:
-        "{STAGE}.aggregate --answers {input.answers} --out {output.scores}" + JOB
+        "{STAGE}.aggregate --answers {input.answers} --out {output.scores} --diverged {output.diverged}" + JOB
 
 
 rule measure_outcomes:
@@ -83,6 +84,7 @@ rule tabulate:
     input:
         config="results/{study}/tables/main_{model}.yaml",
         scores=rules.aggregate.output.scores,
+        diverged=rules.aggregate.output.diverged,
         choices=expand(rules.choose_settings.output.choice, seed=TUNING_SEED, method=TUNED, allow_missing=True),
         sources=sources("tabulate"),
     output:
@@ -92,7 +94,7 @@ rule tabulate:
     log:
         "logs/{study}/tabulate_{model}.log",
     shell:
-        "{STAGE}.tabulate --scores {input.scores} --choices {input.choices} --model {wildcards.model}"
+        "{STAGE}.tabulate --scores {input.scores} --diverged {input.diverged} --choices {input.choices} --model {wildcards.model}"
         " --csv {output.csv} --markdown {output.markdown}" + JOB
 
 
@@ -226,6 +228,7 @@ rule write_readme:
     input:
         config="results/{study}/readme.yaml",
         scores=rules.aggregate.output.scores,
+        diverged=rules.aggregate.output.diverged,
         capacity=expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
         choices=expand(
             rules.choose_settings.output.choice, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True
@@ -238,5 +241,6 @@ rule write_readme:
     log:
         "logs/{study}/write_readme.log",
     shell:
-        "{STAGE}.write_readme --scores {input.scores} --capacity {input.capacity} --choices {input.choices}"
+        "{STAGE}.write_readme --scores {input.scores} --diverged {input.diverged} --capacity {input.capacity}"
+        " --choices {input.choices}"
         " --markdown {output.markdown} --csv {output.csv}" + JOB

@@ -2,6 +2,7 @@
 # Beside them `explore`, from the answers: every question and reply.
 STUDY_TABLES = [
     rules.aggregate.output.scores,
+    rules.aggregate.output.diverged,
     rules.measure_outcomes.output.outcomes,
     rules.tabulate_costs.output.costs,
     rules.compare_methods.output.tests,

@@ -10,6 +10,7 @@ import pyarrow.parquet
 from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.cells import DECIMALS
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
+from manu.divergence import unanswered
 from manu.errors import UserError
 from manu.evaluation.metrics import METRICS, Metric, columns_of
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, SPLITS, TASKS
@@ -20,7 +21,8 @@ NEEDED_COLUMNS = (*QUESTION_KEYS, *METRIC_COLUMNS)
 
 
 def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
-    """Columns of one answer file, those that the scores need, and the scores of texts if it has any.
+    """Columns of one answer file, those that the scores need, and the scores of texts if it has any; without rows where
+    the model diverged.
 
     Raises UserError naming the file.
     """
@@ -30,9 +32,22 @@ def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> p
         raise UserError(f"no answers at {path}; the stage that asks the questions writes them") from error
     except pyarrow.lib.ArrowInvalid as error:
         raise UserError(f"{path} is not a parquet file of answers") from error
+    if unanswered(path):
+        return pd.DataFrame(columns=list(columns))
     _check_columns(present, str(path), columns)
     texts = [column for column in columns_of(LANGUAGE_TASKS) if column in present and column not in columns]
     return pd.read_parquet(path, columns=[*columns, *texts])
+
+
+def read_all(paths: Iterable[str | Path], columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
+    """The answers of several files, one below the other. Models that diverged have none.
+
+    Raises UserError as `read_answers` does, and where all diverged.
+    """
+    parts = [part for part in (read_answers(path, columns) for path in paths) if len(part)]
+    if not parts:
+        raise UserError("there are no answers: every model diverged; give the study smaller steps")
+    return pd.concat(parts, ignore_index=True)
 
 
 def scores(

@@ -5,7 +5,7 @@ is none: then the cell is inconclusive. config/claims.yaml names measures and th
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -165,11 +165,12 @@ def claim_cells(
     rows = []
     for keys, group in answers.groupby(list(RUN), sort=True):
         run, named = Run(group, resamples), dict(zip(RUN, keys, strict=True))
+        there = replace(context, baselines=[name for name in context.baselines if name in run.methods])  # or diverged
         for claim in claims["claims"]:
             controls = [*(claims["controls"] if claim.get("forgetting") else []), *claim.get("controls", [])]
             for method in [name for name in (*claims["subjects"], *controls) if name in run.methods]:
                 try:
-                    draws = MEASURES[claim["measure"]](run, method, context)
+                    draws = MEASURES[claim["measure"]](run, method, there)
                 except _NotAsked as error:
                     draws = str(error)
                 row = {"claim": claim["id"], "method": method, "measure": claim["measure"],

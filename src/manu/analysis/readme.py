@@ -4,7 +4,7 @@ Each number is a minimum, a maximum or a mean over cells of the scores or of the
 list says over which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import pandas as pd
@@ -77,11 +77,12 @@ def block(
     ratio: int,
     study: str,
     seeds: int = 1,
+    diverged: Sequence[str] = (),
 ) -> str:
     """The block in Markdown, from the numbers alone.
 
     pruned: model -> method -> settings, for the prune ratios, which may have been chosen for each model; seeds: how
-    many the numbers are means over.
+    many the numbers are means over; diverged: a line for each run that did, and has no numbers.
     """
     text = dict(zip(listed["place"], listed["text"], strict=True))
     table = listed[listed["place"].str.startswith("table ")]
@@ -125,6 +126,8 @@ def block(
             for model, part in random.groupby("model", sort=False)
         )
         lines.append(f"* Random neurons pruned from the vanilla model, points lost in the worst cell: {costs}.")
+    if diverged:
+        lines.append(f"* Diverged, so that there is no model to ask: {'; '.join(diverged)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,6 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import ends
 from manu.analysis.robustness import People
-from manu.errors import UserError
 
 KEYS = ("model", "seed", "method")
 COLUMNS = (*KEYS, "order", "after", "group", "modality", "metric", "value", "n", "ci_low", "ci_high")
@@ -32,7 +31,7 @@ def sequential_table(
     """Rows (COLUMNS) for every model, seed and method in `answers`, rounded to DECIMALS.
 
     stored: the study's own answers (STORED_COLUMNS) at the last request's ratio; answers: those after each request
-    (ANSWER_COLUMNS). Groups and metrics: docs/robustness.md. Raises UserError when the study's answers lack a method.
+    (ANSWER_COLUMNS). Groups and metrics: docs/robustness.md. Who diverged at once has rows in turn alone.
     """
     rows = []
     for (model, seed), turns in answers.groupby(["model", "seed"], sort=True):
@@ -41,9 +40,6 @@ def sequential_table(
         people = People({(a, g): sorted(set(cell["profile_id"])) for a, g, cell in _grouped(turns)}, resamples)
         for method in dict.fromkeys(turns["method"]):
             told, once = (part[part["method"] == method] for part in (turns, at_once))
-            if once.empty:
-                what = f"the study's own answers of {model} at {last} percent"
-                raise UserError(f"{method} forgot in turn, but {what} have none of it")
             for cell in _measures(people, told, once[once["task"] == "classification"], last):
                 *names, draws, n = cell
                 value, low, high = ends(draws, level)

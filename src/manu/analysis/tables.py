@@ -4,7 +4,7 @@ Both have one row per forget ratio and method: vanilla, retain_only, then the st
 study's order; a value is the mean over seeds, and has its standard deviation beside it where there are several.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 
 import pandas as pd
@@ -24,6 +24,7 @@ MEASURES = {
     "cloze": ("cloze", "accuracy", "cloze"),
 }
 ROW_COLUMNS = ("model", "forget_ratio", "method", "prune_ratio", "classification_protocol", "seeds")
+DIVERGED = "diverged"  # follows where there are such runs
 GENERAL = "general_classification"
 VALUE_COLUMNS = (
     *(
@@ -51,15 +52,18 @@ def main_table(
     model: str,
     methods: Mapping[str, Mapping | None],
     classification: str,
+    diverged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The main table of one model: ROW_COLUMNS and VALUE_COLUMNS, one row per forget ratio and method.
 
-    Of several seeds SPREAD_COLUMNS follow: the standard deviation over seeds of each value.
+    Of several seeds SPREAD_COLUMNS follow: the standard deviation over seeds of each value. Where some run diverged,
+    the column DIVERGED says how many of its row did, which count nowhere else.
 
     scores: rows of scores.csv. methods: the study's methods and their settings, in order; a setting
     `prune_ratio` (percent) marks the pruning methods and stands in its column, empty elsewhere.
     classification: the study's protocol. Values are fractions; `<split>_<measure>` is the mean over the
     modalities that were asked (the paper's table does not tell them apart); what was not asked is NaN.
+    diverged: the runs that have no scores since their training diverged (manu.analysis.diverged).
     Raises UserError on an unknown model, a method that the study does not list, or a missing row.
     """
     chosen = _chosen(scores, model)
@@ -72,10 +76,11 @@ def main_table(
     both = chosen.groupby([*keys, "seed"], sort=False, as_index=False)["value"].mean().assign(modality=_BOTH)
     means = over_seeds(pd.concat([chosen[both.columns], both])).set_index([*keys, "modality"])
     values, spread = means["value"].to_dict(), means["value_sd"].to_dict()
-    seeds = chosen.groupby(["forget_ratio", "method"])["seed"].nunique().to_dict()
+    seeds = _runs_per_row(chosen)
+    failed = {} if diverged is None else _runs_per_row(diverged[diverged["model"] == model])
     rows = []
     for ratio, method in product(sorted(set(chosen["forget_ratio"])), order):
-        if (ratio, method) not in seeds:
+        if (ratio, method) not in {**seeds, **failed}:
             raise UserError(f"scores of {model}: no row of method '{method}' at forget ratio {ratio}; aggregate again")
         row = {
             "model": model,
@@ -83,7 +88,8 @@ def main_table(
             "method": method,
             "prune_ratio": (methods.get(method) or {}).get("prune_ratio"),
             "classification_protocol": classification,
-            "seeds": seeds[ratio, method],
+            "seeds": seeds.get((ratio, method), 0),
+            DIVERGED: failed.get((ratio, method), 0),
         }
         for column in VALUE_COLUMNS:
             split, task, metric, modality = _cell(column)
@@ -91,9 +97,13 @@ def main_table(
             row |= {column: values.get(cell), f"{column}_sd": spread.get(cell)}
         rows.append(row)
     numbers = [*VALUE_COLUMNS, *(SPREAD_COLUMNS if several_seeds(means) else ())]
-    table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *numbers])
+    table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *([DIVERGED] if failed else []), *numbers])
     table[numbers] = table[numbers].astype("float64").round(DECIMALS)
     return table
+
+
+def _runs_per_row(runs: pd.DataFrame) -> dict[tuple[int, str], int]:
+    return runs.groupby(["forget_ratio", "method"])["seed"].nunique().to_dict()
 
 
 def _cell(column: str) -> tuple[str, str, str, str]:
@@ -126,7 +136,7 @@ def markdown(table: pd.DataFrame) -> str:
     model, protocol = table["model"].iloc[0], table["classification_protocol"].iloc[0]
     pruned = table.dropna(subset=["prune_ratio"]).drop_duplicates("method")
     ratios = ", ".join(f"{escape(row.method)} {row.prune_ratio:g} %" for row in pruned.itertuples())
-    runs = ", ".join(str(count) for count in sorted(set(table["seeds"])))
+    runs = ", ".join(str(count) for count in sorted(set(table["seeds"]) - {0}))
     meaning = f" ({_PROTOCOLS[protocol]})" if protocol in _PROTOCOLS else ""
     spread = (
         " \N{PLUS-MINUS SIGN} the standard deviation over them; that is not the interval over people within a seed"
@@ -139,6 +149,7 @@ def markdown(table: pd.DataFrame) -> str:
         f"Classification protocol: {escape(protocol)}{meaning}. "
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
         "vanilla: nothing unlearned; retain\\_only: trained without the people to be forgotten."
+        f"{' diverged: the loss was no number, so that there is no model to ask.' if DIVERGED in table else ''}"
     )
     measures = [
         (f"{split}_{measure}", f"{split} {heading} {_arrow(split)}")
@@ -169,11 +180,11 @@ def markdown(table: pd.DataFrame) -> str:
     )
 
 
-def text_summary(scores: pd.DataFrame, methods: list[str]) -> str:
+def text_summary(scores: pd.DataFrame, methods: list[str], diverged: Iterable[str] = ()) -> str:
     """Plain text for the terminal, 80 columns: classification accuracy in percent per model and ratio.
 
     Columns: forget, test, retain and celebrity, each with the image (mm) and as text, then general.
-    A cell that was not asked shows "-"; a method without any score has no row.
+    A cell that was not asked shows "-"; a method without any score has no row. diverged: a line for each run that did.
     """
     chosen = over_seeds(scores[scores["task"] == "classification"])
     values = chosen.set_index(["model", "forget_ratio", "method", "split", "modality"])["value"].to_dict()
@@ -197,7 +208,7 @@ def text_summary(scores: pd.DataFrame, methods: list[str]) -> str:
             lines.append(f"{method:{width}}{numbers}{_percent(general, '-'):>9}")
         blocks.append("\n".join(lines))
     legend = "mm: asked with the image; text: asked by name.\n↓ lower is better, ↑ higher is better."
-    return "\n\n".join([*blocks, legend])
+    return "\n\n".join([*blocks, "\n".join([legend, *(f"diverged, no model to ask: {run}" for run in diverged)])])
 
 
 def _chosen(scores: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -238,9 +249,15 @@ def escape(text: object) -> str:
 def _row_heads() -> list:
     return [
         ("forget ratio %", lambda row: f"{row['forget_ratio']}"),
-        ("method", lambda row: escape(row["method"])),
+        ("method", lambda row: escape(row["method"]) + _diverged(row)),
         ("prune ratio %", lambda row: "" if pd.isna(row["prune_ratio"]) else f"{row['prune_ratio']:g}"),
     ]
+
+
+def _diverged(row: pd.Series) -> str:
+    """How many of a row's runs diverged, in words."""
+    count = row.get(DIVERGED, 0)
+    return "" if not count else ", diverged" if not row["seeds"] else f", {count} of {count + row['seeds']} seeds diverged"
 
 
 def grid(columns: list, table: pd.DataFrame, words: tuple[str, ...] = ("method",)) -> str:

@@ -46,9 +46,12 @@ def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
     report = audit_study(study, lambda work, total: progress(work, "audit", total))
     asked = []
     if given.reask:
+        from manu.divergence import unanswered
+
         chain = Chain(study["name"])
-        answers = [record["options"]["out"] for record in chain.jobs.values() if record["stage"].endswith(".evaluate")]
-        asked = _reask(chain, {file: None for file in answers}, given.reask, report)
+        files = [record["options"]["out"] for record in chain.jobs.values() if record["stage"].endswith(".evaluate")]
+        answers = {file: None for file in files if not unanswered(Path(file))}
+        asked = _reask(chain, answers, given.reask, report)
     result = {
         "study": study["name"],
         "fingerprint": report.fingerprint,
@@ -62,6 +65,7 @@ def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
     lines += [
         f"  {counts['jobs']} jobs, each with its record; {counts['files']} files held to their checksums",
         f"  {counts['answers']} answers held against the benchmark and scored again",
+        *([f"  {counts['diverged']} runs diverged, and hold no answers"] if counts["diverged"] else []),
         f"  {counts['outputs computed again']} outputs computed again: {counts['cells']} cells compared",
         f"  {counts['numbers']} numbers in tables, figures and the README's block traced to their answers or masks",
     ]

@@ -84,7 +84,7 @@ def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:
     """The rows of CSV, parquet or mask files; of a record one, with what the job cost."""
     parts = (_read(root / file) for file in files)
     placed = [part.assign(**{"file": file, PLACE: range(len(part))}) for file, part in zip(files, parts, strict=True)]
-    return Rows(pd.concat(placed, ignore_index=True))
+    return Rows(pd.concat([part for part in placed if len(part)] or placed, ignore_index=True))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from manu.audit.exhibits import (
     Rows, compare_csv, compare_text, numbers_of, read_rows, row_name, stage_module,
 )  # fmt: skip
 from manu.audit.findings import Report
+from manu.divergence import unanswered
 from manu.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
@@ -49,6 +50,11 @@ def check_answers(record: Mapping, report: Report) -> None:
     config, options = record["configuration"]["content"], record["options"]
     file = options["answers" if record["stage"] == ATTACK else "out"]
     stored = pd.read_parquet(file)
+    if runs := unanswered(file):  # what diverged was not asked
+        report.counts["diverged"] += len(runs)
+        if len(stored):
+            report.fail(file, f"holds {len(stored)} answers of a model that diverged")
+        return
     keys, parts = _parts(record)
     report.counts["answers"] += len(stored)
     needed = (*next(iter(parts.values())), "reply", "choice", *keys)

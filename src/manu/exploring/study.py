@@ -9,6 +9,7 @@ import pandas as pd
 
 from manu.audit.chain import Chain
 from manu.audit.reask import load_again
+from manu.divergence import unanswered
 from manu.errors import UserError
 from manu.evaluation.answers import answer, questions_of
 from manu.evaluation.questions import AskedQuestion
@@ -81,7 +82,7 @@ class Study:
         self._runs = {
             (asked["model"], asked["method"], ratio, asked["seed"]): Run(record["options"]["out"], record, ratio)
             for record in self.chain.jobs.values()
-            if record["stage"] == EVALUATE
+            if record["stage"] == EVALUATE and not _unanswered(record)
             for asked in [record["configuration"]["content"]]
             for ratio in asked["ratios"]
         }
@@ -108,3 +109,9 @@ class Study:
     def folder(self, model: str, ratio: int, seed: int = 0) -> Path:
         """Where statistics, masks and checkpoints of a model lie."""
         return Path(f"results/{self.name}/{model}/seed{seed}/forget{ratio:02d}")
+
+
+def _unanswered(record: Mapping) -> bool:
+    """Whether a job has no answers since the model diverged."""
+    file = Path(record["options"]["out"])
+    return file.is_file() and bool(unanswered(file))

@@ -95,6 +95,7 @@ def _tables_of_methods(study: Study, chains: Chains) -> dict:
     return {
         "tuning": [tuning.tuning_grid(part, chains) for part in by_model(study.table("tuning")).values()],
         "claims": claims.claims(judged, study.table("claims_by_run"), names, chains) if judged else [],
+        "diverged": study.table("diverged"),
         "main": [
             (table, table.rows[0]["model"], methods.main_grids(table, arrows, chains))
             for table in study.tables_per_model("main")

@@ -4,6 +4,7 @@ Writes the answers to every question that an attack asks (columns `attack` and `
 and the signals of the attacks that read numbers instead of asking: the probe's right or wrong, the membership scores.
 
 Whoever asks the model meets its system prompt; whoever has its weights (relearning, probe, membership) does without.
+There is nothing to attack in a model whose training diverged.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pandas as pd
 
 from manu.data.profiles import UNSEEN, forget_config, retain_config
 from manu.data.reading import read_lessons_of, read_names, read_profiles
+from manu.divergence import marked, write_unanswered
 from manu.evaluation.answers import answer, settings_of
 from manu.evaluation.asking import ask
 from manu.evaluation.questions import SOURCES, AskedQuestion, asked_questions, read_split
@@ -126,6 +128,10 @@ def _signal(attack: str, condition: str, split: str, question: AskedQuestion, re
 
 def main(options, config) -> str:
     """Attack, and write --answers and --signals."""
+    if why := marked(options.checkpoint):
+        for path in (options.answers, options.signals):
+            write_unanswered(path, config, why)
+        return f"{options.answers}: not attacked, its training diverged ({why})"
     adapter, system = evaluate.load_asked(options, config)
     keys = {name: config[name] for name in ("study", "model", "method")}
     keys |= {"forget_ratio": config["ratios"][0], "seed": config["seed"]}

@@ -3,10 +3,8 @@
 Reads the configuration's `methods` (their order) and `level` (coverage; significant below 1 - level).
 """
 
-import pandas as pd
-
 from manu.analysis import paired
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.tables import row_order
@@ -24,8 +22,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the tests --out."""
-    answers = pd.concat([read_answers(path) for path in options.answers], ignore_index=True)
-    table = paired.paired_tests(answers, row_order(config["methods"]), config["level"])
+    table = paired.paired_tests(read_all(options.answers), row_order(config["methods"]), config["level"])
     write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} paired tests, {int(table['significant'].sum())} significant after correction"
 

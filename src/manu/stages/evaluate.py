@@ -1,5 +1,9 @@
-"""Rules evaluate_...: put every question of every split to one model and keep every answer."""
+"""Rules evaluate_...: put every question of every split to one model and keep every answer.
 
+A model whose training diverged is not asked; the file says so in the place of answers.
+"""
+
+from manu.divergence import marked, write_unanswered
 from manu.evaluation.answers import collect_answers
 from manu.files import atomic_path
 from manu.models.base import Adapter
@@ -31,6 +35,9 @@ def load_asked(options, config) -> tuple[Adapter, str | None]:
 
 def main(options, config) -> str:
     """Ask, score and write the answers --out (parquet)."""
+    if why := marked(options.checkpoint):
+        write_unanswered(options.out, config, why)
+        return f"{options.out}: not asked, its training diverged ({why})"
     adapter, system = load_asked(options, config)
     answers = collect_answers(
         adapter,

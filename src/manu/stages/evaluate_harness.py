@@ -6,6 +6,7 @@ Reads the configuration's `study`, `model`, `method`, `ratios`, `seed`, `loading
 import pandas as pd
 
 from manu.analysis.cells import csv_text
+from manu.divergence import marked, write_unanswered
 from manu.evaluation.harness import ANSWER_COLUMNS, SCORE_COLUMNS, answers_of, run_harness, scores_of
 from manu.fetching.manifest import located
 from manu.files import atomic_path, write_text
@@ -26,6 +27,10 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the scores (CSV) and the answers (parquet); vanilla is asked once and has rows at every forget ratio."""
+    if why := marked(options.checkpoint):
+        write_text(options.scores, csv_text(pd.DataFrame(columns=list(SCORE_COLUMNS))))
+        write_unanswered(options.answers, config, why)
+        return f"{options.scores}: not asked, its training diverged ({why})"
     adapter = load_pruned(config, options.checkpoint, options.mask)
     returned = run_harness(adapter, located(options.dataset), config["harness"])
     scores, answers = (_keyed(each(returned), config) for each in (scores_of, answers_of))

@@ -2,15 +2,18 @@
 
 Reads the configuration's `requests` (forget ratios, ascending) and `settings`; a request names the people of its forget
 set whom no earlier one named. After each, everybody of the largest ratio is asked, forget and retain (columns `after`,
-the ratio reached, and `requested`, at which the person was named). No model is kept.
+the ratio reached, and `requested`, at which the person was named). No model is kept. Where a request makes the training
+diverge there are no answers, not of the requests before it either.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from manu.data.profiles import forget_config
+from manu.divergence import write_unanswered
 from manu.evaluation.answers import answer, questions_of
 from manu.files import atomic_path
 from manu.models.base import Adapter
@@ -21,8 +24,11 @@ from manu.stages.measure_statistics import measured
 from manu.stages.models import load_model
 from manu.stages.select_neurons import selected
 from manu.stages.tune import forget
+from manu.training.loop import Diverged
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import Method, create_method
+
+log = logging.getLogger(__name__)
 
 
 def parser() -> StageParser:
@@ -55,10 +61,15 @@ def main(options, config) -> str:
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
     adapter, evaluation = load_model(config, options.vanilla), config["evaluation"]
     asked = questions_of(options.benchmark, config["ratios"], evaluation)
-    told = [
-        answer(adapter, *asked, config, evaluation, system).assign(after=ratio)
-        for ratio, system in in_turn(config, method, adapter, options.benchmark)
-    ]
+    try:
+        told = [
+            answer(adapter, *asked, config, evaluation, system).assign(after=ratio)
+            for ratio, system in in_turn(config, method, adapter, options.benchmark)
+        ]
+    except Diverged as error:
+        log.warning("%s on %s diverged: %s", config["method"], config["model"], error)
+        write_unanswered(options.out, config, str(error))
+        return f"{options.out}: diverged, {error}"
     answers = with_requests(pd.concat(told, ignore_index=True), options.benchmark, config["requests"])
     with atomic_path(options.out) as temporary:
         answers.to_parquet(temporary, index=False)

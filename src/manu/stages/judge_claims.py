@@ -4,11 +4,10 @@ Reads the configuration's `intervals`, `methods`, `prune_ratios` of the ablation
 variants and `union`, the variant with all importance functions.
 """
 
-import pandas as pd
 import yaml
 
 from manu.analysis import claims, outcomes
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
@@ -30,7 +29,7 @@ def main(options, config) -> str:
     """Write both tables."""
     document = claims.read_claims(yaml.safe_load(options.claims.read_text(encoding="utf-8")), str(options.claims))
     paths = [*options.answers, *(options.variants or ())]
-    answers = pd.concat([read_answers(path, outcomes.ANSWER_COLUMNS) for path in paths], ignore_index=True)
+    answers = read_all(paths, outcomes.ANSWER_COLUMNS)
     baselines = [name for name in document["baselines"] if name in config["methods"]]
     context = claims.Context(baselines, config["prune_ratios"], config["union"])
     intervals = config["intervals"]

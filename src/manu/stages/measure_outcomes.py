@@ -3,10 +3,8 @@
 Reads the configuration's `intervals` (resamples, level).
 """
 
-import pandas as pd
-
 from manu.analysis import outcomes
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
@@ -23,9 +21,9 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the outcomes --out."""
-    parts = [read_answers(path, outcomes.ANSWER_COLUMNS) for path in options.answers]
+    answers = read_all(options.answers, outcomes.ANSWER_COLUMNS)
     intervals = config["intervals"]
-    table = outcomes.outcomes(pd.concat(parts, ignore_index=True), intervals["resamples"], intervals["level"])
+    table = outcomes.outcomes(answers, intervals["resamples"], intervals["level"])
     write_text(options.out, csv_text(table))
     return f"{options.out}: {len(table)} outcomes of {table['method'].nunique()} methods"
 

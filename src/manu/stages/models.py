@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 import transformers
 
+from manu.divergence import marked
+from manu.errors import UserError
 from manu.fetching.manifest import located
 from manu.models.base import Adapter
 from manu.models.loading import Loading
@@ -28,8 +30,10 @@ def load_model(config: dict, checkpoint: Path) -> Adapter:
     """Prepare torch with the job's seed and load a checkpoint with the job's adapter.
 
     config: model, seed, and how to load it (`loading`; without it as `Loading` does). checkpoint: a `save_pretrained`
-    folder, or one with a manifest.
+    folder, or one with a manifest. Raises UserError where its training diverged.
     """
+    if why := marked(checkpoint):
+        raise UserError(f"checkpoint {checkpoint}: its training diverged ({why}); there is no model to load")
     prepare_torch(config["seed"])
     return adapter_class(config["model"]).load(located(checkpoint), Loading(**config.get("loading", {})))
 

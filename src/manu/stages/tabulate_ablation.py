@@ -6,7 +6,7 @@ Reads the configuration's `variants` (name -> prune ratio) and `intervals` (resa
 import pandas as pd
 
 from manu.analysis import ablation
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.origin import Origin
 from manu.files import write_text
 from manu.stages.command import StageParser, run
@@ -23,8 +23,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the table --out (CSV)."""
-    variants = pd.concat([read_answers(path) for path in options.answers], ignore_index=True)
-    vanilla = pd.concat([read_answers(path) for path in options.vanilla], ignore_index=True)
+    variants, vanilla = map(read_all, (options.answers, options.vanilla))
     vanilla = vanilla[vanilla["forget_ratio"].isin(set(variants["forget_ratio"]))]
     answers = pd.concat([vanilla, variants], ignore_index=True)
     intervals = config["intervals"]

@@ -1,9 +1,7 @@
 """Rule tabulate_capacity: answers with and without random masks -> what random pruning costs one model."""
 
-import pandas as pd
-
 from manu.analysis import capacity
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
@@ -21,10 +19,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the table --out (CSV)."""
-    vanilla, pruned = (
-        pd.concat([read_answers(path) for path in paths], ignore_index=True)
-        for paths in (options.vanilla, options.pruned)
-    )
+    vanilla, pruned = map(read_all, (options.vanilla, options.pruned))
     table = capacity.capacity_table(vanilla, pruned, config["prune_ratios"])
     write_text(options.out, csv_text(table))
     worst = table.groupby("prune_ratio")["cost"].max().drop(0)

@@ -24,7 +24,8 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the table in both forms."""
     read = [pd.read_csv(path, dtype={"metric_version": str, "study": str}) for path in options.scores]
-    table = harness.harness_table(pd.concat(read, ignore_index=True), config["methods"])
+    asked = [rows for rows in read if len(rows)]  # what diverged was not
+    table = harness.harness_table(pd.concat(asked, ignore_index=True), config["methods"])
     write_text(options.csv, csv_text(table))
     write_text(options.markdown, harness.markdown(table, config["tasks"]))
     return f"{options.csv}: {table['task'].nunique()} tasks of {table['method'].nunique()} models"

@@ -3,10 +3,8 @@
 Reads the configuration's `intervals` (resamples, level).
 """
 
-import pandas as pd
-
 from manu.analysis import robustness
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
@@ -27,10 +25,7 @@ def main(options, config) -> str:
     """Write the table --out (CSV)."""
     columns = (robustness.STORED_COLUMNS, robustness.ANSWER_COLUMNS, robustness.SIGNAL_COLUMNS)
     given = (options.stored, options.answers, options.signals)
-    parts = [
-        pd.concat([read_answers(path, names) for path in paths], ignore_index=True)
-        for paths, names in zip(given, columns, strict=True)
-    ]
+    parts = [read_all(paths, names) for paths, names in zip(given, columns, strict=True)]
     intervals = config["intervals"]
     table = robustness.robustness_table(*parts, intervals["resamples"], intervals["level"])
     write_text(options.out, csv_text(table))

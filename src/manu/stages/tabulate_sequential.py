@@ -3,10 +3,8 @@
 Reads the configuration's `intervals` (resamples, level).
 """
 
-import pandas as pd
-
 from manu.analysis import sequential
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.files import write_text
@@ -25,7 +23,7 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the table --out (CSV)."""
     stored, answers = (
-        pd.concat([read_answers(path, columns) for path in paths], ignore_index=True)
+        read_all(paths, columns)
         for paths, columns in (
             (options.stored, sequential.STORED_COLUMNS),
             (options.answers, sequential.ANSWER_COLUMNS),

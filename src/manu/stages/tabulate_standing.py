@@ -3,11 +3,10 @@
 Reads the configuration's `intervals` (resamples, level).
 """
 
-import pandas as pd
 import yaml
 
 from manu.analysis import outcomes, standing
-from manu.analysis.aggregate import read_answers
+from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.claims import read_claims
 from manu.analysis.origin import Origin
@@ -28,7 +27,7 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the table as --csv and --markdown."""
     document = read_claims(yaml.safe_load(options.claims.read_text(encoding="utf-8")), str(options.claims))
-    answers = pd.concat([read_answers(path, outcomes.ANSWER_COLUMNS) for path in options.answers], ignore_index=True)
+    answers = read_all(options.answers, outcomes.ANSWER_COLUMNS)
     intervals = config["intervals"]
     aim = standing.Aim(**document["aim"])
     table = standing.standing_table(answers, aim, intervals["resamples"], intervals["level"])

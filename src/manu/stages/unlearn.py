@@ -1,11 +1,16 @@
-"""Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model."""
+"""Rule unlearn: a training method's gradient steps on the forget set, from the vanilla model.
 
+A training that diverges is a result: its checkpoint is marked, and the study goes on without its answers.
+"""
+
+import logging
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 
+from manu import divergence
 from manu.data.profiles import TEXT, forget_config, retain_people
 from manu.data.reading import read_lessons_of, read_names
 from manu.models.base import Adapter
@@ -15,10 +20,12 @@ from manu.stages.command import StageParser, progress, run
 from manu.stages.models import load_model, released_lora
 from manu.stages.select_neurons import pruned_by
 from manu.training.curriculum import Curriculum
-from manu.training.loop import Optimisation, fit
+from manu.training.loop import Diverged, Optimisation, fit
 from manu.unlearning.base import Batches, TrainingMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
+
+log = logging.getLogger(__name__)
 
 
 def parser() -> StageParser:
@@ -118,7 +125,13 @@ def main(options, config) -> str:
     """Unlearn and save the checkpoint --out."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
     adapter, pruned = load_model(config, options.vanilla), pruned_by(method, options.statistics)
-    losses = unlearned(config, method, adapter, options.benchmark, options.ratio, pruned)
+    try:
+        losses = unlearned(config, method, adapter, options.benchmark, options.ratio, pruned)
+    except Diverged as error:
+        log.warning("%s on %s at %d percent diverged: %s", config["method"], config["model"], options.ratio, error)
+        adapter.save(options.out)
+        divergence.mark(options.out, str(error))
+        return f"{options.out}: diverged, {error}"
     adapter.save(options.out)
     return f"{options.out}: {len(losses)} steps, loss {losses[0]:.3f} -> {losses[-1]:.3f}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manu.analysis.aggregate import read_answers
 from manu.data.reading import read_names
+from manu.divergence import unanswered
 from manu.evaluation.questions import read_split, split_config
 from manu.evaluation.vocabulary import SPLITS
 from manu.files import write_text
@@ -28,7 +29,8 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the page --out."""
-    answers = {Path(os.path.relpath(path)).as_posix(): read_answers(path, NEEDED) for path in options.answers}
+    files = [path for path in options.answers if not unanswered(path)]
+    answers = {Path(os.path.relpath(path)).as_posix(): read_answers(path, NEEDED) for path in files}
     asked = {place for rows in answers.values() for place in zip(rows["split"], rows["forget_ratio"], strict=True)}
     people = read_people(options.benchmark, sorted(asked, key=lambda place: (SPLITS.index(place[0]), place[1])))
     text = explorer(config["study"], config["methods"], answers, people)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from manu.analysis import readme
+from manu.analysis import diverged, readme
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.score_file import read_scores
@@ -15,6 +15,7 @@ def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
     options.read("scores", help="scores.csv")
+    options.read("diverged", help="diverged.csv")
     options.read("capacity", required=False, nargs="*", help="capacity tables of the models")
     options.read("choices", required=False, nargs="*", help="the tuned settings of all models' methods (choice.json)")
     options.write("markdown")
@@ -30,7 +31,8 @@ def main(options, config) -> str:
     scores = read_scores(options.scores)
     listed = readme.numbers(scores, capacity, methods, ratio)
     pruned = {model: with_choices(methods, options.choices or (), model) for model in sorted(set(scores["model"]))}
-    text = readme.block(listed, methods, pruned, ratio, config["study"], scores["seed"].nunique())
+    runs = diverged.listed(diverged.read_diverged(options.diverged), "`")
+    text = readme.block(listed, methods, pruned, ratio, config["study"], scores["seed"].nunique(), runs)
     write_text(options.csv, csv_text(listed))
     write_text(options.markdown, text)
     return f"{options.markdown}: {len(listed)} numbers for the README"
