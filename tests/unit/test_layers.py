@@ -10,7 +10,7 @@ from manu.models.registry import known_models
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(manu.__file__).parent
-FOUNDATION = {"errors", "extensions", "files", "memory", "pictures", "registry"}
+FOUNDATION = {"divergence", "errors", "extensions", "files", "memory", "pictures", "registry"}
 MIDDLE = {
     "analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "fetching",
     "provenance",
