@@ -9,6 +9,7 @@ import torch
 from manu.errors import UserError, out_of_memory
 
 log = logging.getLogger(__name__)
+SINGLE = "out of memory with a single sample: {}; a smaller model or a larger device is needed"
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
@@ -33,7 +34,7 @@ def in_parts(run: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> 
             raise
         told = str(error).splitlines()[0]
     if len(items) == 1:
-        raise UserError(f"out of memory with a single sample: {told}; a smaller model or a larger device is needed")
+        raise UserError(SINGLE.format(told))
     log.warning("out of memory with %d samples, which are now taken in halves: %s", len(items), told)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,6 +1,8 @@
 """A batch for which memory does not suffice is taken in halves, and gives the same."""
 
 import logging
+from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +12,11 @@ from manu.bench.subject import measuring_batches
 from manu.errors import UserError
 from manu.memory import in_halves
 from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
-from manu.training.answers import answer_log_likelihood
+from manu.training.answers import answer_cross_entropy, answer_log_likelihood
+from manu.training.halving import halving
+from manu.training.loop import Optimisation, fit
+from manu.unlearning.base import Batches
+from manu.unlearning.registry import create_method
 
 CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 
@@ -90,3 +96,72 @@ def test_statistics_of_halves_are_those_of_the_batch(pass_, adapter, benchmark_f
 def sum_of_losses(model, batch):
     """The sum over the samples of each one's own loss."""
     return -answer_log_likelihood(model, batch).sum()
+
+
+LOSSES = {
+    "kl": {},
+    "npo": {},
+    "recover": {"cap": 40.0},  # no mean over samples, and above any loss, so that it counts
+    "rmu": {"alpha": 1.0, "coefficient": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", ["transformers", *LOSSES])
+def test_gradients_of_halves_are_those_of_the_batch(name, adapter, benchmark_folder, monkeypatch):
+    groups = measuring_batches(adapter, benchmark_folder, 5)
+    forget, retain = (next(iter(groups[data_set, "multimodal"])) for data_set in ("forget", "retain"))
+    model, reference = adapter.model, deepcopy(adapter.model)
+
+    def loss():
+        if name == "transformers":
+            return model(**forget).loss
+        method = create_method(name, {"learning_rate": 1e-3, "epochs": 1, "batch_size": 5} | LOSSES[name])
+        return method.loss(model, Batches(forget=forget, retain=retain), reference)
+
+    def differentiated(run):
+        model.zero_grad()
+        value = run(lambda: backward(loss()))
+        return value, {key: each.grad.clone() for key, each in model.named_parameters() if each.grad is not None}
+
+    with torch.no_grad():  # the reference is another model
+        for parameter in model.parameters():
+            parameter.mul_(1.1)
+    at_once = differentiated(lambda step: step())
+    given = short_of_memory(model, 2, monkeypatch)
+    with halving(model) as at_most:
+        in_parts = differentiated(at_most)
+    assert given[:3] == [5, 2, 3] and set(given[3:]) == {1, 2}  # two parts are too few, four do
+    assert at_once[0] == pytest.approx(in_parts[0], rel=1e-4) and at_once[1].keys() == in_parts[1].keys()
+    largest = max(gradient.abs().max().item() for gradient in at_once[1].values())
+    for key, gradient in at_once[1].items():  # that of a key's bias is nothing but rounding
+        torch.testing.assert_close(in_parts[1][key], gradient, rtol=1e-3, atol=1e-5 * largest)
+    assert "forward" not in vars(model)
+
+
+def backward(value: torch.Tensor) -> float:
+    value.backward()
+    return value.item()
+
+
+def test_a_training_goes_on_in_halves(adapter, benchmark_folder, monkeypatch, caplog):
+    batches = list(measuring_batches(adapter, benchmark_folder, 5)["forget", "text"])[:3]
+    start = {key: each.clone() for key, each in adapter.model.state_dict().items()}
+
+    def losses():
+        adapter.model.load_state_dict(start)
+        loss = partial(answer_cross_entropy, adapter.model)
+        return fit(adapter.model, batches, loss, Optimisation(1e-4, len(batches), schedule="constant"))
+
+    at_once = losses()
+    given = short_of_memory(adapter.model, 3, monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        assert losses() == pytest.approx(at_once, rel=1e-4)
+    assert [record.args[0] for record in caplog.records] == [2]  # told once, and kept for the steps that follow
+    assert given.count(5) == 1
+
+
+def test_a_training_with_too_large_a_sample_is_told(adapter, benchmark_folder, monkeypatch):
+    batches = list(measuring_batches(adapter, benchmark_folder, 5)["forget", "text"])[:1]
+    short_of_memory(adapter.model, 0, monkeypatch)
+    with pytest.raises(UserError, match="out of memory with a single sample: CUDA out of memory"):
+        fit(adapter.model, batches, partial(answer_cross_entropy, adapter.model), Optimisation(1e-4, 1))

@@ -4,12 +4,14 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedModel
 
 from manu.errors import NotFinite
+from manu.training.halving import halving
 from manu.training.lora import Lora, adapted
 from manu.training.restriction import restricted
 
@@ -57,12 +59,13 @@ def fit(
 
     masks: the weights that may change, by parameter name; all others keep their bytes (manu.training.restriction).
     lora: the adapters that learn in place of the weights (manu.training.lora).
+    Where memory does not suffice for a step, the model takes its batches in parts from there on (manu.training.halving).
     Raises Diverged, with the step, when a loss is not finite, and ValueError for masks with weight decay, which would
     move every weight.
     """
     if masks is not None and optimisation.weight_decay:
         raise ValueError(f"weight_decay {optimisation.weight_decay} would move weights outside the masks; needed: 0")
-    with adapted(model, lora, masks) as held, restricted(model, held):
+    with adapted(model, lora, masks) as held, restricted(model, held), halving(model) as at_most:
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(
             parameters,
@@ -74,13 +77,17 @@ def fit(
         schedule = optimisation.scheduler(optimiser)
         model.train()
         losses = []
-        for step, batch in enumerate(batches):
-            value = loss(batch)
-            losses.append(value.item())
-            if not math.isfinite(losses[-1]):
-                raise Diverged(f"step {step}: the loss is {losses[-1]}")
+
+        def differentiated(step: int, batch: Item) -> float:
             optimiser.zero_grad(set_to_none=True)
+            value = loss(batch)
+            if not math.isfinite(number := value.item()):
+                raise Diverged(f"step {step}: the loss is {number}")
             value.backward()
+            return number
+
+        for step, batch in enumerate(batches):
+            losses.append(at_most(partial(differentiated, step, batch)))
             torch.nn.utils.clip_grad_norm_(parameters, optimisation.clip)
             optimiser.step()
             schedule.step()
