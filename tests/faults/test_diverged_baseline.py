@@ -13,7 +13,7 @@ DIVERGING = "  ga: {learning_rate: 1.0e+30, epochs: 1, batch_size: 4}\n"
 
 def test_a_baseline_that_diverges_is_named_and_the_study_goes_on(tmp_path):
     study = TinyStudy(tmp_path)
-    config = TINY.replace("methods:\n", f"methods:\n{DIVERGING}")
+    config = TINY.replace("methods:\n", f"methods:\n{DIVERGING}").replace("people: 10", "people: 20")  # two to relearn from
     (study.folder / "config/studies/tiny.yaml").write_text(config)
     study.run()
     attacked = study.snakemake("--cores", "2", "--", "robustness")

@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from manu.analysis.cells import DECIMALS, read_cells
+from manu.analysis.origin import Origin
 from manu.audit.chain import Chain, job_problems, script
 from manu.audit.exhibits import (
     KEY_COLUMNS, PLACE, Rows, numbers_of, origin_of, read_rows, row_name, stage_module,
@@ -35,6 +36,7 @@ class Tracer:
     def __init__(self, chain: Chain, deep: bool = False) -> None:
         self.chain, self.deep = chain, deep
         self._rows: dict[tuple[str, ...], Rows] = {}
+        self._traced: dict[tuple, list[dict[str, Any]]] = {}
         self._text: dict[str, list[dict[str, str]]] = {}
         self._again: dict[str, list[dict[str, str]]] = {}
 
@@ -65,6 +67,7 @@ class Tracer:
         if not chosen:
             known = "\n  ".join(dict.fromkeys(row_name(cell) for cell in cells))
             raise UserError(f"{file}: no row holds '{row}'; its rows:\n  {known}")
+        places = {id(cell): place for place, cell in enumerate(cells)}
         found = [(c, where, origin) for c, where, origin in numbers_of(record, chosen) if column in (None, where)]
         if not found:
             numeric = [name for name in cells[0] if name not in KEY_COLUMNS]
@@ -72,7 +75,7 @@ class Tracer:
         again = self._computed_again(record, file)
         listed = []
         for cell, where, origin in found:
-            index = cells.index(cell)
+            index = places[id(cell)]
             value = again[index].get(where) if again and index < len(again) else None
             number = {"file": file, "row": dict(cell), "column": where, "value": cell[where], "recomputed": value}
             parts = self._parts(record, origin)
@@ -89,11 +92,17 @@ class Tracer:
                     raise UserError(f"{file} cannot be computed again from its inputs: {error}") from error
         return self._again[file]
 
-    def _parts(self, record: Mapping, origin) -> list[dict[str, Any]]:
+    def _parts(self, record: Mapping, origin: Origin | None) -> list[dict[str, Any]]:
         """What a number was computed from, file by file: its rows there and, for scores, theirs in turn."""
         if origin is None:
             return []
         names = tuple(file for option in origin.options for file in record["inputs"].get(option, ()))
+        key = (names, tuple(sorted(origin.where.items())), origin.column)
+        if key not in self._traced:  # several numbers come from the same rows: a mean, its spread, an interval's ends
+            self._traced[key] = self._traced_to(names, origin)
+        return self._traced[key]
+
+    def _traced_to(self, names: tuple[str, ...], origin: Origin) -> list[dict[str, Any]]:
         if names not in self._rows:
             self._rows[names] = read_rows(names)
         matched = self._rows[names].match(origin.where)
