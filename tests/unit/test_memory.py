@@ -3,6 +3,7 @@
 import logging
 from copy import deepcopy
 from functools import partial
+from inspect import signature
 
 import pytest
 import torch
@@ -127,8 +128,9 @@ def test_gradients_of_halves_are_those_of_the_batch(name, adapter, benchmark_fol
         for parameter in model.parameters():
             parameter.mul_(1.1)
     at_once = differentiated(lambda step: step())
-    given = short_of_memory(model, 2, monkeypatch)
+    given, takes = short_of_memory(model, 2, monkeypatch), signature(model.forward)
     with halving(model) as at_most:
+        assert signature(model.forward) == takes
         in_parts = differentiated(at_most)
     assert given[:3] == [5, 2, 3] and set(given[3:]) == {1, 2}  # two parts are too few, four do
     assert at_once[0] == pytest.approx(in_parts[0], rel=1e-4) and at_once[1].keys() == in_parts[1].keys()

@@ -109,15 +109,15 @@ class Tracer:
         parts = []
         for file, rows in matched.groupby("file", sort=False):
             if file.endswith(".csv") and file in self.chain.producers:
-                parts += [self._score(file, row, origin.column) for row in rows.to_dict("records")]
+                parts += [self._score(file, place, origin.column) for place in rows[PLACE].tolist()]
             else:
                 where = {key: list(values) for key, values in origin.where.items()}
                 parts.append(self._answers(file, rows, where, origin.column))
         return parts
 
-    def _score(self, file: str, row: Mapping, column: str) -> dict[str, Any]:
+    def _score(self, file: str, place: int, column: str) -> dict[str, Any]:
         _, record = self.chain.maker(file)
-        text = self._cells(file)[row[PLACE]]
+        text = self._cells(file)[place]
         origin = origin_of(record, text, column)
         parts = self._parts(record, origin)
         same = all(part["same"] for part in parts)

@@ -1,5 +1,6 @@
 """A step for which memory does not suffice: the model takes its batch in halves, of which one at a time is held."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,9 +56,9 @@ class Halving:
     def forward(self, *others: Any, **inputs: Any) -> Any:
         """What the model gives, for a batch of tensors whose first dimension is the samples, and options; all by name.
 
-        What is given without a name, or has no input_ids, is taken at once.
+        What is given without a name, has no input_ids or is not differentiated, as an answer, is taken at once.
         """
-        samples = len(inputs.get("input_ids", ()))
+        samples = len(inputs.get("input_ids", ())) if torch.is_grad_enabled() else 0
         self._samples = max(self._samples, samples)
         parts = min(self._parts, samples)
         if parts <= 1:
@@ -86,7 +87,12 @@ class Halving:
 def halving(model: nn.Module) -> Iterator[Halving]:
     """Inside the block the model takes its batches as the yielded object says."""
     found, own = Halving(model), model.__dict__.get("forward")  # one of its own where several devices share it
-    model.forward = found.forward
+
+    @functools.wraps(model.forward)  # who looks at what the model takes, as its generate() does, sees its own
+    def forward(*others: Any, **inputs: Any) -> Any:
+        return found.forward(*others, **inputs)
+
+    model.forward = forward
     try:
         yield found
     finally:
