@@ -1,5 +1,7 @@
 """A training that diverges is a result: marked, not asked, and told in every table; the others have theirs."""
 
+import csv
+import io
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,8 +14,8 @@ from manu.analysis.aggregate import read_all, read_answers
 from manu.analysis.cells import csv_text as csv_of
 from manu.analysis.claims import Context, claim_cells
 from manu.analysis.diverged import COLUMNS, diverged_table, listed
-from manu.analysis.tables import csv_text, main_table, markdown, text_summary
-from manu.audit.exhibits import read_rows
+from manu.analysis.tables import csv_text, main_table, markdown, origin, text_summary
+from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
 from manu.contract.material import Material
@@ -89,6 +91,9 @@ def test_the_main_table_says_what_diverged():
     assert list(table["diverged"]) == [0, 0, 0, 0, 1]
     text = markdown(table)
     assert "| ga, diverged |" in text and "the loss was no number" in text and "mean over 1 seed(s)" in text
+    rows = list(csv.DictReader(io.StringIO(csv_text(table))))
+    numbers = [(row, column) for row in rows for column in row if is_number(row[column]) and column not in KEY_COLUMNS]
+    assert numbers and all(origin(*number) for number in numbers)  # how many diverged is a key, as how many seeds is
     others = main_table(tiny(), "llava", METHODS, "likelihood")
     whole = main_table(tiny(), "llava", METHODS, "likelihood", diverged())
     assert csv_text(whole) == csv_text(others)  # without any the table is as before

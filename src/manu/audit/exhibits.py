@@ -23,10 +23,10 @@ KEY_COLUMNS = {
     "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
     "index", "place", "statistic", "source", "other_method", "significant",
     "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure", "trial",
-    "attack", "condition", "lessons", "steps", "order", "after",
+    "attack", "condition", "lessons", "steps", "order", "after", "diverged",
 }  # fmt: skip
 PLACE = "row_in_file"
-_UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds"}
+_UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHOWN = 5  # failures shown of one file; the rest are counted
 
