@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from manu.analysis.figures.style import GREY, legend_below, look, method_mark, new_figure
 from manu.bench.evaluation import questions
@@ -127,6 +128,8 @@ def drawn(frame: pd.DataFrame) -> Figure:
                 panel.plot(size / size[0], cost / max(cost[0], 1e-9), color=colour, marker=marker, label=name)
             panel.plot([1, 4], [1, 4], color=GREY, linestyle=":", label="proportional")
             panel.set(title=title, xlabel="size, times the smallest", xscale="log", yscale="log")
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter(minor_thresholds=(2, 1)))
         panels[0].set_ylabel("cost, times that of the smallest size")
         legend_below(figure, panels[0].get_legend_handles_labels()[0], 8.0, wide=2.6)
         figure.suptitle("How cost grows", fontsize=10.5)
