@@ -18,6 +18,7 @@ from transformers.models.idefics2.configuration_idefics2 import Idefics2Perceive
 
 from manu.models.base import Adapter
 from manu.models.language import load_language
+from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE, FAKE, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
@@ -64,30 +65,14 @@ class Idefics2Adapter(Adapter):
         pretrained = load_language(language, special) if language else None
         corpus = [*texts, cls.layout("", False, ".")]
         tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
-        vision = Idefics2VisionConfig(
-            hidden_size=a.vision_width,
-            intermediate_size=a.vision_mlp,
-            num_hidden_layers=a.vision_layers,
-            num_attention_heads=a.vision_heads,
-            image_size=a.image_size,
-            patch_size=a.patch_size,
-        )
-        text = pretrained.config if pretrained else MistralConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=a.text_width,
-            intermediate_size=a.text_mlp,
-            num_hidden_layers=a.text_layers,
-            num_attention_heads=a.text_heads,
+        vision = vision_config(Idefics2VisionConfig, a)
+        text = pretrained.config if pretrained else text_config(
+            MistralConfig, a, tokenizer,
             num_key_value_heads=a.text_key_value_heads,
             head_dim=a.text_width // a.text_heads,
-            max_position_embeddings=a.positions,
             sliding_window=None,
             rms_norm_eps=1e-5,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
+        )  # fmt: skip
         perceiver = Idefics2PerceiverConfig(
             hidden_size=text.hidden_size,
             resampler_n_latents=a.latents,

@@ -7,7 +7,7 @@ from pathlib import Path
 from manu.models.base import Adapter
 from manu.registry import Registry
 
-_APART = {"__init__", "base", "inputs", "language", "loading", "registry", "tokenizer"}
+_APART = {"__init__", "base", "inputs", "language", "loading", "registry", "sizes", "tokenizer"}
 _REGISTRY = Registry("model", __package__, Path(__file__).parent, frozenset(_APART))
 _CONSTANTS = ("model_class", "processor_class", "architecture_class", "released_vision_kinds")
 

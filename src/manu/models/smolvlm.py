@@ -16,6 +16,7 @@ from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionCo
 
 from manu.models.base import Adapter
 from manu.models.language import load_language
+from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
 IMAGE, FAKE, GLOBAL, END = "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"
@@ -60,27 +61,8 @@ class SmolVlmAdapter(Adapter):
         pretrained = load_language(language, special) if language else None
         corpus = [*texts, cls.layout("", False, ".")]
         tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
-        vision = Idefics3VisionConfig(
-            hidden_size=a.vision_width,
-            intermediate_size=a.vision_mlp,
-            num_hidden_layers=a.vision_layers,
-            num_attention_heads=a.vision_heads,
-            image_size=a.image_size,
-            patch_size=a.patch_size,
-        )
-        text = pretrained.config if pretrained else LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=a.text_width,
-            intermediate_size=a.text_mlp,
-            num_hidden_layers=a.text_layers,
-            num_attention_heads=a.text_heads,
-            num_key_value_heads=a.text_heads,
-            max_position_embeddings=a.positions,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
+        vision = vision_config(Idefics3VisionConfig, a)
+        text = pretrained.config if pretrained else text_config(LlamaConfig, a, tokenizer)
         config = Idefics3Config(
             vision_config=vision,
             text_config=text,
