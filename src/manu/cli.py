@@ -119,10 +119,16 @@ def _check(given: argparse.Namespace) -> tuple[str, int]:
         from manu.evaluation.harness import require_harness
 
         require_harness()
-    cells = len(study["models"]) * len(study["seeds"]) * len(study["forget_ratios"]) * len(study["methods"])
+    models = len(study["models"]) * len(study["seeds"])
+    besides = {
+        "variants of the ablation": len(study["ablation"]["variants"]) * models,
+        "randomly pruned models": len(study["capacity"]["prune_ratios"]) * models,
+    }
     text = (
         f"{study_path(given.study)} is valid: {', '.join(study['models'])}; {', '.join(study['methods'])}; "
-        f"forget {', '.join(map(str, study['forget_ratios']))} percent; {cells} unlearned models"
+        f"forget {', '.join(map(str, study['forget_ratios']))} percent; "
+        f"{models * len(study['forget_ratios']) * len(study['methods'])} unlearned models"
+        f"{''.join(f', {count} {what}' for what, count in besides.items() if count)}"
     )
     return text, 0
 

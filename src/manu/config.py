@@ -99,7 +99,9 @@ def load_study(study: str | Path) -> dict:
     if mistakes:
         start = Place(0, 1, 1, path)
         where, message = min(mistakes, key=lambda mistake: _place(mistake[0], places, start))
-        raise UserError(f"{_place(where, places, start)}: {message}")
+        place = _place(where, places, start)
+        mend = f"; {path} extends that study: give '{where[0]}' there" if place.depth else ""
+        raise UserError(f"{place}: {message}{mend}")
 
     if is_fetched(filled["benchmark"]):  # it has its own sizes
         kept = (*_SOURCE, "format")

@@ -16,7 +16,7 @@ def part_summary(study: dict, only: str) -> str:
     from manu.analysis.tables import text_summary
 
     answers = answer_files(only, study)
-    found = scores(read_all(answers), resamples=1)  # no interval is shown
+    found = scores(read_all(answers), resamples=2)  # the fewest: no interval is shown
     found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
     where = "\n".join(f"answers  {path}" for path in answers)
     return f"{text_summary(found, list(study['methods']), listed(diverged_table(answers)))}\n\n{where}"

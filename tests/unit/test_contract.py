@@ -12,6 +12,20 @@ from manu.models.registry import known_models
 from manu.unlearning.registry import method_class
 
 
+SMALLEST = """\
+from dataclasses import dataclass
+from typing import ClassVar
+from manu.training.answers import answer_cross_entropy
+from manu.unlearning.base import TrainingMethod
+@dataclass(frozen=True, kw_only=True)
+class Smallest(TrainingMethod):
+    {asks}
+    def loss(self, model, batches, reference):
+        return {loss}
+METHOD = Smallest
+"""
+
+
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     """What contracts are checked on."""
@@ -60,7 +74,7 @@ def test_a_method_that_restricts_itself_keeps_to_it(material, monkeypatch):
 
 
 def test_the_files_of_the_page_keep_it_and_the_command_says_so(page, capsys):
-    for kind, name, points in (("method", "simnpo", 7), ("model", "vipllava", 9)):
+    for kind, name, points in (("method", "simnpo", 8), ("model", "vipllava", 9)):
         assert main(["check", kind, f"mine/{name}.py"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{kind} {name}" and lines[-1] == f"{points} of {points} contract points hold"
@@ -74,6 +88,46 @@ def test_a_loss_that_reaches_no_weight_is_told(page, capsys, monkeypatch):
     assert main(["check", "method", "mine/simnpo.py"]) == 1
     said = capsys.readouterr().out
     assert "FAIL  Loss: a finite number" in said and "no gradient reaches the model" in said
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        ("answer_cross_entropy(model, batches.retain)", "batches.retain is not there; a method that uses it says needs_retain"),
+        ("sum((q - p).sum() for p, q in zip(model.parameters(), reference.parameters()))", "needs_reference: ClassVar[bool]"),
+    ],
+)
+def test_what_a_method_uses_and_does_not_ask_for_is_told(loss, told, page, material, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: ["llava"])
+    (page / "greedy.py").write_text(SMALLEST.format(loss=loss, asks=""))
+    extensions.add(["mine/greedy.py"])
+    said = next(text for point, text in broken("method", "greedy", material).items() if point.startswith("Loss: a finite"))
+    assert told in said and "greedy.py, line 9" in said
+
+
+def test_a_loss_that_names_weights_is_told_that_adapters_rename_them(page, material, monkeypatch):
+    monkeypatch.setattr(method, "known_models", lambda: ["llava"])
+    anchored = "sum((dict(reference.named_parameters())[n] - p).square().sum() for n, p in model.named_parameters())"
+    loss = f"{anchored} - answer_cross_entropy(model, batches.forget)"
+    (page / "anchored.py").write_text(SMALLEST.format(loss=loss, asks="needs_reference: ClassVar[bool] = True"))
+    extensions.add(["mine/anchored.py"])
+    ((point, said),) = broken("method", "anchored", material).items()
+    assert point.startswith("Training: works with low-rank adapters") and "KeyError" in said and "anchored.py, line 9" in said
+
+
+def test_a_setting_of_a_class_that_is_no_dataclass_is_told(page, capsys):
+    path = page / "simnpo.py"
+    path.write_text(path.read_text().replace("@dataclass(frozen=True, kw_only=True)\n", ""))
+    assert main(["check", "method", "mine/simnpo.py"]) == 2
+    assert "SimNpo: 'beta' is annotated and no setting; needed: @dataclass(frozen=True, kw_only=True)" in capsys.readouterr().err
+
+
+def test_a_model_under_another_name_is_told(page, material):
+    path = page / "vipllava.py"
+    path.write_text(path.read_text().replace('name = "vipllava"', 'name = "other"'))
+    extensions.add(["mine/vipllava.py"])
+    (said,) = broken("model", "vipllava", material).values()
+    assert said == "name is 'other'; needed: 'vipllava', by which studies know it"
 
 
 def test_pictures_with_too_many_tokens_are_told(page, material):

@@ -96,7 +96,8 @@ def _file(given: argparse.Namespace) -> tuple[dict, str, int]:
     if not Path(file).is_file():
         raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
     one_story = bool(given.row and given.column)
-    tracer, report = trace.Tracer(Chain(parts[1]), deep=one_story), Report()
+    examples = None if given.json and one_story else trace.EXAMPLES
+    tracer, report = trace.Tracer(Chain(parts[1]), one_story, examples), Report()
     numbers: list[dict] = []
     if tracer.holds_numbers(file):
         table = tracer.table_of(file)

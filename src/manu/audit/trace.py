@@ -25,16 +25,18 @@ from manu.provenance.lineage import files
 PICTURES = (".png", ".svg", ".md")
 _WORD = re.compile(r"(\w+=)'([^']*)'|([^\s,]+)")  # of --row
 EXAMPLES = 3  # answers shown of those that a number averages
+SETTINGS = ("settings", "training", "prune_ratio", "factor")  # of a job's configuration, shown first
 
 
 class Tracer:
     """Traces the numbers of one study's tables and figures below the working folder.
 
-    deep: score the answers behind each number again, and hold each score to the mean of its answers.
+    deep: score the answers behind each number again, and hold each score to the mean of its answers; examples: how
+    many of them to tell of each number, None: all.
     """
 
-    def __init__(self, chain: Chain, deep: bool = False) -> None:
-        self.chain, self.deep = chain, deep
+    def __init__(self, chain: Chain, deep: bool = False, examples: int | None = EXAMPLES) -> None:
+        self.chain, self.deep, self.examples = chain, deep, examples
         self._rows: dict[tuple[str, ...], Rows] = {}
         self._traced: dict[tuple, list[dict[str, Any]]] = {}
         self._text: dict[str, list[dict[str, str]]] = {}
@@ -138,7 +140,7 @@ class Tracer:
         if not stored:  # a metric from outside the package
             rows = with_metrics(rows, [column])
         shown = [c for c in ("profile_id", "question_id", "prompt", "reference", "reply", "choice") if c in rows]
-        examples = rows.head(EXAMPLES)[[*shown, column]].to_dict("records")
+        examples = rows.iloc[: self.examples][[*shown, column]].to_dict("records")
         part = {"file": file, "where": where, "column": column, "rows": len(rows), "examples": examples}
         same = not (self.deep and stored and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
         mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
@@ -328,6 +330,7 @@ def _job_lines(tracer: Tracer, name: str, wanted: set[str], indent: str, above: 
     above.add(name)
     inner = indent + "    "
     keys = {key: value for key, value in job["configuration"].items() if key != "path"}
+    keys = {key: keys[key] for key in (*filter(keys.__contains__, SETTINGS), *keys)}
     lines = [
         f"{indent}└ {job['rule']} → {first}  sha256 {outputs[first][:12]}{more}  {mark}",
         f"{inner}{job['script']}, {cost['wall_seconds']:.1f} s, {cost['peak_memory_bytes'] / 2**30:.1f} GB",

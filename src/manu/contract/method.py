@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
-from manu.contract.points import must
+from manu.contract.points import Broken, must, place
 from manu.data.profiles import forget_config
 from manu.data.reading import read_names
 from manu.models.base import Adapter
@@ -87,8 +87,14 @@ def finite_loss(subject: Subject) -> None:
     for model, adapter in subject.each():
         reference = _reference(subject, model)
         for modality in MODALITIES:
-            loss = subject.method.loss(adapter.model, subject.batches(adapter, modality), reference)
             where = f"{model}, {modality}"
+            try:
+                loss = subject.method.loss(adapter.model, subject.batches(adapter, modality), reference)
+            except (AttributeError, TypeError) as error:
+                if reference is None and "NoneType" in str(error):
+                    said = f"{error} ({place(error)}): the reference is None unless the class says"
+                    raise Broken(f"{where}: {said} needs_reference: ClassVar[bool] = True") from error
+                raise
             must(isinstance(loss, torch.Tensor) and loss.shape == (), f"{where}: {loss!r}; needed: a scalar tensor")
             must(bool(loss.isfinite()), f"{where}: the loss is {loss.item()}; needed: a finite number")
             must(loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output")
@@ -159,6 +165,16 @@ def restricted(subject: Subject) -> None:
         must(not moved, f"{model}: {moved[:1]} changed outside of its mask; `finish` must keep to it as well")
 
 
+def with_adapters(subject: Subject) -> None:
+    """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them while they learn."""
+    for model, adapter in subject.each():
+        before = weights(adapter.model)
+        unlearned(subject.config(model) | {"lora": {"rank": 2}}, subject.method, adapter, subject.material.benchmark, RATIO)
+        after = weights(adapter.model)
+        must(before.keys() == after.keys(), f"{model}: the weights have other names afterwards")
+        must(bool(changed(before, after)), f"{model}: no weight is another; needed: a loss that reaches the adapters")
+
+
 def round_trip(subject: Subject) -> None:
     """Checkpoint: what is saved and loaded again gives the same logits."""
     for model in known_models():
@@ -221,7 +237,7 @@ def prompt(subject: Subject) -> None:
     must(said == subject.method.system_prompt(names), "system_prompt says something else at the second time")
 
 
-TRAINING = (settings, finite_loss, falling_loss, same_weights, leaves_the_model, restricted, round_trip)
+TRAINING = (settings, finite_loss, falling_loss, same_weights, leaves_the_model, restricted, with_adapters, round_trip)
 PRUNING = (settings, scores, same_selection, pruned_is_silent)
 CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
     "training": TRAINING, "pruning": PRUNING, "prompting": (settings, prompt),

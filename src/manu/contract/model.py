@@ -69,7 +69,9 @@ class Subject:
 
 def builds(subject: Subject) -> None:
     """Build: a small model in memory, with MLPs in language model and vision encoder, each site under its own name."""
-    sites = subject.adapter().mlp_sites()
+    adapter = subject.adapter()
+    must(adapter.name == subject.name, f"name is {adapter.name!r}; needed: {subject.name!r}, by which studies know it")
+    sites = adapter.mlp_sites()
     names = [site.name for site in sites]
     parts = {site.part for site in sites}
     must(parts == {"language", "vision"}, f"mlp_sites has the parts {sorted(parts)}; needed: language and vision")

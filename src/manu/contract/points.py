@@ -1,9 +1,14 @@
 """A contract is a list of checks: each one's docstring says what must hold, and it raises Broken with what does not."""
 
+import site
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
+
+import manu
+from manu.errors import UserError
 
 Subject = TypeVar("Subject")
 
@@ -38,6 +43,15 @@ def judged(checks: Iterable[Callable[[Subject], None]], subject: Subject) -> Ite
         except Broken as error:
             problem = str(error)
         except Exception as error:  # whatever a user's file may make of it
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{type(error).__name__}: {' '.join(str(error).split())} ({last.filename}, line {last.lineno})"
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            problem = f"{kind}{' '.join(str(error).split())} ({place(error)})"
         yield Point(check.__doc__.strip().removesuffix("."), problem)
+
+
+def place(error: Exception) -> str:
+    """File and line of an error: in the user's own file if it passed through there, not in what that called."""
+    frames = traceback.extract_tb(error.__traceback__)
+    known = [frame for frame in frames if not frame.filename.startswith((*site.getsitepackages(), "<"))] or frames
+    own = [frame for frame in known if not frame.filename.startswith(str(Path(manu.__file__).parent))]
+    last = (own or known)[-1]
+    return f"{last.filename}, line {last.lineno}"

@@ -1,6 +1,7 @@
 """Low-rank adapters (LoRA, Hu et al. 2022), as the released code trains: they learn in place of the weights, and are
 merged into them at the end, so that what is saved is a plain model."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ def adapted(model: PreTrainedModel, lora: Lora | None, masks: Masks | None = Non
         target_modules=list(lora.targets),
         init_lora_weights="gaussian",
     )
-    wrapped = get_peft_model(model, settings)
+    with warnings.catch_warnings():  # peft asks transformers by an older name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        wrapped = get_peft_model(model, settings)
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
     weights = dict(model.named_parameters())
     for name in lora.in_full:

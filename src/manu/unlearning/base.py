@@ -18,7 +18,7 @@ STATISTICS = ("modality", "gradient", "released")  # of MLP inputs, of their eff
 
 @dataclass(frozen=True)
 class Batches:
-    """What a method sees in one step; what it does not need is None.
+    """What a method sees in one step. What it does not say that it needs is not there: UserError.
 
     forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
     questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
@@ -28,6 +28,12 @@ class Batches:
     retain: Batch | None = None
     refusal: Batch | None = None
     knowledge: Batch | None = None
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if value is None:
+            raise UserError(f"batches.{name} is not there; a method that uses it says needs_{name}: ClassVar[bool] = True")
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)

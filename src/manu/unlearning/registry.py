@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from manu.errors import UserError
 from manu.registry import Registry
@@ -85,7 +85,11 @@ def _mistake(found: object) -> str | None:
         return f"{found.__name__} lacks {', '.join(sorted(found.__abstractmethods__))}"
     if found.kind == "pruning" and (given := getattr(found, "statistics", None)) not in STATISTICS:
         return f"{found.__name__}: statistics is {given!r}; needed: one of {', '.join(STATISTICS)}"
-    types = get_type_hints(found)
+    types, known = get_type_hints(found), {field.name for field in dataclasses.fields(found)}
+    for name in types:
+        if name not in known and get_origin(types[name]) is not ClassVar:
+            decorator = "@dataclass(frozen=True, kw_only=True)"
+            return f"{found.__name__}: {name!r} is annotated and no setting; needed: {decorator} on the class, or a ClassVar"
     for field in dataclasses.fields(found):
         if types[field.name] not in _WORDS:
             known = "float, int, bool, str, tuple[str, ...], tuple[int, ...]"
