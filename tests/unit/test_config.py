@@ -249,6 +249,11 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
         bad("[tradeoff]", "[trade]"), "extends: {base}\nfigures: [trad]\n", "{own}, line 2: unknown figure 'trad'",
     ),
     "wrong together": (GOOD, "extends: {base}\nbenchmark: {{people: 4}}\n", "{base}, line 2: benchmark: a forget ratio of 5 percent of 4"),
+    "a figure of the base's other methods": (
+        bad("[tradeoff]", "[pruned_per_layer]"),
+        "extends: {base}\nmethods: {{npo: {{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}}}\n",
+        "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning method; {own} extends that study: give 'figures' there",
+    ),
     "missing in both": (
         GOOD[: GOOD.index("methods")], "extends: {base}\n", "{own}, line 2: the key 'methods' is missing",
     ),
@@ -502,7 +507,8 @@ def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, m
 
 def test_the_command_says_what_a_good_study_holds(study_file, capsys):
     assert main(["check", "--study", str(study_file(GOOD))]) == 0
-    assert "is valid: llava; npo, prompting, manu; forget 5, 20 percent" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is valid: llava; npo, prompting, manu; forget 5, 20 percent; 12 unlearned models, 6 randomly pruned models" in said
 
 
 def test_the_summary_of_a_study_that_has_not_run(study_file, tmp_path, monkeypatch, capsys):

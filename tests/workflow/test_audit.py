@@ -451,7 +451,7 @@ def test_the_same_as_json(here, capsys):
     table = pd.read_csv(TABLE).set_index("method")
     assert float(number["value"]) == table.at["manu", "forget_classification"] and number["same"]
     parts = [score["from"][0] for score in number["from"]]
-    assert [part["rows"] for part in parts] == [10, 10]
+    assert [part["rows"] for part in parts] == [10, 10] == [len(part["examples"]) for part in parts]
     assert sum(part["mean"] for part in parts) / 2 == pytest.approx(float(number["value"]))
     rules = [job["rule"] for job in answer["jobs"]]
     assert rules[0] == "tabulate" and rules[-1] == "generate_benchmark"
