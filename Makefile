@@ -13,10 +13,10 @@ help: ## Show these targets
 	@echo "Options: STUDY=$(STUDY) (a file in config/studies/, or a path), CORES=$(CORES), PYTHON=<python 3.11 or newer>"
 	@echo "  make study ONLY=\"model=llava method=manu,npo ratio=10 seed=0\" runs these cells alone; each key may be left out"
 
-study: check ## Run a whole study: data, models, unlearning, answers, tables, figures
+study: .venv/.installed ## Run a whole study: data, models, unlearning, answers, tables, figures
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" only="$(ONLY)"
 
-robustness: check ## Attack every model of a study, and forget in turn: results/<study>/report/robustness.html
+robustness: .venv/.installed ## Attack every model of a study, and forget in turn: results/<study>/report/robustness.html
 	@$(BIN)/snakemake --cores $(CORES) --config study="$(STUDY)" -- robustness
 
 report: study ## The study as one page: results/<study>/report/index.html
