@@ -198,7 +198,8 @@ def _right_stands_out(probabilities: np.ndarray, right: np.ndarray, _: np.ndarra
 
 
 def _js(probabilities: np.ndarray, _: np.ndarray, gold: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(jensenshannon(probabilities, gold, axis=1, base=2))
+    with np.errstate(invalid="ignore"):  # of equal distributions rounding may leave less than 0, and no root
+        return np.nan_to_num(jensenshannon(probabilities, gold, axis=1, base=2))
 
 
 def _average(parts: list[np.ndarray | None]) -> np.ndarray | None:
