@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from manu.errors import UserError
 from manu.files import atomic_path, write_text
 
 MARK = "diverged.json"  # in the folder of the checkpoint
@@ -41,6 +42,10 @@ def write_unanswered(path: Path, config: Mapping, why: str) -> None:
 def unanswered(path: Path) -> list[dict]:
     """The runs, KEYS and `why`, of which a file of answers holds none because they diverged; [] where it holds answers.
 
-    Raises FileNotFoundError, and pyarrow.lib.ArrowInvalid where it is no parquet file.
+    Raises FileNotFoundError, and UserError where it is no parquet file.
     """
-    return json.loads((pyarrow.parquet.read_schema(path).metadata or {}).get(_METADATA, b"[]"))
+    try:
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a parquet file of answers") from error
+    return json.loads(metadata.get(_METADATA, b"[]"))

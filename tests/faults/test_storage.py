@@ -72,13 +72,20 @@ def test_what_vanished_is_made_again(finished, undisturbed):
     assert finished.times()["results/tiny/llava/seed0/base/checkpoint/model.safetensors"] == kept
 
 
-@pytest.mark.parametrize("file", [ANSWERS, NPO / "checkpoint/model.safetensors", Path("results/tiny/outcomes.csv")], ids=str)
-def test_a_half_written_file_is_named(file, finished, undisturbed):
+@pytest.mark.parametrize(
+    ("file", "readers"),  # what is missing, so that the file is read again
+    [
+        (ANSWERS, [SCORES, "results/tiny/report/explore.html"]),
+        (NPO / "checkpoint/model.safetensors", [ANSWERS]),
+        (Path("results/tiny/outcomes.csv"), ["results/tiny/tables/seeds.csv"]),
+    ],
+    ids=str,
+)
+def test_a_half_written_file_is_named(file, readers, finished, undisturbed):
     whole = (finished.folder / file).read_bytes()
     (finished.folder / file).write_bytes(whole[: len(whole) // 2])
-    for each in (SCORES, ANSWERS, *Path("results/tiny/tables").glob("claims.*")):
-        if each != file:
-            (finished.folder / each).unlink(missing_ok=True)
+    for each in readers:
+        (finished.folder / each).unlink()
     done = finished.snakemake("--cores", "2")
     audit = subprocess.run(
         [sys.executable, "-m", "manu.cli", "audit", "--all", "--study", "tiny"],
@@ -103,7 +110,7 @@ def test_a_clock_that_jumps_reruns_nothing(finished, undisturbed):
     (finished.folder / SCORES).unlink()
     jobs, _ = finished.planned()
     assert jobs["aggregate"] == 1 and not {"train_base", "train_vanilla", "unlearn", "evaluate_trained"} & set(jobs)
-    finished.run()
+    finished.run()  # with inputs that are dated after all that is made of them
     assert finished.produced() == undisturbed[0].produced()
 
 
