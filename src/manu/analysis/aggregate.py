@@ -27,13 +27,12 @@ def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> p
     Raises UserError naming the file.
     """
     try:
-        present = pyarrow.parquet.read_schema(path).names
+        diverged = unanswered(path)
     except FileNotFoundError as error:
         raise UserError(f"no answers at {path}; the stage that asks the questions writes them") from error
-    except pyarrow.lib.ArrowInvalid as error:
-        raise UserError(f"{path} is not a parquet file of answers") from error
-    if unanswered(path):
+    if diverged:
         return pd.DataFrame(columns=list(columns))
+    present = pyarrow.parquet.read_schema(path).names
     _check_columns(present, str(path), columns)
     texts = [column for column in columns_of(LANGUAGE_TASKS) if column in present and column not in columns]
     return pd.read_parquet(path, columns=[*columns, *texts])
