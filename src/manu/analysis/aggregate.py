@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.lib
 import pyarrow.parquet
 
 from manu.analysis.intervals import bootstrap_interval, cell_seed
