@@ -7,7 +7,7 @@ are drawn with replacement, not single answers: a cluster bootstrap, percentile 
 import hashlib
 
 import numpy as np
-from scipy.stats import bootstrap
+import scipy  # its parts are imported when first used
 
 
 def cell_seed(*keys: object) -> int:
@@ -32,7 +32,7 @@ def bootstrap_interval(
     means = sums / counts
     if sums.size == 1 or np.ptp(means) == 0.0:
         return value, value
-    interval = bootstrap(
+    interval = scipy.stats.bootstrap(
         (sums, counts),
         lambda s, c, axis=-1: s.sum(axis=axis) / c.sum(axis=axis),
         paired=True,

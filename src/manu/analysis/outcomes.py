@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import jensenshannon
-from scipy.special import softmax
+import scipy  # its parts are imported when first used
 
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
@@ -99,7 +98,7 @@ OUTCOMES = {
 
 def option_probabilities(log_likelihoods: np.ndarray) -> np.ndarray:
     """Probabilities of the options among themselves. [questions, options] in nats -> [questions, options]."""
-    return softmax(np.asarray(log_likelihoods, dtype=np.float64), axis=1)
+    return scipy.special.softmax(np.asarray(log_likelihoods, dtype=np.float64), axis=1)
 
 
 def truth_ratios(probabilities: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -199,7 +198,7 @@ def _right_stands_out(probabilities: np.ndarray, right: np.ndarray, _: np.ndarra
 
 def _js(probabilities: np.ndarray, _: np.ndarray, gold: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # of equal distributions rounding may leave less than 0, and no root
-        return np.nan_to_num(jensenshannon(probabilities, gold, axis=1, base=2))
+        return np.nan_to_num(scipy.spatial.distance.jensenshannon(probabilities, gold, axis=1, base=2))
 
 
 def _average(parts: list[np.ndarray | None]) -> np.ndarray | None:

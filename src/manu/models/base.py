@@ -4,17 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from manu.errors import UserError
 from manu.files import atomic_path
+from manu.models.late import OfTransformers
 from manu.models.loading import Loading, check_checkpoint, load_pretrained
 from manu.neurons.sites import LinearSite, MlpSite
+
+if TYPE_CHECKING:  # late.py says why
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
 class Adapter(ABC):
@@ -24,8 +27,8 @@ class Adapter(ABC):
     """
 
     name: ClassVar[str]
-    model_class: ClassVar[type[PreTrainedModel]]
-    processor_class: ClassVar[type[ProcessorMixin]]
+    model_class: ClassVar["type[PreTrainedModel] | OfTransformers"]
+    processor_class: ClassVar["type[ProcessorMixin] | OfTransformers"]
     architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
     released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
     processor_settings: ClassVar[dict[str, Any]] = {}  # where the checkpoint's own are not what is needed here
@@ -33,12 +36,12 @@ class Adapter(ABC):
     per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that every patch of a picture meets
     takes_language: ClassVar[bool] = True  # whether `build` takes a pretrained language model
 
-    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
+    def __init__(self, model: "PreTrainedModel", processor: "ProcessorMixin") -> None:
         self.model = model
         self.processor = processor
 
     @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
         """The processor's tokenizer."""
         return self.processor.tokenizer
 
@@ -69,7 +72,7 @@ class Adapter(ABC):
         return cls(model, processor)
 
     @classmethod
-    def load_processor(cls, folder: Path) -> ProcessorMixin:
+    def load_processor(cls, folder: Path) -> "ProcessorMixin":
         """The processor of a checkpoint alone. Raises UserError when it cannot be loaded."""
         try:
             return cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings)

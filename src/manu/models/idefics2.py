@@ -7,17 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import (
-    Idefics2Config,
-    Idefics2ForConditionalGeneration,
-    Idefics2ImageProcessorPil,
-    Idefics2Processor,
-    MistralConfig,
-)
-from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
 
 from manu.models.base import Adapter
 from manu.models.language import load_language
+from manu.models.late import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -48,8 +41,8 @@ class Idefics2Adapter(Adapter):
     """Idefics2 with the prompt layout of its released checkpoints."""
 
     name = "idefics2"
-    model_class = Idefics2ForConditionalGeneration
-    processor_class = Idefics2Processor
+    model_class = OfTransformers("Idefics2ForConditionalGeneration")
+    processor_class = OfTransformers("Idefics2Processor")
     architecture_class = Idefics2Architecture
     released_vision_kinds = ("fc1",)
     per_patch = (".vision_", "modality_projection")
@@ -60,6 +53,9 @@ class Idefics2Adapter(Adapter):
     def build(
         cls, architecture: Idefics2Architecture, texts: Iterable[str], language: Path | None = None
     ) -> "Idefics2Adapter":
+        from transformers import Idefics2Config, Idefics2ImageProcessorPil, MistralConfig
+        from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
+
         a = architecture
         special = (FAKE, IMAGE, END)
         pretrained = load_language(language, special) if language else None
@@ -91,8 +87,8 @@ class Idefics2Adapter(Adapter):
         images = Idefics2ImageProcessorPil(
             size={"longest_edge": a.image_size, "shortest_edge": a.image_size}, do_image_splitting=False
         )
-        processor = Idefics2Processor(image_processor=images, tokenizer=tokenizer, image_seq_len=a.latents)
-        model = Idefics2ForConditionalGeneration(config)
+        processor = cls.processor_class(image_processor=images, tokenizer=tokenizer, image_seq_len=a.latents)
+        model = cls.model_class(config)
         # transformers starts all latents at one; equal latents get equal gradients and never part.
         torch.nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
         adapter = cls(model, processor)

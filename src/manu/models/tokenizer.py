@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+
+if TYPE_CHECKING:  # late.py says why
+    from transformers import PreTrainedTokenizerFast
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 
 def train_tokenizer(
     texts: Iterable[str], special: tuple[str, ...] = (), vocabulary: int = 4000
-) -> PreTrainedTokenizerFast:
+) -> "PreTrainedTokenizerFast":
     """A byte-level BPE tokenizer; `special` tokens are never split. The same texts give the same tokenizer."""
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -6,11 +6,10 @@ when the whole batch has been heard; sums differ from those of the batch at once
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from manu.memory import in_parts
 from manu.neurons.activations import Site, record_activations, record_gradients
@@ -24,6 +23,9 @@ from manu.neurons.released import (
 from manu.neurons.sensitivity import GradientStatistics, effects_of
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.statistics import SETS, RunningStatistics, pool_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Result = TypeVar("Result")
 Batch = Mapping[str, Tensor]
@@ -76,7 +78,7 @@ def _pooled(
 
 
 def measure_gradients(
-    model: PreTrainedModel, sites: Sequence[MlpSite], batches: BatchGroups, loss: Callable[[nn.Module, Batch], Tensor]
+    model: "PreTrainedModel", sites: Sequence[MlpSite], batches: BatchGroups, loss: Callable[[nn.Module, Batch], Tensor]
 ) -> GradientStatistics:
     """One forward and one backward pass over every batch; how the loss hangs on every neuron.
 
@@ -98,7 +100,7 @@ def measure_gradients(
 
 
 def _effects(
-    model: PreTrainedModel, sites: Sequence[MlpSite], batch: Batch, loss: Callable[[nn.Module, Batch], Tensor]
+    model: "PreTrainedModel", sites: Sequence[MlpSite], batch: Batch, loss: Callable[[nn.Module, Batch], Tensor]
 ) -> dict[str, Tensor]:
     """Site -> what `effects_of` gives for one forward and backward pass; without those not reached."""
     heard: dict[str, Tensor] = {}
@@ -173,7 +175,7 @@ def _forward(model: nn.Module, sites: Sequence[Site], listen, batch: Batch) -> N
 
 
 @contextmanager
-def _differentiating(model: PreTrainedModel) -> Iterator[None]:
+def _differentiating(model: "PreTrainedModel") -> Iterator[None]:
     """Evaluation mode, and gradients that flow through all layers but gather in the input embeddings alone."""
     training, wanted = model.training, {parameter: parameter.requires_grad for parameter in model.parameters()}
     embeddings = model.get_input_embeddings().weight

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers.modeling_outputs import CausalLMOutput
 
 from manu.errors import UserError, out_of_memory
 from manu.memory import SINGLE
@@ -58,6 +57,8 @@ class Halving:
 
         What is given without a name, has no input_ids or is not differentiated, as an answer, is taken at once.
         """
+        from transformers.modeling_outputs import CausalLMOutput
+
         samples = len(inputs.get("input_ids", ())) if torch.is_grad_enabled() else 0
         self._samples = max(self._samples, samples)
         parts = min(self._parts, samples)

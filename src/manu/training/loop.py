@@ -5,15 +5,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from transformers import PreTrainedModel
 
 from manu.errors import NotFinite
 from manu.training.halving import halving
 from manu.training.lora import Lora, adapted
 from manu.training.restriction import restricted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -48,7 +50,7 @@ class Diverged(NotFinite):
 
 
 def fit(
-    model: PreTrainedModel,
+    model: "PreTrainedModel",
     batches: Iterable[Item],
     loss: Callable[[Item], torch.Tensor],
     optimisation: Optimisation,

@@ -5,10 +5,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ADAPTER = "default"  # peft's name for the only adapter of a model
 Masks = Mapping[str, Tensor]
@@ -29,7 +32,7 @@ class Lora:
 
 
 @contextmanager
-def adapted(model: PreTrainedModel, lora: Lora | None, masks: Masks | None = None) -> Iterator[Masks | None]:
+def adapted(model: "PreTrainedModel", lora: Lora | None, masks: Masks | None = None) -> Iterator[Masks | None]:
     """Inside the block the adapters of `lora` are the parameters that learn; after it they are merged. None: no change.
 
     masks: the weights that may change, by parameter name (None: all); yields the masks of what learns inside the block.

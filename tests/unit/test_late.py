@@ -1,0 +1,39 @@
+"""Reading a study imports no class of transformers, and a class that does not exist is told."""
+
+import subprocess
+import sys
+
+import pytest
+
+from manu.errors import UserError
+from manu.models.base import Adapter
+from manu.models.late import OfTransformers
+from manu.models.registry import adapter_class, known_models
+
+LISTED = """
+import sys
+from manu.config import load_study
+load_study("config/studies/mini.yaml")
+print(*(name for name in sys.modules if name.partition(".")[0] in ("transformers", "peft", "accelerate")))
+"""
+
+
+def test_reading_the_default_study_imports_no_transformers():
+    done = subprocess.run([sys.executable, "-c", LISTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_classes_named_late_are_those_of_the_model(name):
+    cls = adapter_class(name)
+    assert cls.model_class.__name__.endswith("ForConditionalGeneration")
+    assert cls.processor_class.__name__.endswith("Processor")
+    assert cls.model_class is cls.model_class
+
+
+def test_a_class_that_transformers_lacks_is_told():
+    class Mine(Adapter):
+        model_class = OfTransformers("LlavaForNothing")
+
+    with pytest.raises(UserError, match="Mine: transformers [0-9.]+ has no class 'LlavaForNothing'"):
+        Mine.model_class  # noqa: B018
