@@ -74,7 +74,7 @@ def test_a_method_that_restricts_itself_keeps_to_it(material, monkeypatch):
 
 
 def test_the_files_of_the_page_keep_it_and_the_command_says_so(page, capsys):
-    for kind, name, points in (("method", "simnpo", 8), ("model", "vipllava", 9)):
+    for kind, name, points in (("method", "simnpo", 8), ("model", "vipllava", 10)):
         assert main(["check", kind, f"mine/{name}.py"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{kind} {name}" and lines[-1] == f"{points} of {points} contract points hold"
@@ -134,8 +134,10 @@ def test_pictures_with_too_many_tokens_are_told(page, material):
     path = page / "vipllava.py"
     path.write_text(path.read_text().replace("IMAGE * self.model", "IMAGE * 2 * self.model"))
     extensions.add(["mine/vipllava.py"])
-    (said,) = (text for point, text in broken("model", "vipllava", material).items() if point.startswith("Prompts: token"))
-    assert "with a picture, without a system prompt: prompt_ids gives" in said
+    found = broken("model", "vipllava", material)
+    said = {start: text for point, text in found.items() for start in ("Prompts: token", "Prompts: a pic") if point.startswith(start)}
+    assert "with a picture, without a system prompt: prompt_ids gives" in said["Prompts: token"]
+    assert "do not match" in said["Prompts: a pic"] and "; expand_images writes the tokens; " in said["Prompts: a pic"]
 
 
 def test_a_mask_of_another_size_is_told(page, material, monkeypatch):

@@ -51,3 +51,14 @@ def test_a_stage_that_cannot_write_says_so_and_leaves_the_old_output(tmp_path):
     assert done.returncode == 2 and len(lines) == 1
     assert lines[0].startswith("error: ") and lines[0].endswith(f"File too large; {KEPT}")
     assert [path.name for path in out.rglob("*") if path.is_file()] == ["old"]
+
+
+def test_a_mistake_in_the_code_is_one_line_and_its_traceback_stands_in_the_log(tmp_path):
+    config, log = tmp_path / "generate_benchmark.yaml", tmp_path / "job.log"
+    config.write_text(yaml.safe_dump({"forget_ratios": [10]}))
+    stage = [sys.executable, "-m", "manu.stages.generate_benchmark", "--config", config, "--out", tmp_path / "data"]
+    with_log, without = (subprocess.run([*stage, *more], capture_output=True, text=True) for more in (["--log", log], []))
+    assert with_log.returncode == without.returncode == 1
+    assert with_log.stderr == f"error: KeyError: 'benchmark'; where it came from: {log}\n"
+    assert log.read_text().count("Traceback") == 1 and "KeyError: 'benchmark'" in log.read_text()
+    assert without.stderr.count("Traceback") == 1

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
-from manu.contract.points import must
+from manu.contract.points import Broken, must
 from manu.data.profiles import MULTIMODAL, TEXT, Profile
 from manu.data.reading import read_profiles
 from manu.data.prompts import LETTERS
@@ -117,6 +117,20 @@ def prompts(subject: Subject) -> None:
                 must(not other, f"{where}: {other} are not the processor's (see `pixels`)")
 
 
+def picture_tokens(subject: Subject) -> None:
+    """Prompts: a picture has as many tokens as the model makes features of it."""
+    adapter = subject.adapter()
+    batch = subject.batch(adapter, MULTIMODAL)
+    try:
+        logits(adapter.model, batch)
+    except ValueError as error:
+        if "do not match" not in str(error):
+            raise
+        words = adapter.expand_images(adapter.picture_word)
+        sides = "expand_images writes the tokens; the sizes in the model's configuration make the features"
+        raise Broken(f"{len(batch['input_ids'])} prompts with a picture each: {error}; {sides}: it wrote {words!r}") from error
+
+
 def system_prompt(subject: Subject) -> None:
     """Prompts: a system prompt and the question both stand in the prompt."""
     adapter = subject.adapter()
@@ -220,7 +234,7 @@ def learning(subject: Subject) -> None:
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (
-    builds, round_trip, prompts, system_prompt, padding, options, silencing, activations, learning,
+    builds, round_trip, prompts, picture_tokens, system_prompt, padding, options, silencing, activations, learning,
 )  # fmt: skip
 
 

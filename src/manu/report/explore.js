@@ -227,6 +227,7 @@ byId("person").addEventListener("click", (event) => {
   bar.hidden = false;
 });
 bar.querySelector("button").addEventListener("click", () => { bar.hidden = true; });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") bar.hidden = true; });
 
 window.addEventListener("hashchange", show);
 window.addEventListener("popstate", show);
