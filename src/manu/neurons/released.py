@@ -89,10 +89,13 @@ class _Moments:
     sums: tuple[Tensor, ...] = ()
 
     def add(self, outputs: Tensor) -> None:
-        # in place, as each copy takes twice the outputs' memory; copy: double() of float64 is the model's own tensor
-        a = outputs.to(torch.float64, copy=True).clamp_(-CLAMP, CLAMP)
+        # Clamped and compared in the model's own precision, as the released code does and at less cost; summed in float64,
+        # in place, as a copy takes twice the outputs' memory.
+        clamped = outputs.clamp(-CLAMP, CLAMP)
+        active = (clamped.abs() > ACTIVE).sum(0, dtype=torch.int32).double()
+        a = clamped.double()
         total, magnitude = a.sum(0), a.abs_()
-        sum_abs, active = magnitude.sum(0), (magnitude > ACTIVE).sum(0).double()
+        sum_abs = magnitude.sum(0)
         new = (sum_abs, active, total, magnitude.square_().sum(0))
         self.sums = tuple(old + value for old, value in zip(self.sums, new, strict=True)) if self.sums else new
         self.entries += len(a)
