@@ -43,7 +43,7 @@ bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/perfor
 	@$(BIN)/python -m manu.bench --only "$(ONLY)" --study "$(STUDY)"
 
 test: .venv/.installed ## Run all tests, the smoke study included
-	@$(BIN)/python -m pytest -n auto --maxprocesses $(CORES) --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --maxprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-faults: .venv/.installed ## Kill a small study at random moments; each time the next run must finish it, the same
 	@$(BIN)/python -m pytest -rP tests/faults

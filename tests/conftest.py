@@ -13,20 +13,6 @@ from tiny_sizes import SIZES
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config, items):
-    """Where tests run side by side (`make test`), those of one file stay together, and those of the smoke study do.
-
-    Else each worker would run the smoke study for itself, as pytest-xdist 3.8 lets them with pytest 9.2, without a word.
-    """
-    for item in items:
-        group = "smoke" if "study" in item.fixturenames and "workflow" in item.path.parts else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-    yield
-    if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
-        raise pytest.UsageError("this pytest-xdist forms no groups of tests with this pytest: install those of requirements.lock")
-
-
 @pytest.fixture(scope="session")
 def small_benchmark():
     """The sizes of that benchmark."""

@@ -22,6 +22,13 @@ class Copy:
             else:
                 shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
 
+    @classmethod
+    def made(cls, folder: Path, study: str = "smoke") -> "Copy":
+        """One that is there already."""
+        copy = cls.__new__(cls)
+        copy.folder, copy.study = folder, study
+        return copy
+
     def snakemake(self, *options: str) -> subprocess.CompletedProcess:
         """Run Snakemake on the study with the copy's package; standard error is part of `stdout`."""
         return subprocess.run(

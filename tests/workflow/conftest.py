@@ -1,15 +1,31 @@
 """The smoke study, run once for all tests of the workflow, in a copy of the repository."""
 
+import os
+import shutil
+
 import pytest
+from filelock import FileLock
 
 from workflow_copy import Copy
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """The finished smoke study and what its first run said."""
-    copy = Copy(tmp_path_factory.mktemp("study"))
-    return copy, copy.run().stdout
+    """The finished smoke study and what its first run said. Workers that test side by side run it once, and each of them
+    has it in a folder of its own."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        copy = Copy(tmp_path_factory.mktemp("study"))
+        return copy, copy.run().stdout
+    shared = tmp_path_factory.getbasetemp().parent / "study"
+    said = shared.with_suffix(".txt")
+    with FileLock(shared.with_suffix(".lock")):
+        if not said.exists():
+            shutil.rmtree(shared, ignore_errors=True)  # of a worker whose run failed
+            shared.mkdir()
+            said.write_text(Copy(shared).run().stdout, encoding="utf-8")
+        mine = tmp_path_factory.mktemp("study")
+        shutil.copytree(shared, mine, symlinks=True, dirs_exist_ok=True)
+    return Copy.made(mine), said.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ STUDY = """\
 forget_ratios: [10]
 benchmark: {format: clear, people: 10, public_figures: 4, strangers: 4, portraits: 1, unseen_people: 2}
 models:
-  llava: {training: {base: {epochs: 1}, vanilla: {epochs: 1}}}
+  llava: {architecture: {vision_layers: 2, text_layers: 2}, training: {base: {epochs: 1}, vanilla: {epochs: 1}}}
 methods:
   ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 8, modalities: [multimodal, text]}
   manu: {prune_ratio: 10}

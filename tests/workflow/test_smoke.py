@@ -162,7 +162,7 @@ def test_an_edited_figure_is_the_only_one_drawn(copy, edited):
 
 
 def test_another_way_of_asking_trains_no_model_anew(copy, edited):
-    edited("config/studies/smoke.yaml", "methods:", "evaluation: {max_new_tokens: 9}\nmethods:")
+    edited("config/studies/smoke.yaml", "max_new_tokens: 12", "max_new_tokens: 9")
     jobs, _ = copy.planned()
     assert set(jobs) == {
         "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "evaluate_random",

@@ -32,6 +32,6 @@ class Sizes:
 
 TINY = Sizes(
     repeats=2, people=20, timed=6, few=4, many=8, taught=20, teaching_epochs=1, asked=4, few_repeats=1,
-    training_steps=3, stages=("judge_claims",), growing_people=(10, 20, 40), growing_samples=(4, 8, 16),
-    growing_widths=(1, 2, 4), every_site=14, study="",
+    training_steps=3, stages=("judge_claims",), growing_people=(10, 40), growing_samples=(4, 16),
+    growing_widths=(1, 4), every_site=14, study="",
 )  # fmt: skip
