@@ -1,5 +1,6 @@
 """The audit of a whole study: the chain, the answers, and every number."""
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -48,5 +49,6 @@ def _in_parallel(records: list[dict]) -> Iterable[Report]:
         yield from map(check_job, records)
         return
     context = multiprocessing.get_context("spawn")  # torch and Arrow keep threads: no fork
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    quiet = {"initializer": logging.disable, "initargs": (logging.WARNING,)}  # what a job warns of stands in its own log
+    with ProcessPoolExecutor(workers, mp_context=context, **quiet) as pool:
         yield from pool.map(check_job, records)
