@@ -57,13 +57,13 @@ class Halving:
 
         What is given without a name, has no input_ids or is not differentiated, as an answer, is taken at once.
         """
-        from transformers.modeling_outputs import CausalLMOutput
-
         samples = len(inputs.get("input_ids", ())) if torch.is_grad_enabled() else 0
         self._samples = max(self._samples, samples)
         parts = min(self._parts, samples)
         if parts <= 1:
             return self._forward(*others, **inputs)
+        from transformers.modeling_outputs import CausalLMOutput  # late: manu.models.late
+
         labels = inputs.pop("labels", None)
         batch = {name: each for name, each in inputs.items() if isinstance(each, Tensor) and name != "logits_to_keep"}
         options = {name: each for name, each in inputs.items() if name not in batch}
