@@ -115,7 +115,11 @@ COLUMNS = {
         "speed": {"protocol", "side", "times_as_many", "different_replies", "target"},
         "differences": {"protocol", "question_id", "alone", "batched"},
     },
-    "workflow": {"rerun": {"study", "seconds_median"}, "start": {"side", "seconds_median", "heaviest"}},
+    "workflow": {
+        "rerun": {"study", "seconds_median"},
+        "start": {"side", "seconds_median", "heaviest"},
+        "fork": {"side", "seconds_median", "target_seconds"},
+    },
     "training": {"profile": {"model", "part", "share", "seconds_per_epoch"}},
     "growth": {"growth": {"quantity", "work", "size", "seconds", "seconds_exponent", "extra_exponent"}},
 }

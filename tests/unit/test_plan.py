@@ -266,7 +266,7 @@ def test_jobs_are_read_from_the_commands_of_a_dry_run(tmp_path):
     config = tmp_path / "train.yaml"
     config.write_text(yaml.safe_dump(MODEL))
     said = (
-        "rule train_base:\n    input: src/manu/stages/train.py\nShell command: '/a b/python' -m manu.stages.train "
+        "rule train_base:\n    input: src/manu/stages/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.stages.train "
         f"--benchmark data/s --stage base  --out x --rule train_base --config {config} --log l\nJob stats:\n"
     )
     (found,) = read_jobs(said)

@@ -1,4 +1,7 @@
-"""What is waited for when nothing is to be done: a finished study's second run, and every stage until it could begin."""
+"""What is waited for when nothing is to be done: a finished study's second run, and every stage until it could begin.
+
+A stage begins by itself, as on a cluster, or as a fork (manu.jobs), as a run on one machine starts it.
+"""
 
 import re
 import subprocess
@@ -14,9 +17,12 @@ from manu.bench.clock import side_by_side
 from manu.bench.sizes import Sizes
 from manu.bench.tables import Table
 from manu.errors import UserError
+from manu.jobs import forkserver
+from manu.jobs.imports import slow_imports
 
 RERUN, START = 10.0, 3.0  # targets, seconds
 PYTHON, TORCH, TRANSFORMERS = "python alone", "import torch", "import a model class of transformers"
+MODELS = ("llava", "idefics2")
 HEAVIEST = 3  # packages named per stage
 _IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")  # microseconds: own, with what it imports
 
@@ -28,8 +34,9 @@ def stage_names() -> list[str]:
 
 
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
-    """The tables `rerun` and `start`."""
-    return [_rerun(sizes.study, sizes.few_repeats), _start(sizes.stages or stage_names(), sizes.few_repeats)]
+    """The tables `rerun`, `start` and `fork`."""
+    names = sizes.stages or stage_names()
+    return [_rerun(sizes.study, sizes.few_repeats), _start(names, sizes.few_repeats), _fork(names, sizes.repeats, folder)]
 
 
 def _rerun(study: str, repeats: int) -> Table:
@@ -65,6 +72,21 @@ def _start(names: Sequence[str], repeats: int) -> Table:
         "longest, by their own modules' time."
     )
     return Table("start", caption, found)
+
+
+def _fork(names: Sequence[str], repeats: int, folder: Path) -> Table:
+    caption = (
+        "Seconds until a stage has imported all it needs and shows its options (`--help`), as a fork of a process that has "
+        f"imported torch, the models' classes and other libraries; ratio: to `{PYTHON}`; target: of the median, at most."
+    )
+    if not forkserver.start("bench", slow_imports(MODELS), folder):
+        return Table("fork", "Not measured: this system has no fork server.", pd.DataFrame(columns=["side", "seconds_median"]))
+    sides = {PYTHON: partial(_python, "-c", "pass")}
+    sides |= {name: partial(_python, "-m", "manu.jobs.start", f"manu.stages.{name}", "--help") for name in names}
+    found = side_by_side(sides, repeats)
+    forkserver.stop()
+    found["target_seconds"] = [float("nan")] + [START] * len(names)
+    return Table("fork", caption, found)
 
 
 def heaviest(stage: str) -> list[str]:

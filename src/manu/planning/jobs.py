@@ -17,7 +17,7 @@ from manu.errors import UserError
 from manu.stages.command import StageParser
 
 TARGETS = ("all", "robustness")
-_COMMAND = re.compile(r"-m manu\.stages\.(\w+) (.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"-m manu\.jobs\.start manu\.stages\.(\w+) (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,168 @@
+"""A process that imports once what jobs are slow to import, and forks for each of them.
+
+Of a small study's job, importing torch and the classes of transformers takes longer than the work. The workflow starts
+one such process for as long as it runs (`start`); a job's command (manu.jobs.start) sends it the command line, the
+environment and its standard files, and ends as the fork ends. The package itself is imported by each fork anew, so
+that a job runs the code that is there when it starts.
+
+Linux only (pidfd; elsewhere forking after importing such libraries is not safe), and without a GPU (a driver does not
+survive a fork). No thread may run before the fork: the libraries are told to use one, as every job tells them.
+"""
+
+import atexit
+import ctypes
+import gc
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from manu.jobs.start import ADDRESS, THREADS, received, run_here
+
+_THREADS = (THREADS, "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent ends
+_running: list[tuple[subprocess.Popen, Path]] = []  # this process's server and its socket
+
+
+def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -> bool:
+    """Start the server of a run of a study, and name it in this process's environment; it ends with this process, or by
+    `stop`.
+
+    names: what to import, as `pkgutil.resolve_name` takes it (manu.jobs.imports). folder: where the socket lies.
+    False where there can be none; jobs then import for themselves.
+    """
+    if sys.platform != "linux":
+        return False
+    address = folder / f"{study}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            address.unlink(missing_ok=True)  # of a run that was killed
+            listener.bind(str(address))
+            address.chmod(0o600)
+            listener.listen(64)
+        except OSError:  # a file system without sockets, or too long a path
+            return False
+        server = subprocess.Popen(
+            [sys.executable, "-m", "manu.jobs.forkserver", str(listener.fileno()), *names],
+            stdin=subprocess.PIPE,  # its end tells the server that this process has ended, however it ended
+            pass_fds=[listener.fileno()],
+            env=os.environ | dict.fromkeys(_THREADS, "1"),
+        )
+    os.environ[ADDRESS] = str(address)
+    _running.append((server, address))
+    atexit.register(stop)
+    return True
+
+
+def stop() -> None:
+    """End what `start` started, and the forks that still run."""
+    while _running:
+        server, address = _running.pop()
+        os.environ.pop(ADDRESS, None)
+        server.stdin.close()
+        address.unlink(missing_ok=True)
+
+
+class Server:
+    """Forks a process for every connection, tells each its fork's return code, and ends a fork whose command has gone."""
+
+    def __init__(self, listener: socket.socket, owner: int) -> None:
+        self.listener = listener
+        self.owner = owner  # a file that ends with the process for which this one works
+        self.poll = select.poll()
+        self.poll.register(owner, select.POLLIN)
+        self.poll.register(listener, select.POLLIN)
+        self.commands: dict[int, tuple[socket.socket, int]] = {}  # by the connection's file: it, and the fork's id
+        self.forks: dict[int, int] = {}  # by the file that stands for a fork: that of its command's connection
+
+    def serve(self) -> socket.socket | None:
+        """In a fork: the connection to its command. In the server itself: None, when the owner has ended."""
+        while True:
+            file, _ = self.poll.poll()[0]  # one by one: what follows may close a file, and its number be given again
+            if file == self.owner:
+                for _, process in self.commands.values():
+                    os.kill(process, signal.SIGTERM)
+                return None
+            if file == self.listener.fileno():
+                command = self._fork()
+                if command:
+                    return command
+            elif file in self.forks:
+                self._ended(file)
+            else:
+                os.kill(self.commands[file][1], signal.SIGTERM)  # its command has gone; the fork's end comes next
+                self.poll.unregister(file)
+
+    def _fork(self) -> socket.socket | None:
+        command, _ = self.listener.accept()
+        process = os.fork()
+        if process == 0:
+            ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)  # however the server ends, its forks end with it
+            self.listener.close()
+            for other, _ in self.commands.values():
+                other.close()
+            for fork in self.forks:
+                os.close(fork)
+            return command
+        fork = os.pidfd_open(process)
+        self.poll.register(fork, select.POLLIN)
+        self.poll.register(command, select.POLLRDHUP)  # what the command says is for the fork to read
+        self.commands[command.fileno()] = command, process
+        self.forks[fork] = command.fileno()
+        return None
+
+    def _ended(self, fork: int) -> None:
+        file = self.forks.pop(fork)
+        command, process = self.commands.pop(file)
+        _, status = os.waitpid(process, 0)
+        with suppress(OSError):  # the command has gone
+            command.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        self.poll.unregister(fork)
+        os.close(fork)
+        with suppress(KeyError):  # the command had gone before
+            self.poll.unregister(file)
+        command.close()
+
+
+def _become(command: socket.socket) -> tuple[str, list[str]]:
+    """Take a command's place: its files, folder and environment. Returns the stage and its arguments."""
+    with command:
+        request, files = received(command)
+    for mine, its in enumerate(files):
+        os.dup2(its, mine)
+        os.close(its)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    return request["stage"], request["arguments"]
+
+
+def main() -> None:
+    """Serve until the owner ends; a fork runs its stage and ends as that ends."""
+    file, *names = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
+    for name in names:
+        pkgutil.resolve_name(name)
+    gc.collect()
+    gc.freeze()  # a fork does not touch, and so not copy, what lies here
+    command = Server(socket.socket(fileno=int(file)), sys.stdin.fileno()).serve()
+    if command is None:
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stage, arguments = _become(command)
+    run_here(stage, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""What jobs are slow to import, besides the package itself."""
+
+from collections.abc import Iterable
+
+from manu.models.late import OfTransformers
+from manu.models.registry import adapter_class
+
+_ALWAYS = (
+    "torch", "transformers", "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "safetensors.torch", "tokenizers",
+    "jsonschema", "jinja2", "PIL.Image", "matplotlib.pyplot",
+)  # fmt: skip
+
+
+def slow_imports(models: Iterable[str]) -> list[str]:
+    """Libraries, and the classes of transformers of these models, as names for pkgutil.resolve_name."""
+    adapters = {parent for name in models for parent in adapter_class(name).__mro__}
+    late = {value.name for adapter in adapters for value in vars(adapter).values() if isinstance(value, OfTransformers)}
+    return [*_ALWAYS, *sorted(f"transformers:{name}" for name in late)]
