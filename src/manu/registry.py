@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,7 @@ class Registry:
 
     def known(self) -> list[str]:
         """All names, sorted; nothing is imported. Raises UserError on a name that two files have."""
-        own = {file.stem for file in self.folder.glob("*.py")} - self.apart
-        others = extensions.names(self.kind)
+        own, others = self._stems, extensions.names(self.kind)
         for name in sorted(own & others):
             raise extensions.twice(self.kind, name, self._own(name), extensions.file(self.kind, name))
         return sorted(own | others)
@@ -46,8 +46,12 @@ class Registry:
             raise UserError(f"{self.file(name)}: {constant} {wrong}")
         return found
 
+    @cached_property
+    def _stems(self) -> set[str]:
+        return {file.stem for file in self.folder.glob("*.py")} - self.apart
+
     def _is_own(self, name: str) -> bool:
-        return name not in self.apart and self._own(name).is_file()
+        return name in self._stems
 
     def _own(self, name: str) -> Path:
         return self.folder / f"{name}.py"

@@ -11,7 +11,8 @@ import yaml
 
 from manu import trials
 from manu.config import (
-    CHECKPOINTS, OF_ROBUSTNESS, figures_that_need, is_fetched, methods_of_kind, tuned_methods, variants_by_function,
+    CHECKPOINTS, OF_ROBUSTNESS, figures_that_need, format_name, is_fetched, methods_of_kind, tuned_methods,
+    variants_by_function,
 )  # fmt: skip
 from manu.data.profiles import TUNING
 from manu.errors import UserError
@@ -151,7 +152,7 @@ def _content(study: dict, stage: str, **cell) -> dict:
         case "compare_methods":
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
         case "compare_reported":
-            return {"comparison": study["comparison"]}
+            return {"comparison": study["comparison"], "benchmark": format_name(study["benchmark"])}
         case "list_activations" | "tabulate_anatomy" | "tabulate_seeds" | "tabulate_costs":
             return {}
         case "judge_claims":
@@ -427,6 +428,7 @@ def _statistics_of(methods: Iterable[str]) -> list[str]:
 
 def _table_row(study: dict, method: str) -> dict:
     """What the main table says about a method: its kind and, for pruning, the ratio in percent."""
-    kind = next(k for k in ("training", "pruning", "prompting") if method in methods_of_kind(study, k))
+    from manu.unlearning.registry import method_class
+
     settings = trials.fixed(study["methods"][method])
-    return {"kind": kind} | {key: settings[key] for key in ("prune_ratio",) if key in settings}
+    return {"kind": method_class(method).kind} | {key: settings[key] for key in ("prune_ratio",) if key in settings}

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from manu.analysis.comparison import (
-    DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
+    BENCHMARKS, DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
 )  # fmt: skip
 from manu.errors import UserError
 
 REPORTED = Path(__file__).parents[2] / "data/reported/reported.csv"
-PAPER = Scale(True, "", 0.01)
+TINY = Scale(False, "tiny models", 0.01, "MLLMU-Bench")
+PAPER = Scale(True, "", 0.01, "MLLMU-Bench")
 
 
 def scores() -> pd.DataFrame:
@@ -82,15 +83,23 @@ def test_what_is_not_run_says_why(changes, reason):
     assert row["status"] == NOT_RUN and reason in row["reason"] and row["our_value"] == ""
 
 
+def test_a_study_is_set_beside_the_numbers_of_its_own_benchmark_alone():
+    on_clear = Scale(True, "", 0.01, BENCHMARKS["clear"])
+    row = compare(on_clear)
+    assert (row["status"], row["our_value"]) == (NOT_RUN, "")
+    assert row["reason"] == "the benchmark MLLMU-Bench is not in this study"
+    assert compare(on_clear, benchmark="CLEAR", modality="multimodal", value="40.5")["status"] == MATCHED
+
+
 def test_small_models_are_not_comparable():
-    row = compare(Scale(False, "tiny models", 0.01))
+    row = compare(TINY)
     assert row["status"] == NOT_COMPARABLE and row["our_value"] == "50.000000"
     assert row["reason"] == "ours: tiny models; published: LLaVA-1.5-7B on MLLMU-Bench"
 
 
 def test_every_published_number_has_a_status_and_a_reason():
     reported = read_reported(REPORTED)
-    table = comparison(reported, scores(), outcomes(), Scale(False, "tiny models", 0.01))
+    table = comparison(reported, scores(), outcomes(), TINY)
     assert len(table) == len(reported) == 1007
     assert (table[["status", "reason"]] != "").all(axis=None)
     pd.testing.assert_frame_equal(table[list(REPORTED_COLUMNS)], reported)

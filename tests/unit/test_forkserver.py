@@ -15,7 +15,7 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from manu.jobs import forkserver
-assert forkserver.start("tiny", ["colorsys", "email:message_from_string"], Path("."))
+assert forkserver.start("tiny", ["colorsys", "email:message_from_string", "multiprocessing"], Path("."))
 print(forkserver._running[0][0].pid, flush=True)
 time.sleep(60)
 """
@@ -24,7 +24,7 @@ import json, os, signal, sys, time
 print(json.dumps({
     "main": __name__, "stage": sys.modules["__main__"].__spec__.name, "arguments": sys.argv[1:], "folder": os.getcwd(),
     "colour": os.environ.get("COLOUR"), "parent": os.getppid(), "process": os.getpid(), "input": sys.stdin.readline(),
-    "imported": [name for name in ("colorsys", "email", "manu", "manu.jobs") if name in sys.modules],
+    "imported": [name for name in ("colorsys", "email", "manu", "manu.jobs", "__mp_main__") if name in sys.modules],
 }), flush=True)
 if "wait" in sys.argv:
     time.sleep(60)

@@ -26,6 +26,7 @@ OUR_COLUMNS = (
 )  # fmt: skip
 COLUMNS = (*REPORTED_COLUMNS, *OUR_COLUMNS)
 MODELS = {"LLaVA-1.5-7B": "llava", "Idefics2-8B": "idefics2"}
+BENCHMARKS = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}  # by the format in which a study has it
 METHODS = {
     "Vanilla": "vanilla", "Finetune": "vanilla", "Retain-Only": "retain_only", "GA": "ga",
     "GradDiff": "gradient_difference", "KL": "kl", "NPO": "npo", "Prompting": "prompting", "MANU": "manu",
@@ -51,11 +52,13 @@ MATCHED, WITHIN, DIFFERS = "matched", "within the interval", "differs"
 
 @dataclass(frozen=True)
 class Scale:
-    """Whether a study's models are the published ones, what they are in words, and how near counts as matched."""
+    """Whether a study's models are the published ones, what they are in words, how near counts as matched, and which
+    published benchmark the study's own is or is made like."""
 
     comparable: bool
     models: str
     tolerance: float  # in the unit of a fraction
+    benchmark: str  # one of BENCHMARKS' values
 
 
 def read_reported(path) -> pd.DataFrame:
@@ -84,7 +87,7 @@ def comparison(reported: pd.DataFrame, scores: pd.DataFrame, outcomes: pd.DataFr
 def _answer(row: Mapping[str, str], index: Mapping, models: set[str], scale: Scale) -> dict:
     """Our columns for one published number."""
     empty = dict.fromkeys(OUR_COLUMNS, "")
-    where, unit, why = _cell(row)
+    where, unit, why = _cell(row, scale.benchmark)
     if why:
         return empty | {"status": NOT_RUN, "reason": why}
     named = {f"our_{key}": value for key, value in where.items() if key != "modalities"}
@@ -113,11 +116,11 @@ def _answer(row: Mapping[str, str], index: Mapping, models: set[str], scale: Sca
     }
 
 
-def _cell(row: Mapping[str, str]) -> tuple[dict, float, str]:
+def _cell(row: Mapping[str, str], benchmark: str) -> tuple[dict, float, str]:
     """The cell that answers to a published number, our unit in the published one, or why there is none."""
     if row["model"] not in MODELS:
         return {}, 1.0, f"the architecture {row['model']} is not in this study"
-    if row["benchmark"] != "MLLMU-Bench":
+    if row["benchmark"] != benchmark:
         return {}, 1.0, f"the benchmark {row['benchmark']} is not in this study"
     if row["method"] not in METHODS:
         return {}, 1.0, f"the method {row['method']} is not in this study"

@@ -6,8 +6,9 @@ from manu.models.late import OfTransformers
 from manu.models.registry import adapter_class
 
 _ALWAYS = (
-    "torch", "transformers", "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "safetensors.torch", "tokenizers",
-    "jsonschema", "jinja2", "PIL.Image", "matplotlib.pyplot",
+    "torch", "transformers", "numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet", "scipy.stats", "safetensors.torch",
+    "tokenizers", "rouge_score.rouge_scorer", "nltk.translate.bleu_score", "jsonschema", "jinja2", "PIL.Image",
+    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 
 

@@ -32,8 +32,8 @@ def main() -> None:
 
 def run_here(stage: str, arguments: list[str]) -> None:
     """As `python -m stage arguments`, in this process, which then has imported of the package what the stage imports."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "manu"]:
-        del sys.modules[name]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("manu", "__mp_main__")]:
+        del sys.modules[name]  # the last is multiprocessing's name for the module that it found as __main__
     sys.argv = [stage, *arguments]
     runpy.run_module(stage, run_name="__main__", alter_sys=True)
 

@@ -103,8 +103,8 @@ def read_records(paths: Iterable[str | os.PathLike]) -> dict[str, dict]:
 
 def source_hashes() -> dict[str, str]:
     """sha256 of every file of the package that this process has imported, as src/manu/..., and of its extensions."""
-    files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-    inside = sorted(file for file in files if machine.PACKAGE in file.parents)
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    inside = sorted(Path(file) for file in files if file.startswith(f"{machine.PACKAGE}{os.sep}"))
     hashes = {f"src/{file.relative_to(machine.PACKAGE.parent).as_posix()}": sha256_of_file(file) for file in inside}
     return hashes | {_relative(file): sha256_of_file(file) for file in extensions.named()}
 

@@ -1,6 +1,6 @@
 """Rule compare_reported: published numbers, scores and outcomes -> the paper beside ours.
 
-Reads the configuration's `comparison` (comparable, models, tolerance in points).
+Reads the configuration's `comparison` (comparable, models, tolerance in points) and `benchmark`, its format.
 """
 
 import pandas as pd
@@ -26,7 +26,8 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the comparison --out."""
     given = config["comparison"]
-    scale = comparison.Scale(given["comparable"], given["models"], given["tolerance"] / 100)
+    benchmark = comparison.BENCHMARKS[config["benchmark"]]
+    scale = comparison.Scale(given["comparable"], given["models"], given["tolerance"] / 100, benchmark)
     reported, outcomes = comparison.read_reported(options.reported), pd.read_csv(options.outcomes)
     table = comparison.comparison(reported, read_scores(options.scores), outcomes, scale)
     write_text(options.out, csv_text(table))
