@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from manu.jobs import forkserver
+
 SOURCE = Path(__file__).parents[2] / "src"
 OWNER = """
 import sys, time
 from pathlib import Path
 from manu.jobs import forkserver
-assert forkserver.start("tiny", ["colorsys", "email:message_from_string", "multiprocessing"], Path("."))
+assert forkserver.start("tiny", ["colorsys", "there.is_none", "email:nor_this", "multiprocessing"], Path("."))
 print(forkserver._running[0][0].pid, flush=True)
 time.sleep(60)
 """
@@ -139,6 +141,15 @@ def test_a_jobs_exception_and_signal_are_the_commands(owner):
     killed = command("0", "killed")
     killed.communicate("\n")
     assert killed.returncode == -signal.SIGKILL
+
+
+def test_a_system_that_does_not_tell_of_the_end_of_a_process_has_no_server(folder, monkeypatch):
+    def refuse(process):
+        raise OSError("as an old kernel does")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert not forkserver.start("tiny", [], folder)
+    assert list(folder.iterdir()) == [folder / "job.py"] and "MANU_FORK_SERVER" not in os.environ
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

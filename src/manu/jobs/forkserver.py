@@ -5,8 +5,8 @@ one such process for as long as it runs (`start`); a job's command (manu.jobs.st
 environment and its standard files, and ends as the fork ends. The package itself is imported by each fork anew, so
 that a job runs the code that is there when it starts.
 
-Linux only (pidfd; elsewhere forking after importing such libraries is not safe), and without a GPU (a driver does not
-survive a fork). No thread may run before the fork: the libraries are told to use one, as every job tells them.
+Linux only (elsewhere forking after importing such libraries is not safe), and without a GPU (a driver does not survive a
+fork). No thread may run before the fork: the libraries are told to use one, as every job tells them.
 """
 
 import atexit
@@ -27,8 +27,6 @@ from pathlib import Path
 from manu.jobs.start import ADDRESS, THREADS, received, run_here
 
 _THREADS = (THREADS, "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
 _PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent ends
 _running: list[tuple[subprocess.Popen, Path]] = []  # this process's server and its socket
 
@@ -40,7 +38,7 @@ def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -
     names: what to import, as `pkgutil.resolve_name` takes it (manu.jobs.imports). folder: where the socket lies.
     False where there can be none; jobs then import for themselves.
     """
-    if sys.platform != "linux":
+    if not _can_watch():
         return False
     address = folder / f"{study}.sock"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -61,6 +59,15 @@ def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -
     os.environ[ADDRESS] = str(address)
     _running.append((server, address))
     atexit.register(stop)
+    return True
+
+
+def _can_watch() -> bool:
+    """Whether this system tells a process that another has ended: Linux, since 5.3."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
     return True
 
 
@@ -153,7 +160,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
     warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
     for name in names:
-        pkgutil.resolve_name(name)
+        with suppress(ImportError, AttributeError):  # a job that needs it will say so itself
+            pkgutil.resolve_name(name)
     gc.collect()
     gc.freeze()  # a fork does not touch, and so not copy, what lies here
     command = Server(socket.socket(fileno=int(file)), sys.stdin.fileno()).serve()
