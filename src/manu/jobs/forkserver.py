@@ -22,6 +22,8 @@ import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from manu.jobs.start import ADDRESS, THREADS, received, run_here
@@ -38,7 +40,7 @@ def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -
     names: what to import, as `pkgutil.resolve_name` takes it (manu.jobs.imports). folder: where the socket lies.
     False where there can be none; jobs then import for themselves.
     """
-    if not _can_watch():
+    if sys.platform != "linux":
         return False
     address = folder / f"{study}.sock"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -62,15 +64,6 @@ def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -
     return True
 
 
-def _can_watch() -> bool:
-    """Whether this system tells a process that another has ended: Linux, since 5.3."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):
-        return False
-    return True
-
-
 def stop() -> None:
     """End what `start` started, and the forks that still run."""
     while _running:
@@ -81,7 +74,7 @@ def stop() -> None:
 
 
 class Server:
-    """Forks a process for every connection, tells each its fork's return code, and ends a fork whose command has gone."""
+    """Forks a process for every connection, tells each its fork's exit code, and ends a fork whose command has gone."""
 
     def __init__(self, listener: socket.socket, owner: int) -> None:
         self.listener = listener
@@ -89,55 +82,54 @@ class Server:
         self.poll = select.poll()
         self.poll.register(owner, select.POLLIN)
         self.poll.register(listener, select.POLLIN)
-        self.commands: dict[int, tuple[socket.socket, int]] = {}  # by the connection's file: it, and the fork's id
-        self.forks: dict[int, int] = {}  # by the file that stands for a fork: that of its command's connection
+        self.commands: dict[int, tuple[socket.socket, BaseProcess]] = {}  # connections and their forks, by the former's file
+        self.forks: dict[int, int] = {}  # the file of a connection, by that which stands for the end of its fork
 
-    def serve(self) -> socket.socket | None:
-        """In a fork: the connection to its command. In the server itself: None, when the owner has ended."""
+    def serve(self) -> None:
+        """Until the owner has ended, and with it the forks."""
         while True:
             file, _ = self.poll.poll()[0]  # one by one: what follows may close a file, and its number be given again
             if file == self.owner:
-                for _, process in self.commands.values():
-                    os.kill(process, signal.SIGTERM)
-                return None
+                for _, fork in self.commands.values():
+                    fork.terminate()
+                return
             if file == self.listener.fileno():
-                command = self._fork()
-                if command:
-                    return command
+                self._start()
             elif file in self.forks:
                 self._ended(file)
             else:
-                os.kill(self.commands[file][1], signal.SIGTERM)  # its command has gone; the fork's end comes next
+                self.commands[file][1].terminate()  # its command has gone; the fork's end comes next
                 self.poll.unregister(file)
 
-    def _fork(self) -> socket.socket | None:
+    def _start(self) -> None:
         command, _ = self.listener.accept()
-        process = os.fork()
-        if process == 0:
-            ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)  # however the server ends, its forks end with it
-            self.listener.close()
-            for other, _ in self.commands.values():
-                other.close()
-            for fork in self.forks:
-                os.close(fork)
-            return command
-        fork = os.pidfd_open(process)
-        self.poll.register(fork, select.POLLIN)
+        fork = get_context("fork").Process(target=self._run, args=(command,))
+        fork.start()
+        self.poll.register(fork.sentinel, select.POLLIN)
         self.poll.register(command, select.POLLRDHUP)  # what the command says is for the fork to read
-        self.commands[command.fileno()] = command, process
-        self.forks[fork] = command.fileno()
-        return None
+        self.commands[command.fileno()] = command, fork
+        self.forks[fork.sentinel] = command.fileno()
 
-    def _ended(self, fork: int) -> None:
-        file = self.forks.pop(fork)
-        command, process = self.commands.pop(file)
-        _, status = os.waitpid(process, 0)
+    def _run(self, command: socket.socket) -> None:
+        """In a fork: run what the command asks for. Nothing that was imported is taken apart at the end, which would take
+        longer than many a job."""
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)  # however the server ends, its forks end with it
+        self.listener.close()
+        for other, _ in self.commands.values():
+            other.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run_here(*_become(command))
+
+    def _ended(self, sentinel: int) -> None:
+        file = self.forks.pop(sentinel)
+        command, fork = self.commands.pop(file)
+        fork.join()
         with suppress(OSError):  # the command has gone
-            command.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-        self.poll.unregister(fork)
-        os.close(fork)
+            command.sendall(f"{fork.exitcode}\n".encode())
+        self.poll.unregister(sentinel)
         with suppress(KeyError):  # the command had gone before
             self.poll.unregister(file)
+        fork.close()
         command.close()
 
 
@@ -148,6 +140,7 @@ def _become(command: socket.socket) -> tuple[str, list[str]]:
     for mine, its in enumerate(files):
         os.dup2(its, mine)
         os.close(its)
+    sys.stdin = open(0, closefd=False)  # multiprocessing has replaced it
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
@@ -155,7 +148,7 @@ def _become(command: socket.socket) -> tuple[str, list[str]]:
 
 
 def main() -> None:
-    """Serve until the owner ends; a fork runs its stage and ends as that ends."""
+    """Import, and serve until the owner ends."""
     file, *names = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
     warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
@@ -164,12 +157,7 @@ def main() -> None:
             pkgutil.resolve_name(name)
     gc.collect()
     gc.freeze()  # a fork does not touch, and so not copy, what lies here
-    command = Server(socket.socket(fileno=int(file)), sys.stdin.fileno()).serve()
-    if command is None:
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    stage, arguments = _become(command)
-    run_here(stage, arguments)
+    Server(socket.socket(fileno=int(file)), sys.stdin.fileno()).serve()
 
 
 if __name__ == "__main__":
