@@ -347,6 +347,7 @@ def test_seconds_and_memory_of_a_job_on_a_card_and_on_a_core():
     assert on_card.card_bytes == devices.CARD_BYTES + 5e9
     assert on_card.host_bytes == devices.PROCESS_BYTES_WITH_CARD + 4e9
     on_core = estimate(job("unlearn", MODEL), costs, devices.device("cpu"))
+    assert on_core.seconds == on_core.work_seconds + devices.FORK_SECONDS
     assert (on_core.card_bytes, on_core.host_bytes) == (0, devices.PROCESS_BYTES + 6e9)
 
 

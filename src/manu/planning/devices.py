@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from manu.errors import UserError
 
 UTILISATION = 0.4  # of a card's peak, assumed for batches of 4 to 16 with pictures
-START_SECONDS = 4.0  # of a job: Python, torch, transformers; measured
+START_SECONDS = 4.0  # of a job by itself: Python, torch, transformers; measured
+FORK_SECONDS = 0.2  # of a job that is forked (manu.jobs), as on processors; measured
 CORE_FLOP_PER_SECOND, CORE_LAYER_SECONDS, CORE_BANDWIDTH = 68e9, 0.39e-3, 37e9  # measured by manu.planning.calibrate
 CORE_SOURCE = "one core, measured on an AMD EPYC with AVX-512"
 LAYER_SECONDS_OF_CARDS = 0.7e-3  # a layer's launches from Python, assumed: 22 ms for the 32 layers of a 7B decoder
@@ -36,6 +37,11 @@ class Device:
     def is_card(self) -> bool:
         """Whether it is a GPU, with memory of its own."""
         return self.name != CPU
+
+    @property
+    def start_seconds(self) -> float:
+        """What a job takes before its work begins."""
+        return START_SECONDS if self.is_card else FORK_SECONDS
 
     @property
     def hours(self) -> str:

@@ -68,7 +68,7 @@ def estimate(job: Job, cost: Cost, device: Device) -> Estimate:
     card = devices.CARD_BYTES + cost.memory if on_card else 0.0
     host = devices.PROCESS_BYTES_WITH_CARD + cost.weights if on_card else devices.PROCESS_BYTES + cost.memory
     host += cost.pictures
-    return Estimate(job, devices.START_SECONDS + seconds, seconds, card, host, cost.disk)
+    return Estimate(job, device.start_seconds + seconds, seconds, card, host, cost.disk)
 
 
 def study_subjects(study: dict) -> Iterable[Subject]:
