@@ -4,7 +4,6 @@ Where the workflow runs a fork server (manu.jobs.forkserver), the stage is run b
 rest imported already; without one, as on a cluster, or where it was given other numbers of threads, it is run here.
 """
 
-import array
 import json
 import os
 import runpy
@@ -73,8 +72,7 @@ def send(server: socket.socket, request: dict) -> None:
 
 def received(client: socket.socket) -> tuple[dict, list[int]]:
     """What `send` sent. Raises EOFError where the other side has gone."""
-    size = array.array("i").itemsize * len(FILES)
-    head, files, _, _ = socket.recv_fds(client, 8, size)
+    head, files, _, _ = socket.recv_fds(client, 8, len(FILES))
     if len(head) < 8 or len(files) < len(FILES):
         raise EOFError
     text, length = bytearray(), int.from_bytes(head)
