@@ -64,24 +64,19 @@ def _run_there(server: socket.socket, stage: str, arguments: list[str]) -> int |
 
 
 def send(server: socket.socket, request: dict) -> None:
-    """One request and this process's standard files."""
-    text = json.dumps(request).encode()
-    socket.send_fds(server, [len(text).to_bytes(8)], FILES)
-    server.sendall(text)
+    """One request, as a line of JSON text, and this process's standard files."""
+    socket.send_fds(server, [b" "], FILES)
+    server.sendall(f"{json.dumps(request)}\n".encode())
 
 
 def received(client: socket.socket) -> tuple[dict, list[int]]:
     """What `send` sent. Raises EOFError where the other side has gone."""
-    head, files, _, _ = socket.recv_fds(client, 8, len(FILES))
-    if len(head) < 8 or len(files) < len(FILES):
+    _, files, _, _ = socket.recv_fds(client, 1, len(FILES))
+    with client.makefile() as text:
+        line = text.readline()
+    if len(files) < len(FILES) or not line.endswith("\n"):
         raise EOFError
-    text, length = bytearray(), int.from_bytes(head)
-    while len(text) < length:
-        part = client.recv(length - len(text))
-        if not part:
-            raise EOFError
-        text += part
-    return json.loads(text), files
+    return json.loads(line), files
 
 
 def _end(code: int | None) -> None:
