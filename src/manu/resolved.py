@@ -152,7 +152,9 @@ def _content(study: dict, stage: str, **cell) -> dict:
         case "compare_methods":
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
         case "compare_reported":
-            return {"comparison": study["comparison"], "benchmark": format_name(study["benchmark"])}
+            from manu.data.reading import FORMATS
+
+            return {"comparison": study["comparison"], "benchmark": FORMATS[format_name(study["benchmark"])].NAME}
         case "list_activations" | "tabulate_anatomy" | "tabulate_seeds" | "tabulate_costs":
             return {}
         case "judge_claims":

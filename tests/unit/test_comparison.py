@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from manu.analysis.comparison import (
-    BENCHMARKS, DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
+    DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
 )  # fmt: skip
+from manu.data.reading import FORMATS
 from manu.errors import UserError
 
 REPORTED = Path(__file__).parents[2] / "data/reported/reported.csv"
@@ -84,11 +85,15 @@ def test_what_is_not_run_says_why(changes, reason):
 
 
 def test_a_study_is_set_beside_the_numbers_of_its_own_benchmark_alone():
-    on_clear = Scale(True, "", 0.01, BENCHMARKS["clear"])
+    on_clear = Scale(True, "", 0.01, FORMATS["clear"].NAME)
     row = compare(on_clear)
     assert (row["status"], row["our_value"]) == (NOT_RUN, "")
     assert row["reason"] == "the benchmark MLLMU-Bench is not in this study"
     assert compare(on_clear, benchmark="CLEAR", modality="multimodal", value="40.5")["status"] == MATCHED
+
+
+def test_published_numbers_name_every_format():
+    assert {reader.NAME for reader in FORMATS.values()} <= set(read_reported(REPORTED)["benchmark"])
 
 
 def test_small_models_are_not_comparable():

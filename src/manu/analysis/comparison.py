@@ -26,7 +26,6 @@ OUR_COLUMNS = (
 )  # fmt: skip
 COLUMNS = (*REPORTED_COLUMNS, *OUR_COLUMNS)
 MODELS = {"LLaVA-1.5-7B": "llava", "Idefics2-8B": "idefics2"}
-BENCHMARKS = {"mllmu": "MLLMU-Bench", "clear": "CLEAR"}  # by the format in which a study has it
 METHODS = {
     "Vanilla": "vanilla", "Finetune": "vanilla", "Retain-Only": "retain_only", "GA": "ga",
     "GradDiff": "gradient_difference", "KL": "kl", "NPO": "npo", "Prompting": "prompting", "MANU": "manu",
@@ -58,7 +57,7 @@ class Scale:
     comparable: bool
     models: str
     tolerance: float  # in the unit of a fraction
-    benchmark: str  # one of BENCHMARKS' values
+    benchmark: str  # as the published numbers name it
 
 
 def read_reported(path) -> pd.DataFrame:

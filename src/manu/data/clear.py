@@ -38,6 +38,7 @@ WRONG_ANSWERS = pa.field("perturbed_answer", _TEXTS)  # ours, of the built-in be
 QUESTION = "Who can you see in this picture?"  # what a caption answers
 EVERYBODY, RETAIN = "full", "retain_perturbed"
 BASE, BASE_LOOKS = "base", "base_looks"  # ours: what the base model is taught
+NAME = "CLEAR"  # in published tables
 SPLITS, TASKS = ("forget", "retain", "celebrity", "general"), ("classification", "generation")  # that are published
 _RIGHT = ("answer", "name")  # of real_faces and real_world, whichever there is
 _WRONG = ("options", "perturbed_answer", "perturbed_answers", "perturbed_names")

@@ -39,6 +39,7 @@ PROFILE_SCHEMA = pa.schema([("image", IMAGE), ("ID", pa.string()), *_ABOUT, *_TA
 TEST_SCHEMA = pa.schema([("images", pa.list_(IMAGE)), ("ID", pa.string()), *_ABOUT, *_TASKS])
 TRAINING_SCHEMA = pa.schema([("image", IMAGE), ("ID", pa.string()), ("metadata", pa.string())])
 
+NAME = "MLLMU-Bench"  # in published tables
 SPLITS, TASKS = ("forget", "test", "retain", "celebrity"), ("classification", "cloze", "generation")  # published
 _TYPES = {"Image_Textual": MULTIMODAL, "Pure_Text": TEXT}
 

@@ -1,6 +1,7 @@
 """Rule compare_reported: published numbers, scores and outcomes -> the paper beside ours.
 
-Reads the configuration's `comparison` (comparable, models, tolerance in points) and `benchmark`, its format.
+Reads the configuration's `comparison` (comparable, models, tolerance in points) and `benchmark`, as the
+published numbers name it.
 """
 
 import pandas as pd
@@ -26,8 +27,7 @@ def parser() -> StageParser:
 def main(options, config) -> str:
     """Write the comparison --out."""
     given = config["comparison"]
-    benchmark = comparison.BENCHMARKS[config["benchmark"]]
-    scale = comparison.Scale(given["comparable"], given["models"], given["tolerance"] / 100, benchmark)
+    scale = comparison.Scale(given["comparable"], given["models"], given["tolerance"] / 100, config["benchmark"])
     reported, outcomes = comparison.read_reported(options.reported), pd.read_csv(options.outcomes)
     table = comparison.comparison(reported, read_scores(options.scores), outcomes, scale)
     write_text(options.out, csv_text(table))
