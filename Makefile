@@ -40,7 +40,7 @@ notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: not
 	@MANU_STUDY="$(notdir $(basename $(STUDY)))" $(BIN)/jupyter lab notebooks
 
 bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
-	@$(BIN)/python -m manu.bench --only "$(ONLY)" --study "$(STUDY)"
+	@$(BIN)/python -m benchmarks --only "$(ONLY)" --study "$(STUDY)"
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest -n auto --maxprocesses $(CORES) --dist loadfile --no-loadscope-reorder

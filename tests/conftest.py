@@ -5,9 +5,9 @@ import torch
 
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
-from manu.data.reading import read_lessons
-from manu.models.registry import adapter_class, known_models
-from manu.stages.models import prepare_torch
+from manu.data.reading import read_training_data
+from manu.models.registry import known_models, vlm_class
+from manu.steps.models import prepare_torch
 from tiny_sizes import SIZES
 
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
@@ -28,10 +28,10 @@ def benchmark_folder(tmp_path_factory):
 
 
 @pytest.fixture(params=known_models())
-def adapter(request, benchmark_folder):
+def vlm(request, benchmark_folder):
     """A tiny model of each architecture, fresh for every test; its weights are random but large enough to matter."""
-    cls = adapter_class(request.param)
-    lessons = read_lessons(benchmark_folder)
+    cls = vlm_class(request.param)
+    lessons = read_training_data(benchmark_folder)
     prepare_torch(seed=0)
     built = cls.build(cls.architecture_class(**SIZES), [text for x in lessons for pair in x.pairs for text in pair])
     with torch.no_grad():

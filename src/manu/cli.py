@@ -8,11 +8,10 @@ from pathlib import Path
 
 from manu.audit import command as audit_command
 from manu.commands import completion, listing
-from manu.config import load_study, study_path
-from manu.errors import UserError, told
+from manu.core.errors import UserError, user_message
+from manu.jobs.summary import summary
 from manu.planning import command as plan_command
-from manu.summary import summary
-
+from manu.study.loading import load_study, study_path
 
 _EXAMPLES = """examples:
   manu doctor                                          what this machine can run
@@ -31,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         text, code = given.run(given)
     except Exception as error:
-        message = told(error)
+        message = user_message(error)
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
@@ -64,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         add(name, _list, text).add_argument("--json", action="store_true", help="the list as JSON")
     add("doctor", _doctor, "say what this machine can run, and why not")
     check = add_with_study("check", _check, "check a study's configuration, or a method or model against its contract")
-    check.add_argument("what", nargs="?", choices=["method", "model"], help="what FILE defines; without it, a study is checked")
+    check.add_argument(
+        "what", nargs="?", choices=["method", "model"], help="what FILE defines; without it, a study is checked"
+    )
     check.add_argument("file", nargs="?", metavar="FILE", help="such as my_method.py; or a known name")
     check.add_argument("--settings", default="{}", help="of the method, in place of its defaults: '{beta: 0.4}'")
     plan = add_with_study("plan", plan_command.plan, "estimate what a study takes, before anything is spent")
@@ -112,7 +113,9 @@ def _check(given: argparse.Namespace) -> tuple[str, int]:
         from manu.contract import command as contract_command
 
         if not given.file:
-            raise UserError(f"check {given.what}: which one? needed: a file, such as my_{given.what}.py, or a known name")
+            raise UserError(
+                f"check {given.what}: which one? needed: a file, such as my_{given.what}.py, or a known name"
+            )
         return contract_command.check(given)
     study = load_study(given.study)
     if "harness" in study:

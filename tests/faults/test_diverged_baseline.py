@@ -13,7 +13,9 @@ DIVERGING = "  ga: {learning_rate: 1.0e+30, epochs: 1, batch_size: 4}\n"
 
 def test_a_baseline_that_diverges_is_named_and_the_study_goes_on(tmp_path):
     study = TinyStudy(tmp_path)
-    config = TINY.replace("methods:\n", f"methods:\n{DIVERGING}").replace("people: 10", "people: 20")  # two to relearn from
+    config = TINY.replace("methods:\n", f"methods:\n{DIVERGING}").replace(
+        "people: 10", "people: 20"
+    )  # two to relearn from
     (study.folder / "config/studies/tiny.yaml").write_text(config)
     study.run()
     attacked = study.snakemake("--cores", "2", "--", "robustness")
@@ -29,7 +31,10 @@ def test_a_baseline_that_diverges_is_named_and_the_study_goes_on(tmp_path):
     assert f"`ga` on llava, forget 10 %, seed 0 ({why})" in (results / "readme.md").read_text()
     for page in ("index", "robustness"):
         assert f"<code>ga</code> on llava, forget 10 %, seed 0: {why}" in (results / f"report/{page}.html").read_text()
-    for command, said in ((["summary"], f"ga on llava, forget 10 %, seed 0 ({why})"), (["audit", "--all"], "audit passed")):
+    for command, said in (
+        (["summary"], f"ga on llava, forget 10 %, seed 0 ({why})"),
+        (["audit", "--all"], "audit passed"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "manu.cli", *command, "--study", "tiny"],
             cwd=study.folder,

@@ -28,11 +28,11 @@ def finished(undisturbed, tmp_path):
     return study
 
 
-def failed(study: TinyStudy, *told: str) -> None:
+def failed(study: TinyStudy, *user_message: str) -> None:
     """Run the study, which must end with these words and without a traceback."""
     done = study.snakemake("--cores", "2")
     assert done.returncode != 0
-    for words in told:
+    for words in user_message:
         assert words in done.stdout, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
 
@@ -89,12 +89,15 @@ def test_a_half_written_file_is_named(file, readers, finished, undisturbed):
     done = finished.snakemake("--cores", "2")
     audit = subprocess.run(
         [sys.executable, "-m", "manu.cli", "audit", "--all", "--study", "tiny"],
-        cwd=finished.folder, env=os.environ | {"PYTHONPATH": str(finished.folder / "src")},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    told = done.stdout + audit.stdout
-    assert done.returncode or audit.returncode, told
-    assert str(file) in told and "Traceback" not in told, told
+        cwd=finished.folder,
+        env=os.environ | {"PYTHONPATH": str(finished.folder / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    user_message = done.stdout + audit.stdout
+    assert done.returncode or audit.returncode, user_message
+    assert str(file) in user_message and "Traceback" not in user_message, user_message
     (finished.folder / file).unlink()
     finished.run()
     assert finished.produced() == undisturbed[0].produced()
@@ -119,13 +122,17 @@ def test_a_second_run_at_once_is_told_and_the_first_goes_on(finished, undisturbe
     (finished.folder / ANSWERS).unlink()
     first = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "study=tiny"],
-        cwd=finished.folder, env=os.environ | {"PYTHONPATH": str(finished.folder / "src")},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=finished.folder,
+        env=os.environ | {"PYTHONPATH": str(finished.folder / "src")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     lock = finished.folder / ".snakemake/tiny.lock"
     while lock.read_text() != str(first.pid):
         assert first.poll() is None
         time.sleep(0.1)
-    failed(finished, f"study 'tiny' is being run in this folder already, by process {first.pid}; wait for it, or stop it")
+    failed(
+        finished, f"study 'tiny' is being run in this folder already, by process {first.pid}; wait for it, or stop it"
+    )
     assert first.wait() == 0
     assert finished.produced() == undisturbed[0].produced()

@@ -31,10 +31,18 @@ ablation: {}
 figures: [tradeoff]
 """
 JOBS = {  # of scores.csv, by rule
-    "generate_benchmark": 1, "train_base": 1, "train_vanilla": 1, "train_retain_only": 1, "unlearn": 1,
-    "measure_statistics": 1, "select_neurons": 1, "evaluate_vanilla": 1, "evaluate_trained": 2, "evaluate_pruned": 1,
+    "generate_benchmark": 1,
+    "train_base": 1,
+    "train_vanilla": 1,
+    "train_retain_only": 1,
+    "unlearn": 1,
+    "measure_statistics": 1,
+    "select_neurons": 1,
+    "evaluate_vanilla": 1,
+    "evaluate_trained": 2,
+    "evaluate_pruned": 1,
     "aggregate": 1,
-}  # fmt: skip
+}
 MODEL_JOBS = {rule for rule in JOBS if rule.startswith(("train", "unlearn", "measure", "evaluate"))}
 EDITS = {  # of the profile: this host's memory, and how the three jobs fail
     "4000 * attempt": "1500 * attempt",
@@ -117,8 +125,10 @@ def jobs_of(copy: Copy) -> dict[str, list[Job]]:
     columns = "JobID:20,State:20,Comment:300,tres-per-job:100"
     listed = subprocess.run(
         ["squeue", "--noheader", "--states=all", "--sort=i", f"--Format={columns}"],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     jobs = defaultdict(list)
     for line in listed.splitlines():
         number, state, comment, requested = line.split()

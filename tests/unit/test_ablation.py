@@ -9,15 +9,20 @@ from manu.analysis.ablation import COLUMNS, SELECTIVITY, ablation_table, csv_tex
 
 def answers() -> pd.DataFrame:
     marks = {
-        ("vanilla", "forget"): [1, 1], ("vanilla", "retain"): [1, 1, 1, 1],
-        ("half", "forget"): [1, 0], ("half", "retain"): [1, 1, 1, 0],
-        ("all", "forget"): [0, 0], ("all", "retain"): [0, 0, 0, 0],
-    }  # fmt: skip
+        ("vanilla", "forget"): [1, 1],
+        ("vanilla", "retain"): [1, 1, 1, 1],
+        ("half", "forget"): [1, 0],
+        ("half", "retain"): [1, 1, 1, 0],
+        ("all", "forget"): [0, 0],
+        ("all", "retain"): [0, 0, 0, 0],
+    }
     rows = [
         ("m", 10, 0, method, split, modality, task, f"{split}{person}", float(mark))
-        for (method, split), given in marks.items() for person, mark in enumerate(given)
-        for modality in ("multimodal", "text") for task in ("classification", "cloze")
-    ]  # fmt: skip
+        for (method, split), given in marks.items()
+        for person, mark in enumerate(given)
+        for modality in ("multimodal", "text")
+        for task in ("classification", "cloze")
+    ]
     keys = ["model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "correct"]
     return pd.DataFrame(rows, columns=keys)
 
@@ -43,8 +48,10 @@ def test_neurons_at_random_are_as_selective_as_chance():
     for trial in range(100):
         rows = [
             ("m", 10, trial, "random", split, "text", "classification", f"{split}{person}", float(rng.random() < 0.7))
-            for split, people in (("forget", 20), ("retain", 80)) for person in range(people) for _ in range(5)
-        ]  # fmt: skip
+            for split, people in (("forget", 20), ("retain", 80))
+            for person in range(people)
+            for _ in range(5)
+        ]
         keys = ["model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "correct"]
         table = ablation_table(pd.DataFrame(rows, columns=keys), {"random": 30.0}, 200, 0.9)
         low, high = table.loc[table["split"] == SELECTIVITY, ["ci_low", "ci_high"]].iloc[0]

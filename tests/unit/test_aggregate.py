@@ -9,8 +9,8 @@ import pytest
 
 from manu.analysis.aggregate import NEEDED_COLUMNS, read_answers, scores
 from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
-from manu.errors import UserError
-from manu.stages.aggregate import main
+from manu.core.errors import UserError
+from manu.steps.aggregate import main
 
 CELL = {"study": "tiny", "model": "llava", "method": "ga", "forget_ratio": 5, "seed": 0}
 
@@ -20,13 +20,23 @@ def rows(split: str, task: str, values: dict[str, list[float]], **keys) -> list[
     columns = ("rouge1", "rouge2", "rougeL", "bleu") if task == "generation" else ("correct",)
     return [
         {
-            **CELL, "split": split, "modality": "multimodal", "task": task, "profile_id": person,
-            "question_id": f"{person}-{index}", "correct": np.nan, "rouge1": np.nan, "rouge2": np.nan,
-            "rougeL": np.nan, "bleu": np.nan, **dict.fromkeys(columns, value), **keys,
+            **CELL,
+            "split": split,
+            "modality": "multimodal",
+            "task": task,
+            "profile_id": person,
+            "question_id": f"{person}-{index}",
+            "correct": np.nan,
+            "rouge1": np.nan,
+            "rouge2": np.nan,
+            "rougeL": np.nan,
+            "bleu": np.nan,
+            **dict.fromkeys(columns, value),
+            **keys,
         }
         for person, answers in values.items()
         for index, value in enumerate(answers)
-    ]  # fmt: skip
+    ]
 
 
 def tiny() -> pd.DataFrame:
@@ -66,9 +76,7 @@ def test_the_file_does_not_depend_on_the_order_of_the_answers(tmp_path):
         write_scores(scores(frame), tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     line = (tmp_path / "a.csv").read_text().splitlines()[2]
-    assert line == (
-        "tiny,llava,ga,5,0,forget,multimodal,classification,accuracy,1,0.333333,3,0.333333,0.333333,False"
-    )
+    assert line == ("tiny,llava,ga,5,0,forget,multimodal,classification,accuracy,1,0.333333,3,0.333333,0.333333,False")
 
 
 def test_what_is_read_equals_what_was_computed(tmp_path):
@@ -122,6 +130,8 @@ def test_the_stage_joins_files(tmp_path: Path):
     answers.tail(-5).to_parquet(tmp_path / "b.parquet")
     assert list(read_answers(tmp_path / "a.parquet").columns) == list(NEEDED_COLUMNS)
     out = tmp_path / "scores.csv"
-    args = argparse.Namespace(answers=[tmp_path / "a.parquet", tmp_path / "b.parquet"], out=out, diverged=tmp_path / "d.csv")
+    args = argparse.Namespace(
+        answers=[tmp_path / "a.parquet", tmp_path / "b.parquet"], out=out, diverged=tmp_path / "d.csv"
+    )
     assert main(args, {"intervals": {"resamples": 200, "level": 0.9}}).endswith("7 scores from 11 answers in 2 files")
     pd.testing.assert_frame_equal(read_scores(out), scores(tiny(), 200, 0.9), check_exact=True, check_dtype=False)

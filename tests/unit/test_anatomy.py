@@ -12,7 +12,7 @@ from manu.analysis.figures.style import save
 from manu.audit.exhibits import Rows
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.statistics import RunningStatistics
-from manu.stages import list_activations
+from manu.steps import list_activations
 
 # site, index, pruned, magnitudes forget (picture, text), retain (picture, text), firing likewise
 NEURONS = [
@@ -52,7 +52,12 @@ def test_origins_name_the_neurons_of_the_group():
 
 def test_the_figure_shows_every_neuron(tmp_path):
     figure, points = pruned_activations.draw(neurons(), ["manu"])
-    assert points[["magnitude_forget", "magnitude_retain"]].values.tolist() == [[0.4, 0.2], [0.3, 0.3], [0.5, 0.5], [0.2, 0.1]]
+    assert points[["magnitude_forget", "magnitude_retain"]].values.tolist() == [
+        [0.4, 0.2],
+        [0.3, 0.3],
+        [0.5, 0.5],
+        [0.2, 0.1],
+    ]
     for folder in ("once", "twice"):
         figure, points = pruned_activations.draw(neurons(), ["manu"])
         save(figure, points, *(tmp_path / folder / f"a.{form}" for form in ("png", "svg", "csv")))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from manu.errors import NotFinite
+from manu.core.errors import NotFinite
 from manu.evaluation.asking import AskingSettings, ask, letter_choice, up_to_value
 from manu.evaluation.questions import asked_questions, read_split
 from manu.evaluation.vocabulary import MODALITIES, TASKS
@@ -15,79 +15,81 @@ def questions_of(folder, split="forget", protocol="likelihood"):
     return [q for p in profiles for q in asked_questions(p, split, MODALITIES, TASKS, protocol, "bare")]
 
 
-def test_batch_size_changes_no_reply(adapter, benchmark_folder):
+def test_batch_size_changes_no_reply(vlm, benchmark_folder):
     asked = questions_of(benchmark_folder)
-    together = ask(adapter, asked, AskingSettings(batch_size=64, max_new_tokens=6))
-    alone = ask(adapter, asked, AskingSettings(batch_size=1, max_new_tokens=6))
+    together = ask(vlm, asked, AskingSettings(batch_size=64, max_new_tokens=6))
+    alone = ask(vlm, asked, AskingSettings(batch_size=1, max_new_tokens=6))
     assert [r.text for r in together] == [r.text for r in alone]
     assert [r.choice for r in together] == [r.choice for r in alone]
     for one, other in zip(together, alone):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 
-def test_replies_are_greedy_whatever_the_checkpoint_says(adapter, benchmark_folder):
+def test_replies_are_greedy_whatever_the_checkpoint_says(vlm, benchmark_folder):
     asked = questions_of(benchmark_folder)[:6]
-    greedy = ask(adapter, asked, AskingSettings(max_new_tokens=6))
-    adapter.model.generation_config.update(do_sample=True, temperature=2.0, repetition_penalty=5.0)
-    assert ask(adapter, asked, AskingSettings(max_new_tokens=6)) == greedy
+    greedy = ask(vlm, asked, AskingSettings(max_new_tokens=6))
+    vlm.model.generation_config.update(do_sample=True, temperature=2.0, repetition_penalty=5.0)
+    assert ask(vlm, asked, AskingSettings(max_new_tokens=6)) == greedy
 
 
-def test_a_batch_too_large_for_memory_is_asked_in_halves(adapter, benchmark_folder, monkeypatch, caplog):
+def test_a_batch_too_large_for_memory_is_asked_in_halves(vlm, benchmark_folder, monkeypatch, caplog):
     asked = questions_of(benchmark_folder)[:12]
-    generate = adapter.model.generate
+    generate = vlm.model.generate
 
     def small_memory(input_ids, **rest):
         if len(input_ids) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return generate(input_ids=input_ids, **rest)
 
-    pairs = ask(adapter, asked, AskingSettings(batch_size=2, max_new_tokens=6))
-    monkeypatch.setattr(adapter.model, "generate", small_memory)
-    halves = ask(adapter, asked, AskingSettings(batch_size=64, max_new_tokens=6))
+    pairs = ask(vlm, asked, AskingSettings(batch_size=2, max_new_tokens=6))
+    monkeypatch.setattr(vlm.model, "generate", small_memory)
+    halves = ask(vlm, asked, AskingSettings(batch_size=64, max_new_tokens=6))
     assert [(r.text, r.choice) for r in halves] == [(r.text, r.choice) for r in pairs]
     assert "out of memory" in caplog.text
 
 
-def test_likelihoods_that_are_no_numbers_stop_with_the_question(adapter, benchmark_folder):
+def test_likelihoods_that_are_no_numbers_stop_with_the_question(vlm, benchmark_folder):
     asked = [q for q in questions_of(benchmark_folder) if q.task == "classification"][:1]
-    weight = adapter.model.get_output_embeddings().weight
+    weight = vlm.model.get_output_embeddings().weight
     kept = weight.detach().clone()
     try:
         with torch.no_grad():
             weight.fill_(float("nan"))
-        with pytest.raises(NotFinite, match=rf"question {asked[0].question_id}: a likelihood is infinite or not a number"):
-            ask(adapter, asked, AskingSettings(max_new_tokens=2))
+        with pytest.raises(
+            NotFinite, match=rf"question {asked[0].question_id}: a likelihood is infinite or not a number"
+        ):
+            ask(vlm, asked, AskingSettings(max_new_tokens=2))
     finally:
         with torch.no_grad():
             weight.copy_(kept)
 
 
-def test_option_log_likelihoods_equal_a_plain_forward_pass(adapter, benchmark_folder):
+def test_option_log_likelihoods_equal_a_plain_forward_pass(vlm, benchmark_folder):
     """log p(option. | prompt, the model's own words), summed over the option's tokens, without a cache."""
     question = next(q for q in questions_of(benchmark_folder) if q.task == "classification" and q.image)
     settings = AskingSettings(batch_size=8, max_new_tokens=6)
-    (reply,) = ask(adapter, [question], settings)
-    pictures = Pictures(adapter)
+    (reply,) = ask(vlm, [question], settings)
+    pictures = Pictures(vlm)
     pixels = pictures.pixels([pictures.add(question.image, "x")])
-    prompt = adapter.prompt_ids(question.prompt, with_image=True)
+    prompt = vlm.prompt_ids(question.prompt, with_image=True)
     with torch.no_grad():
-        output = adapter.model.generate(
+        output = vlm.model.generate(
             input_ids=torch.tensor([prompt]),
             attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
             **pixels,
             max_new_tokens=6,
             do_sample=False,
-            eos_token_id=adapter.end_token,
-            pad_token_id=adapter.tokenizer.pad_token_id,
+            eos_token_id=vlm.end_token,
+            pad_token_id=vlm.tokenizer.pad_token_id,
         )[0, len(prompt) :].tolist()
-        stops = {adapter.end_token, adapter.tokenizer.pad_token_id}
+        stops = {vlm.end_token, vlm.tokenizer.pad_token_id}
         said = output[: next((i for i, t in enumerate(output) if t in stops), len(output))]
-        prefix = up_to_value(said, adapter.tokenizer(" is", add_special_tokens=False)["input_ids"])
+        prefix = up_to_value(said, vlm.tokenizer(" is", add_special_tokens=False)["input_ids"])
         expected = []
         for option in question.options.values():
-            ending = adapter.tokenizer(f" {option}.", add_special_tokens=False)["input_ids"]
+            ending = vlm.tokenizer(f" {option}.", add_special_tokens=False)["input_ids"]
             ids = torch.tensor([prompt + prefix + ending])
-            logits = adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), **pixels).logits[0]
+            logits = vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **pixels).logits[0]
             scores = logits.double().log_softmax(-1)
             start = len(prompt) + len(prefix)
             expected.append(sum(scores[start + k - 1, token].item() for k, token in enumerate(ending)))
@@ -109,15 +111,15 @@ def test_letter_choice(reply, choice):
     assert letter_choice(reply, {"A": "tea", "B": "milk", "C": "wine", "D": "beer"}) == choice
 
 
-def test_letter_protocol_and_system_prompt_reach_the_model(adapter, benchmark_folder):
+def test_letter_protocol_and_system_prompt_reach_the_model(vlm, benchmark_folder):
     asked = questions_of(benchmark_folder, protocol="letter")[:2]
     assert "\nA: " in asked[0].prompt
     settings = AskingSettings(classification="letter", batch_size=4, max_new_tokens=3)
-    replies = ask(adapter, asked, settings)
+    replies = ask(vlm, asked, settings)
     assert all(r.log_likelihoods == () for r in replies)
-    longer = adapter.prompt_ids(asked[0].prompt, True, "Say nothing.")
-    assert len(longer) > len(adapter.prompt_ids(asked[0].prompt, True))
-    assert len(ask(adapter, asked, settings, system="Say nothing.")) == 2
+    longer = vlm.prompt_ids(asked[0].prompt, True, "Say nothing.")
+    assert len(longer) > len(vlm.prompt_ids(asked[0].prompt, True))
+    assert len(ask(vlm, asked, settings, system="Say nothing.")) == 2
 
 
 def test_splits_hold_the_people_they_should(benchmark_folder):

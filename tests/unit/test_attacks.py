@@ -14,21 +14,21 @@ from scipy.stats import mannwhitneyu
 from torch import nn
 
 from manu.analysis.resampling import draw_weights, weighted_auc
+from manu.attacks.membership import SCORES, membership_scores, token_scores
+from manu.attacks.pictures import PERTURBATIONS, perturbed
+from manu.attacks.probing import before_value, chosen_options, hidden_states, train_probe
+from manu.attacks.questions import attacked, relearned_people
+from manu.attacks.relearning import relearn
+from manu.attacks.rounding import round_weight, rounded
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
-from manu.config import apply_defaults, study_schema
+from manu.core.errors import UserError
 from manu.data.benchmark import generate
-from manu.data.reading import read_ids, read_lessons_of, read_names
-from manu.errors import UserError
+from manu.data.reading import read_ids, read_names, read_training_data_of
 from manu.models.registry import known_models
-from manu.robustness.membership import SCORES, membership_scores, token_scores
-from manu.robustness.pictures import PERTURBATIONS, perturbed
-from manu.robustness.probing import before_value, chosen_options, hidden_states, train_probe
-from manu.robustness.questions import attacked, relearned_people
-from manu.robustness.relearning import relearn
-from manu.robustness.rounding import round_weight, rounded
-from manu.stages import attack
-from manu.training.curriculum import Curriculum
+from manu.steps import attack
+from manu.study.loading import apply_defaults, study_schema
+from manu.training.dataset import TrainingSet
 from manu.training.lora import Lora
 
 DEFAULTS = apply_defaults(study_schema(), {"models": {}, "methods": {}})
@@ -88,10 +88,15 @@ def test_the_schema_lists_the_perturbations():
 def test_questions_of_the_attacks(benchmark_folder):
     asked = attacked(benchmark_folder, 10, EVALUATION, ROBUSTNESS)
     assert [f"{attack}: {condition}" for attack, condition in asked] == [
-        "rounding: 8 bits", "rounding: 4 bits", "wording: other words", "portrait: other portrait", "portrait: noise",
-        "portrait: blur", "portrait: grey",
+        "rounding: 8 bits",
+        "rounding: 4 bits",
+        "wording: other words",
+        "portrait: other portrait",
+        "portrait: noise",
+        "portrait: blur",
+        "portrait: grey",
         *(f"relearning: {who} lessons, {steps} steps" for who in ("forget", "retain") for steps in (0, 5, 20, 60)),
-    ]  # fmt: skip
+    ]
     plain = asked["rounding", "8 bits"][0]
     assert [split for _, split, _ in asked["rounding", "8 bits"][1]].count("forget") == 2 * 2 * 5
     portraits = {q.profile_id: q.image for q in plain.values() if q.image}
@@ -127,10 +132,14 @@ def test_membership_scores_by_hand():
     assert normed.tolist() == pytest.approx([(high - mean) / sigma, (low - mean) / sigma])
     assert normed.tolist() == pytest.approx([1 / np.sqrt(3), -np.sqrt(3)])  # sqrt(q / p), -sqrt(p / q)
     scores = {name: of(log_p, normed, "chess chess chess", 0.5) for name, of in SCORES.items()}
-    assert scores == pytest.approx({
-        "loss": (high + low) / 2, "zlib": (high + low) / 2 / len(zlib.compress(b"chess chess chess")),
-        "min_k": low, "min_k_plus_plus": -np.sqrt(3),
-    })  # fmt: skip
+    assert scores == pytest.approx(
+        {
+            "loss": (high + low) / 2,
+            "zlib": (high + low) / 2 / len(zlib.compress(b"chess chess chess")),
+            "min_k": low,
+            "min_k_plus_plus": -np.sqrt(3),
+        }
+    )
     assert SCORES["min_k"](log_p, normed, "", 0.01) == pytest.approx(low)  # at least one token
     assert token_scores(torch.zeros(1, 2), torch.tensor([0]))[1].tolist() == [0.0]
 
@@ -169,45 +178,47 @@ def test_words_before_the_value():
     assert before_value("goose") == "goose"
 
 
-def test_hidden_states_do_not_depend_on_the_batch(adapter, benchmark_folder):
+def test_hidden_states_do_not_depend_on_the_batch(vlm, benchmark_folder):
     questions, _ = attacked(benchmark_folder, 10, EVALUATION, ROBUSTNESS)["wording", "other words"]
     for modality in ("multimodal", "text"):
         asked = [q for q in questions.values() if q.modality == modality][:6]
         said = ["", "The pet", "", "", "The", ""]
-        whole = hidden_states(adapter, asked, said, 6)
-        assert np.allclose(whole, hidden_states(adapter, asked, said, 1), atol=1e-4)
-        assert not np.allclose(whole, hidden_states(adapter, asked, [""] * 6, 6), atol=1e-4)
+        whole = hidden_states(vlm, asked, said, 6)
+        assert np.allclose(whole, hidden_states(vlm, asked, said, 1), atol=1e-4)
+        assert not np.allclose(whole, hidden_states(vlm, asked, [""] * 6, 6), atol=1e-4)
 
 
-def test_membership_scores_do_not_depend_on_the_batch(adapter, benchmark_folder):
+def test_membership_scores_do_not_depend_on_the_batch(vlm, benchmark_folder):
     evaluation = EVALUATION | {"tasks": ["generation"]}
     questions, _ = attacked(benchmark_folder, 10, evaluation, ROBUSTNESS)["rounding", "8 bits"]
     asked = list(questions.values())[:8]
-    one, other = (membership_scores(adapter, asked, 0.2, size) for size in (8, 1))
+    one, other = (membership_scores(vlm, asked, 0.2, size) for size in (8, 1))
     assert len(one) == 8 and set(one[0]) == set(SCORES)
     for first, second in zip(one, other, strict=True):
         assert first == pytest.approx(second, rel=1e-3, abs=1e-5)
 
 
-def test_relearning_looks_at_the_model_when_the_steps_are_done(adapter, benchmark_folder):
-    lessons = read_lessons_of(benchmark_folder, "forget_10")
-    curriculum = Curriculum(adapter).add(lessons, read_names(benchmark_folder))
-    weight = adapter.mlp_sites()[0].second.weight
+def test_relearning_looks_at_the_model_when_the_steps_are_done(vlm, benchmark_folder):
+    lessons = read_training_data_of(benchmark_folder, "forget_10")
+    training_set = TrainingSet(vlm).add(lessons, read_names(benchmark_folder))
+    weight = vlm.mlp_sites()[0].second.weight
     seen = []
-    looks = lambda steps: seen.append((steps, weight.detach().clone(), adapter.model.training))  # noqa: E731
-    relearn(adapter, curriculum, 1e-2, 4, [0, 1, 3], np.random.default_rng(0), looks)
+    looks = lambda steps: seen.append((steps, weight.detach().clone(), vlm.model.training))  # noqa: E731
+    relearn(vlm, training_set, 1e-2, 4, [0, 1, 3], np.random.default_rng(0), looks)
     assert [(steps, training) for steps, _, training in seen] == [(0, False), (1, False), (3, False)]
     assert not torch.equal(seen[0][1], seen[1][1]) and not torch.equal(seen[1][1], seen[2][1])
     assert torch.equal(seen[2][1], weight)
 
 
-def test_relearning_through_adapters_leaves_a_plain_model(adapter, benchmark_folder):
-    curriculum = Curriculum(adapter).add(read_lessons_of(benchmark_folder, "forget_10"), read_names(benchmark_folder))
-    before = {name: weight.clone() for name, weight in adapter.model.state_dict().items()}
+def test_relearning_through_adapters_leaves_a_plain_model(vlm, benchmark_folder):
+    training_set = TrainingSet(vlm).add(
+        read_training_data_of(benchmark_folder, "forget_10"), read_names(benchmark_folder)
+    )
+    before = {name: weight.clone() for name, weight in vlm.model.state_dict().items()}
     looks, lora = [], Lora(("q_proj",), rank=2)
-    look = lambda steps: looks.append(set(adapter.model.state_dict()) - set(before))  # noqa: E731
-    relearn(adapter, curriculum, 1e-2, 4, [2], np.random.default_rng(0), look, lora)
-    after = adapter.model.state_dict()
+    look = lambda steps: looks.append(set(vlm.model.state_dict()) - set(before))  # noqa: E731
+    relearn(vlm, training_set, 1e-2, 4, [2], np.random.default_rng(0), look, lora)
+    after = vlm.model.state_dict()
     moved = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
     assert looks[0] and after.keys() == before.keys()
     assert moved and all(name.endswith("q_proj.weight") for name in moved)
@@ -221,16 +232,20 @@ def config_of(model: str, method: str = "manu") -> dict:
     return keys | {"evaluation": EVALUATION, "robustness": robustness}
 
 
-@pytest.mark.parametrize("adapter", known_models()[:1], indirect=True)
-def test_the_stage_writes_answers_that_the_audit_can_check(adapter, benchmark_folder, tmp_path):
+@pytest.mark.parametrize("vlm", known_models()[:1], indirect=True)
+def test_the_stage_writes_answers_that_the_audit_can_check(vlm, benchmark_folder, tmp_path):
     model = known_models()[0]
-    adapter.save(tmp_path / "checkpoint")
+    vlm.save(tmp_path / "checkpoint")
     (tmp_path / "system.txt").write_text("Say nothing of them.")
     config = config_of(model)
     options = Namespace(
-        benchmark=benchmark_folder, checkpoint=tmp_path / "checkpoint", mask=None,
-        system_prompt=tmp_path / "system.txt", answers=tmp_path / "a.parquet", signals=tmp_path / "s.parquet",
-    )  # fmt: skip
+        benchmark=benchmark_folder,
+        checkpoint=tmp_path / "checkpoint",
+        mask=None,
+        system_prompt=tmp_path / "system.txt",
+        answers=tmp_path / "a.parquet",
+        signals=tmp_path / "s.parquet",
+    )
     attack.main(options, config)
     answers, signals = pd.read_parquet(options.answers), pd.read_parquet(options.signals)
     assert list(dict.fromkeys(answers["attack"])) == ["rounding", "wording", "portrait", "relearning"]
@@ -241,9 +256,10 @@ def test_the_stage_writes_answers_that_the_audit_can_check(adapter, benchmark_fo
     assert probed.groupby("split").size().to_dict() == {"forget": 20, "retain": 20}
 
     record = {
-        "stage": "manu.stages.attack", "configuration": {"content": config},
+        "stage": "manu.steps.attack",
+        "configuration": {"content": config},
         "options": {"benchmark": str(benchmark_folder), "answers": str(options.answers)},
-    }  # fmt: skip
+    }
     report = Report()
     check_answers(record, report)
     assert not report.findings and report.counts["answers"] == len(answers)

@@ -24,15 +24,15 @@ from safetensors.torch import load_file, save_file
 
 from manu import cli
 from manu.data.parquet import config_file
-from manu.data.reading import read_lessons
+from manu.data.reading import read_training_data
 from manu.evaluation.answers import collect_answers
-from manu.models.registry import adapter_class
+from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics import RunningStatistics
-from manu.stages import aggregate, evaluate, fetch_benchmark, fetch_model, select_neurons, unlearn
-from manu.stages.command import run
-from manu.stages.models import prepare_torch
+from manu.steps import aggregate, evaluate, fetch_benchmark, fetch_model, select_neurons, unlearn
+from manu.steps.command import run
+from manu.steps.models import prepare_torch
 from tiny_sizes import SIZES
 
 STUDY = """\
@@ -42,9 +42,14 @@ models: {llava: {}}
 methods: {manu: {prune_ratio: 10}}
 """
 ASKED = {
-    "splits": ["forget"], "modalities": ["text"], "tasks": ["cloze"], "classification": "likelihood",
-    "prompt_style": "bare", "batch_size": 64, "max_new_tokens": 2,
-}  # fmt: skip
+    "splits": ["forget"],
+    "modalities": ["text"],
+    "tasks": ["cloze"],
+    "classification": "likelihood",
+    "prompt_style": "bare",
+    "batch_size": 64,
+    "max_new_tokens": 2,
+}
 KEYS = {"study": "tiny", "model": "llava", "method": "manu", "seed": 0}
 GA = {"learning_rate": 1e-4, "epochs": 1, "batch_size": 4, "modalities": ["text"]}
 
@@ -59,7 +64,9 @@ class World:
     def benchmark(self) -> Path:
         return self.folder / "benchmark"
 
-    def rows(self, config: str, change: Callable[[list[dict]], list[dict] | None], schema: pa.Schema | None = None) -> None:
+    def rows(
+        self, config: str, change: Callable[[list[dict]], list[dict] | None], schema: pa.Schema | None = None
+    ) -> None:
         """Change the rows of a configuration of the benchmark."""
         file = config_file(self.benchmark, config)
         table = pq.read_table(file)
@@ -69,8 +76,10 @@ class World:
 
     def json(self, name: str, **changes) -> None:
         """Change keys of a JSON file; None takes one away."""
-        told = json.loads((self.folder / name).read_text()) | changes
-        (self.folder / name).write_text(json.dumps({key: value for key, value in told.items() if value is not None}))
+        user_message = json.loads((self.folder / name).read_text()) | changes
+        (self.folder / name).write_text(
+            json.dumps({key: value for key, value in user_message.items() if value is not None})
+        )
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +90,13 @@ def good(benchmark_folder, tmp_path_factory):
     (folder / "config/studies").mkdir(parents=True)
     (folder / "config/studies/tiny.yaml").write_text(STUDY)
     prepare_torch(0)
-    cls = adapter_class("llava")
-    texts = [text for lesson in read_lessons(benchmark_folder) for pair in lesson.pairs for text in pair]
-    adapter = cls.build(cls.architecture_class(**SIZES), texts)
-    adapter.model.eval()
-    adapter.save(folder / "checkpoint")
-    collect_answers(adapter, benchmark_folder, KEYS, [10], ASKED).to_parquet(folder / "answers.parquet", index=False)
-    widths = {site.name: site.width for site in adapter.mlp_sites()}
+    cls = vlm_class("llava")
+    texts = [text for lesson in read_training_data(benchmark_folder) for pair in lesson.pairs for text in pair]
+    vlm = cls.build(cls.architecture_class(**SIZES), texts)
+    vlm.model.eval()
+    vlm.save(folder / "checkpoint")
+    collect_answers(vlm, benchmark_folder, KEYS, [10], ASKED).to_parquet(folder / "answers.parquet", index=False)
+    widths = {site.name: site.width for site in vlm.mlp_sites()}
     save_mask(folder / "mask.safetensors", Mask({name: torch.arange(w) == 0 for name, w in widths.items()}, MLP_INPUT))
     statistics = RunningStatistics(widths, tau=0.1)
     generator = torch.Generator().manual_seed(0)
@@ -95,7 +104,9 @@ def good(benchmark_folder, tmp_path_factory):
         for name, width in widths.items():
             statistics.update(*key, name, torch.randn(4, 2, width, generator=generator))
     statistics.save(folder / "statistics.safetensors")
-    (folder / "choice.json").write_text(json.dumps({"model": "llava", "method": "ga", "settings": {"learning_rate": 1e-4}}))
+    (folder / "choice.json").write_text(
+        json.dumps({"model": "llava", "method": "ga", "settings": {"learning_rate": 1e-4}})
+    )
     return folder
 
 
@@ -128,19 +139,44 @@ def stage(module, config: dict, **options) -> Callable[[World], None]:
 FETCH = stage(fetch_benchmark, {"source": {"path": "benchmark"}, "forget_ratios": [10]}, out="out/files.json")
 FETCH_MODEL = stage(fetch_model, {"model": "llava", "source": {"path": "checkpoint"}}, out="out/files.json")
 EVALUATE = stage(
-    evaluate, {**KEYS, "ratios": [10], "evaluation": ASKED}, benchmark="benchmark", checkpoint="checkpoint",
-    mask="mask.safetensors", out="out/answers.parquet",
-)  # fmt: skip
+    evaluate,
+    {**KEYS, "ratios": [10], "evaluation": ASKED},
+    benchmark="benchmark",
+    checkpoint="checkpoint",
+    mask="mask.safetensors",
+    out="out/answers.parquet",
+)
 UNLEARN = stage(
-    unlearn, {"model": "llava", "seed": 0, "method": "ga", "settings": GA}, benchmark="benchmark", vanilla="checkpoint",
-    choice="choice.json", ratio=10, out="out/checkpoint",
-)  # fmt: skip
+    unlearn,
+    {"model": "llava", "seed": 0, "method": "ga", "settings": GA},
+    benchmark="benchmark",
+    vanilla="checkpoint",
+    choice="choice.json",
+    ratio=10,
+    out="out/checkpoint",
+)
 SELECT = stage(
-    select_neurons, {"model": "llava", "method": "manu", "settings": {"prune_ratio": 10}}, statistics="statistics.safetensors",
-    mask="out/mask.safetensors", neurons="out/neurons.csv",
-)  # fmt: skip
-AGGREGATE = stage(aggregate, {"intervals": {"resamples": 20, "level": 0.95}}, answers="answers.parquet", out="out/scores.csv", diverged="out/diverged.csv")
-GOOD = {"check": check(), "fetch": FETCH, "fetch model": FETCH_MODEL, "evaluate": EVALUATE, "select": SELECT, "aggregate": AGGREGATE}
+    select_neurons,
+    {"model": "llava", "method": "manu", "settings": {"prune_ratio": 10}},
+    statistics="statistics.safetensors",
+    mask="out/mask.safetensors",
+    neurons="out/neurons.csv",
+)
+AGGREGATE = stage(
+    aggregate,
+    {"intervals": {"resamples": 20, "level": 0.95}},
+    answers="answers.parquet",
+    out="out/scores.csv",
+    diverged="out/diverged.csv",
+)
+GOOD = {
+    "check": check(),
+    "fetch": FETCH,
+    "fetch model": FETCH_MODEL,
+    "evaluate": EVALUATE,
+    "select": SELECT,
+    "aggregate": AGGREGATE,
+}
 
 
 def study(old: str, new: str) -> Callable[[World], None]:
@@ -267,84 +303,305 @@ def gone(name: str) -> Callable[[World], None]:
 
 CASES = {
     # the study file
-    "no YAML": (file("config/studies/tiny.yaml", b"forget_ratios: [10\n"), check(), "config/studies/tiny.yaml", "line 2"),
+    "no YAML": (
+        file("config/studies/tiny.yaml", b"forget_ratios: [10\n"),
+        check(),
+        "config/studies/tiny.yaml",
+        "line 2",
+    ),
     "no mapping": (file("config/studies/tiny.yaml", b"- a\n"), check(), "tiny.yaml must be a mapping with the keys"),
     "an empty study": (file("config/studies/tiny.yaml", b""), check(), "tiny.yaml must be a mapping with the keys"),
     "no UTF-8": (file("config/studies/tiny.yaml", b"\xff\xfe\x00"), check(), "config/studies/tiny.yaml", "UTF-8"),
     "a folder as a study": (file("config/studies/tiny.yaml", None), check(), "config/studies/tiny.yaml"),
-    "a key twice": (study("models: {llava: {}}", "models: {llava: {}, llava: {}}"), check(), "line 3: duplicate key 'models.llava'"),
-    "a tag that would run": (study("{people: 20}", "!!python/object/apply:os.getcwd []"), check(), "line 2", "python/object"),
-    "an endless number": (study("prune_ratio: 10", "prune_ratio: .inf"), check(), "line 4: .inf is not a finite number"),
+    "a key twice": (
+        study("models: {llava: {}}", "models: {llava: {}, llava: {}}"),
+        check(),
+        "line 3: duplicate key 'models.llava'",
+    ),
+    "a tag that would run": (
+        study("{people: 20}", "!!python/object/apply:os.getcwd []"),
+        check(),
+        "line 2",
+        "python/object",
+    ),
+    "an endless number": (
+        study("prune_ratio: 10", "prune_ratio: .inf"),
+        check(),
+        "line 4: .inf is not a finite number",
+    ),
     "no number": (study("prune_ratio: 10", "prune_ratio: .nan"), check(), "line 4: .nan is not a finite number"),
-    "a number beyond all": (study("prune_ratio: 10", "prune_ratio: 1.0e+400"), check(), "line 4: 1.0e+400 is not a finite number"),
+    "a number beyond all": (
+        study("prune_ratio: 10", "prune_ratio: 1.0e+400"),
+        check(),
+        "line 4: 1.0e+400 is not a finite number",
+    ),
     "a number below": (study("people: 20", "people: -3"), check(), "'benchmark.people'", "-3"),
     "a number as text": (study("people: 20", "people: twenty"), check(), "'benchmark.people'", "twenty"),
     "too many to forget": (study("[10]", "[120]"), check(), "'forget_ratios", "120"),
     "nobody to forget": (study("[10]", "[1]"), check(), "line 1", "1 percent"),
-    "an unknown split": (study("methods:", "evaluation: {splits: [forgot]}\nmethods:"), check(), "line 4", "forgot", "forget"),
-    "an unknown task": (study("methods:", "evaluation: {tasks: [essay]}\nmethods:"), check(), "line 4", "essay", "cloze"),
-    "an unknown modality": (study("methods:", "evaluation: {modalities: [smell]}\nmethods:"), check(), "line 4", "smell", "text"),
-    "a study that leaves": (lambda world: None, check("check", "--study", "../tiny"), "unknown study '../tiny'", "config/studies"),
-    "a study of another name": (lambda world: shutil.copy("config/studies/tiny.yaml", "a b.yaml"), check("check", "--study", "a b.yaml"), "a b.yaml", "letters, digits, - and _"),
-    "a figure that leaves": (study("methods:", "figures: [../../tradeoff]\nmethods:"), check(), "line 4", "'../../tradeoff'"),
+    "an unknown split": (
+        study("methods:", "evaluation: {splits: [forgot]}\nmethods:"),
+        check(),
+        "line 4",
+        "forgot",
+        "forget",
+    ),
+    "an unknown task": (
+        study("methods:", "evaluation: {tasks: [essay]}\nmethods:"),
+        check(),
+        "line 4",
+        "essay",
+        "cloze",
+    ),
+    "an unknown modality": (
+        study("methods:", "evaluation: {modalities: [smell]}\nmethods:"),
+        check(),
+        "line 4",
+        "smell",
+        "text",
+    ),
+    "a study that leaves": (
+        lambda world: None,
+        check("check", "--study", "../tiny"),
+        "unknown study '../tiny'",
+        "config/studies",
+    ),
+    "a study of another name": (
+        lambda world: shutil.copy("config/studies/tiny.yaml", "a b.yaml"),
+        check("check", "--study", "a b.yaml"),
+        "a b.yaml",
+        "letters, digits, - and _",
+    ),
+    "a figure that leaves": (
+        study("methods:", "figures: [../../tradeoff]\nmethods:"),
+        check(),
+        "line 4",
+        "'../../tradeoff'",
+    ),
     "a method that leaves": (study("manu: {prune_ratio: 10}", "../manu: {}"), check(), "line 4", "'../manu'", "known"),
     "an extension that is not there": (study("methods:", "extensions: [no.py]\nmethods:"), check(), "line 4", "no.py"),
-    "an extension of another kind": (lambda world: [study("methods:", "extensions: [a.txt]\nmethods:")(world), file("a.txt", b"x")(world)], check(), "line 4", "a.txt"),
-    "an extension that is no Python": (lambda world: [study("methods:", "extensions: [bad.py]\nmethods:")(world), file("bad.py", b"def :")(world)], check(), "bad.py"),
-    "a study that extends itself": (study("forget_ratios", "extends: tiny\nforget_ratios"), check(), "tiny.yaml", "extends"),
+    "an extension of another kind": (
+        lambda world: [study("methods:", "extensions: [a.txt]\nmethods:")(world), file("a.txt", b"x")(world)],
+        check(),
+        "line 4",
+        "a.txt",
+    ),
+    "an extension that is no Python": (
+        lambda world: [study("methods:", "extensions: [bad.py]\nmethods:")(world), file("bad.py", b"def :")(world)],
+        check(),
+        "bad.py",
+    ),
+    "a study that extends itself": (
+        study("forget_ratios", "extends: tiny\nforget_ratios"),
+        check(),
+        "tiny.yaml",
+        "extends",
+    ),
     "an audit of nothing": (lambda world: None, check("audit", "no/such.csv"), "no/such.csv"),
     # the benchmark's files
     "no benchmark": (gone("benchmark"), FETCH, "benchmark: no such folder"),
-    "an empty benchmark": (lambda world: [gone("benchmark")(world), (world.folder / "benchmark").mkdir()], FETCH, "no parquet file in Full_Set", "needed: Full_Set"),
+    "an empty benchmark": (
+        lambda world: [gone("benchmark")(world), (world.folder / "benchmark").mkdir()],
+        FETCH,
+        "no parquet file in Full_Set",
+        "needed: Full_Set",
+    ),
     "a set is missing": (gone("benchmark/forget_10"), FETCH, "no parquet file in forget_10"),
     "a column is missing": (without("Mask_Task"), FETCH, "forget_10", "column 'Mask_Task' is missing"),
     "IDs are numbers": (retyped("forget_10", "ID", pa.int64(), 7), FETCH, "column 'ID' holds int64; needed: string"),
-    "pictures are texts": (retyped("forget_10", "image", pa.string(), "a.png"), FETCH, "column 'image' holds string; needed: struct"),
-    "questions are texts": (retyped("forget_10", "Mask_Task", pa.string(), "?"), FETCH, "column 'Mask_Task' holds string; needed: list"),
-    "lessons are numbers": (retyped("ft_Data", "metadata", pa.float64(), 1.0), FETCH, "column 'metadata' holds double; needed: string"),
-    "half a parquet file": (half("benchmark/forget_10/train-00000-of-00001.parquet"), FETCH, "forget_10", "not a readable parquet file"),
-    "no parquet file": (file("benchmark/forget_10/train-00000-of-00001.parquet", b"{}"), FETCH, "not a readable parquet file"),
+    "pictures are texts": (
+        retyped("forget_10", "image", pa.string(), "a.png"),
+        FETCH,
+        "column 'image' holds string; needed: struct",
+    ),
+    "questions are texts": (
+        retyped("forget_10", "Mask_Task", pa.string(), "?"),
+        FETCH,
+        "column 'Mask_Task' holds string; needed: list",
+    ),
+    "lessons are numbers": (
+        retyped("ft_Data", "metadata", pa.float64(), 1.0),
+        FETCH,
+        "column 'metadata' holds double; needed: string",
+    ),
+    "half a parquet file": (
+        half("benchmark/forget_10/train-00000-of-00001.parquet"),
+        FETCH,
+        "forget_10",
+        "not a readable parquet file",
+    ),
+    "no parquet file": (
+        file("benchmark/forget_10/train-00000-of-00001.parquet", b"{}"),
+        FETCH,
+        "not a readable parquet file",
+    ),
     "an empty set": (rows("forget_10", lambda each: each.clear()), FETCH, "forget_10 holds no rows"),
     "a person twice": (rows("forget_10", lambda each: [*each, each[0]]), FETCH, "forget_10 holds ID", "more than once"),
     "forgotten and retained": (shared, FETCH, "in forget_10 and in retain_90; nobody may be in both"),
-    "broken bytes": (rows("forget_10", picture(b"GIF89a")), FETCH, "forget_10, ID", "not a readable picture; needed: a whole PNG or JPEG"),
+    "broken bytes": (
+        rows("forget_10", picture(b"GIF89a")),
+        FETCH,
+        "forget_10, ID",
+        "not a readable picture; needed: a whole PNG or JPEG",
+    ),
     "half a picture": (rows("forget_10", picture(jpeg(200))), FETCH, "forget_10, ID", "not a readable picture"),
     "no picture": (rows("forget_10", picture(None)), FETCH, "forget_10, ID", "not a readable picture"),
-    "a bomb": (rows("forget_10", picture(png(30000, 30000))), FETCH, "forget_10, ID", "more than 89,478,485 pixels; make it smaller"),
-    "nearly a bomb": (rows("forget_10", picture(png(10000, 10000))), FETCH, "forget_10, ID", "more than 89,478,485 pixels; make it smaller"),
+    "a bomb": (
+        rows("forget_10", picture(png(30000, 30000))),
+        FETCH,
+        "forget_10, ID",
+        "more than 89,478,485 pixels; make it smaller",
+    ),
+    "nearly a bomb": (
+        rows("forget_10", picture(png(10000, 10000))),
+        FETCH,
+        "forget_10, ID",
+        "more than 89,478,485 pixels; make it smaller",
+    ),
     "a broken lesson's picture": (rows("ft_Data", picture(b"x")), FETCH, "training data, ID", "not a readable picture"),
-    "no such answer": (rows("forget_10", first_choice(Correct_Answer="E")), FETCH, "Correct_Answer is 'E'; it must be one of A, B, C, D"),
-    "an option is missing": (rows("forget_10", first_choice(Options={"A": "a", "B": "b", "C": "c", "D": None})), FETCH, "forget_10, ID", "an option is empty"),
-    "options alike": (rows("forget_10", first_choice(Options=dict.fromkeys("ABCD", "same"))), FETCH, "two options are the same"),
-    "an empty question": (rows("forget_10", first_choice(Question=" ")), FETCH, "multimodal classification question 0", "is empty"),
-    "an empty answer": (rows("forget_10", lambda each: each[0]["Mask_Task"][0].update(Ground_Truth="")), FETCH, "cloze question 0", "is empty"),
-    "an unknown kind": (rows("forget_10", lambda each: each[0]["Mask_Task"][0].update(Type="Audio")), FETCH, "Mask_Task has Type 'Audio'; known: Image_Textual"),
-    "a person without a name": (rows("forget_10", first(biography="{}")), FETCH, "biography must be JSON text with a Name"),
+    "no such answer": (
+        rows("forget_10", first_choice(Correct_Answer="E")),
+        FETCH,
+        "Correct_Answer is 'E'; it must be one of A, B, C, D",
+    ),
+    "an option is missing": (
+        rows("forget_10", first_choice(Options={"A": "a", "B": "b", "C": "c", "D": None})),
+        FETCH,
+        "forget_10, ID",
+        "an option is empty",
+    ),
+    "options alike": (
+        rows("forget_10", first_choice(Options=dict.fromkeys("ABCD", "same"))),
+        FETCH,
+        "two options are the same",
+    ),
+    "an empty question": (
+        rows("forget_10", first_choice(Question=" ")),
+        FETCH,
+        "multimodal classification question 0",
+        "is empty",
+    ),
+    "an empty answer": (
+        rows("forget_10", lambda each: each[0]["Mask_Task"][0].update(Ground_Truth="")),
+        FETCH,
+        "cloze question 0",
+        "is empty",
+    ),
+    "an unknown kind": (
+        rows("forget_10", lambda each: each[0]["Mask_Task"][0].update(Type="Audio")),
+        FETCH,
+        "Mask_Task has Type 'Audio'; known: Image_Textual",
+    ),
+    "a person without a name": (
+        rows("forget_10", first(biography="{}")),
+        FETCH,
+        "biography must be JSON text with a Name",
+    ),
     "a broken biography": (rows("forget_10", first(biography="Ada")), FETCH, "biography must be JSON text with a Name"),
-    "a broken lesson": (rows("ft_Data", first(metadata="[{}]")), FETCH, "metadata must be a JSON list of Question and Answer"),
-    "another format": (lambda world: None, stage(fetch_benchmark, {"source": {"path": "benchmark"}, "forget_ratios": [10], "format": "clear"}, out="out/files.json"), "is in the format mllmu; the study's 'benchmark.format' says clear"),
+    "a broken lesson": (
+        rows("ft_Data", first(metadata="[{}]")),
+        FETCH,
+        "metadata must be a JSON list of Question and Answer",
+    ),
+    "another format": (
+        lambda world: None,
+        stage(
+            fetch_benchmark,
+            {"source": {"path": "benchmark"}, "forget_ratios": [10], "format": "clear"},
+            out="out/files.json",
+        ),
+        "is in the format mllmu; the study's 'benchmark.format' says clear",
+    ),
     # checkpoints, masks, statistics, choices, answers
-    "weights are missing": (gone("checkpoint/model.safetensors"), EVALUATE, "model.safetensors is missing; needed: a complete save_pretrained"),
-    "half the weights": (half("checkpoint/model.safetensors"), EVALUATE, "model.safetensors is no whole safetensors file", "copy it again"),
-    "weights without a layer": (tensors("checkpoint/model.safetensors", lambda each: {k: v for k, v in each.items() if "layers.1.mlp" not in k}), EVALUATE, "misses", "weights, such as"),
-    "weights of other shapes": (lambda world: world.json("checkpoint/config.json", text_config=json.loads(Path("checkpoint/config.json").read_text())["text_config"] | {"intermediate_size": 20}), EVALUATE, "has shape", "by config.json needed: "),
-    "a model of another kind": (lambda world: world.json("checkpoint/config.json", model_type="clip"), EVALUATE, "a model of type 'clip'; needed: 'llava'"),
-    "a broken config": (file("checkpoint/config.json", b"{"), EVALUATE, "checkpoint/config.json: is not a JSON mapping"),
-    "no tokenizer": (gone("checkpoint/tokenizer.json"), EVALUATE, "checkpoint checkpoint: its processor cannot be loaded"),
-    "a tokenizer without the picture's token": (lambda world: spoil_tokenizer(world), EVALUATE, "of the tokenizer; by config.json needed: token 4"),
+    "weights are missing": (
+        gone("checkpoint/model.safetensors"),
+        EVALUATE,
+        "model.safetensors is missing; needed: a complete save_pretrained",
+    ),
+    "half the weights": (
+        half("checkpoint/model.safetensors"),
+        EVALUATE,
+        "model.safetensors is no whole safetensors file",
+        "copy it again",
+    ),
+    "weights without a layer": (
+        tensors(
+            "checkpoint/model.safetensors", lambda each: {k: v for k, v in each.items() if "layers.1.mlp" not in k}
+        ),
+        EVALUATE,
+        "misses",
+        "weights, such as",
+    ),
+    "weights of other shapes": (
+        lambda world: world.json(
+            "checkpoint/config.json",
+            text_config=json.loads(Path("checkpoint/config.json").read_text())["text_config"]
+            | {"intermediate_size": 20},
+        ),
+        EVALUATE,
+        "has shape",
+        "by config.json needed: ",
+    ),
+    "a model of another kind": (
+        lambda world: world.json("checkpoint/config.json", model_type="clip"),
+        EVALUATE,
+        "a model of type 'clip'; needed: 'llava'",
+    ),
+    "a broken config": (
+        file("checkpoint/config.json", b"{"),
+        EVALUATE,
+        "checkpoint/config.json: is not a JSON mapping",
+    ),
+    "no tokenizer": (
+        gone("checkpoint/tokenizer.json"),
+        EVALUATE,
+        "checkpoint checkpoint: its processor cannot be loaded",
+    ),
+    "a tokenizer without the picture's token": (
+        lambda world: spoil_tokenizer(world),
+        EVALUATE,
+        "of the tokenizer; by config.json needed: token 4",
+    ),
     "half a mask": (half("mask.safetensors"), EVALUATE, "mask.safetensors: cannot be read as a safetensors file"),
-    "a mask of another model": (tensors("mask.safetensors", lambda each: {k: torch.ones(3, dtype=torch.bool) for k in each}), EVALUATE, "language.0", "3"),
-    "statistics as a mask": (lambda world: shutil.copy("statistics.safetensors", "mask.safetensors"), EVALUATE, "mask.safetensors: holds", "needed: pruning mask"),
-    "half the statistics": (half("statistics.safetensors"), SELECT, "statistics.safetensors: cannot be read as a safetensors file"),
-    "statistics without a sum": (tensors("statistics.safetensors", lambda each: dict(list(each.items())[1:])), SELECT, "statistics.safetensors: misses 1 of"),
+    "a mask of another model": (
+        tensors("mask.safetensors", lambda each: {k: torch.ones(3, dtype=torch.bool) for k in each}),
+        EVALUATE,
+        "language.0",
+        "3",
+    ),
+    "statistics as a mask": (
+        lambda world: shutil.copy("statistics.safetensors", "mask.safetensors"),
+        EVALUATE,
+        "mask.safetensors: holds",
+        "needed: pruning mask",
+    ),
+    "half the statistics": (
+        half("statistics.safetensors"),
+        SELECT,
+        "statistics.safetensors: cannot be read as a safetensors file",
+    ),
+    "statistics without a sum": (
+        tensors("statistics.safetensors", lambda each: dict(list(each.items())[1:])),
+        SELECT,
+        "statistics.safetensors: misses 1 of",
+    ),
     "a broken choice": (file("choice.json", b"{}"), UNLEARN, "choice.json: holds no choice of settings"),
     "a choice without the file": (gone("choice.json"), UNLEARN, "choice.json: cannot be read"),
     "half the answers": (half("answers.parquet"), AGGREGATE, "answers.parquet is not a parquet file of answers"),
-    "answers without a column": (answers(lambda frame: frame.drop(columns="correct")), AGGREGATE, "answers.parquet", "correct"),
+    "answers without a column": (
+        answers(lambda frame: frame.drop(columns="correct")),
+        AGGREGATE,
+        "answers.parquet",
+        "correct",
+    ),
     "an answer twice": (answers(lambda frame: pd.concat([frame, frame.head(1)])), AGGREGATE, "twice"),
-    "an answer without a score": (answers(lambda frame: frame.assign(correct=float("nan"))), AGGREGATE, "4 answers have no 'correct'"),
+    "an answer without a score": (
+        answers(lambda frame: frame.assign(correct=float("nan"))),
+        AGGREGATE,
+        "4 answers have no 'correct'",
+    ),
     "an unknown task among answers": (answers(lambda frame: frame.assign(task="essay")), AGGREGATE, "essay"),
-}  # fmt: skip
+}
 
 
 def spoil_tokenizer(world: World) -> None:

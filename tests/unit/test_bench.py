@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from manu.bench import growth, selection, statistics, training, workflow
-from manu.bench.__main__ import QUESTIONS, answer_question, main
-from manu.bench.clock import compared, side_by_side
-from manu.bench.memory import cost_of
-from manu.bench.peers import stored_modality, stored_released
-from manu.bench.sizes import TINY
-from manu.bench.subject import BATCH, measuring_batches, new_model
-from manu.bench.tables import Table, markdown
+from benchmarks import growth, selection, statistics, training, workflow
+from benchmarks.__main__ import QUESTIONS, answer_question, main
+from benchmarks.clock import compared, side_by_side
+from benchmarks.memory import cost_of
+from benchmarks.peers import stored_modality, stored_released
+from benchmarks.sizes import TINY
+from benchmarks.subject import BATCH, measuring_batches, new_model
+from benchmarks.tables import Table, markdown
 from manu.neurons.measuring import measure_modality, measure_released
 from manu.neurons.statistics import Sums
 
@@ -35,27 +35,27 @@ def test_sides_take_turns_to_begin():
 
 
 @pytest.mark.parametrize("loop", [False, True])
-def test_the_peers_way_gives_the_same_statistics(adapter, benchmark_folder, loop):
-    adapter.model.eval()
-    batches = {key: list(group) for key, group in measuring_batches(adapter, benchmark_folder, 5).items()}
+def test_the_peers_way_gives_the_same_statistics(vlm, benchmark_folder, loop):
+    vlm.model.eval()
+    batches = {key: list(group) for key, group in measuring_batches(vlm, benchmark_folder, 5).items()}
     assert {sum(len(b["input_ids"]) for b in group) for group in batches.values()} == {5}
-    ours = measure_modality(adapter.model, adapter.mlp_sites(), batches, 0.1, (), adapter.vision_mask)
-    theirs = stored_modality(adapter.model, adapter.mlp_sites(), batches, 0.1, adapter.vision_mask, loop)
+    ours = measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (), vlm.vision_mask)
+    theirs = stored_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, vlm.vision_mask, loop)
     assert ("forget", "text", "mean", "language.0") in theirs and ("forget", "text", "mean", "vision.0") not in theirs
     for key, sums in theirs.items():
         assert sums.count == ours.sums(*key).count == 5
         for name in Sums.TENSORS:
             torch.testing.assert_close(getattr(sums, name), getattr(ours.sums(*key), name))
-    released = measure_released(adapter.model, adapter.linear_sites(), batches).values
-    stored = stored_released(adapter.model, adapter.linear_sites(), batches, loop)
+    released = measure_released(vlm.model, vlm.linear_sites(), batches).values
+    stored = stored_released(vlm.model, vlm.linear_sites(), batches, loop)
     assert stored.keys() == released.keys()
     for key, values in stored.items():
         torch.testing.assert_close(values, released[key])
 
 
 def test_batches_hold_as_many_samples_as_asked_for(benchmark_folder):
-    adapter = new_model(benchmark_folder, text_layers=1, vision_layers=1)
-    groups = measuring_batches(adapter, benchmark_folder, BATCH + 6)
+    vlm = new_model(benchmark_folder, text_layers=1, vision_layers=1)
+    groups = measuring_batches(vlm, benchmark_folder, BATCH + 6)
     sizes = {key: [len(batch["input_ids"]) for batch in group] for key, group in groups.items()}
     assert len(sizes) == 4 and all(sum(each) == BATCH + 6 and max(each) <= BATCH for each in sizes.values())
 
@@ -87,7 +87,9 @@ def test_the_exponent_is_the_slope_of_the_logarithms():
 
 def test_markdown_aligns_numbers_and_leaves_gaps():
     table = Table("t", "What it says.", pd.DataFrame({"side": ["a|b"], "seconds": [0.12345], "target": [float("nan")]}))
-    assert markdown(table) == "What it says.\n\n| side | seconds | target |\n| --- | ---: | ---: |\n| a\\|b | 0.123 |  |\n"
+    assert (
+        markdown(table) == "What it says.\n\n| side | seconds | target |\n| --- | ---: | ---: |\n| a\\|b | 0.123 |  |\n"
+    )
 
 
 def test_every_neuron_of_llava_7b_is_chosen_from_by_every_variant():
@@ -130,7 +132,12 @@ def test_each_question_is_answered_with_well_formed_tables(question, tmp_path):
     answer_question(question, TINY, tmp_path)
     folder = tmp_path / question
     about = json.loads((folder / "run.json").read_text())
-    assert about["question"] and about["sizes"]["people"] == 20 and about["device"]["processor"] and about["packages"]["torch"]
+    assert (
+        about["question"]
+        and about["sizes"]["people"] == 20
+        and about["device"]["processor"]
+        and about["packages"]["torch"]
+    )
     for name, columns in COLUMNS[question].items():
         table = pd.read_csv(folder / f"{name}.csv")
         assert columns <= set(table.columns)

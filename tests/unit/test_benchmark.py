@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from manu.core.errors import UserError
 from manu.data import mllmu, profiles, reading
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.people import ATTRIBUTES, draw_people
 from manu.data.portraits import draw_scene, render
 from manu.data.splits import split_people
-from manu.errors import UserError
 
 
 def full(folder, config="Full_Set"):
@@ -60,9 +60,11 @@ def test_picture_questions_never_name_the_person_and_text_questions_do(benchmark
 
 
 def test_test_set_asks_in_words_the_person_was_never_taught_in_but_others_were(benchmark_folder):
-    lessons = mllmu.read_lessons(benchmark_folder) + mllmu.read_lessons(benchmark_folder, "base_Data")
+    lessons = mllmu.read_training_data(benchmark_folder) + mllmu.read_training_data(benchmark_folder, "base_Data")
     asked = {p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder)}
-    anew = {p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder, "Test_Set")}
+    anew = {
+        p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder, "Test_Set")
+    }
     everything = {question for lesson in lessons for question, _ in lesson.pairs}
     for person in asked:
         taught = {question for lesson in lessons if lesson.id == person for question, _ in lesson.pairs}
@@ -72,7 +74,7 @@ def test_test_set_asks_in_words_the_person_was_never_taught_in_but_others_were(b
 
 
 def test_test_set_shows_pictures_that_are_in_no_training_data(benchmark_folder):
-    trained = {lesson.image for lesson in mllmu.read_lessons(benchmark_folder)}
+    trained = {lesson.image for lesson in mllmu.read_training_data(benchmark_folder)}
     assert not {p.image for p in full(benchmark_folder, "Test_Set")} & trained
 
 
@@ -127,7 +129,7 @@ def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark
 
 def test_unseen_people_are_in_no_other_file_and_change_none(tmp_path, benchmark_folder, small_benchmark):
     unseen = full(benchmark_folder, profiles.UNSEEN)
-    lessons = mllmu.read_lessons(benchmark_folder) + mllmu.read_lessons(benchmark_folder, "base_Data")
+    lessons = mllmu.read_training_data(benchmark_folder) + mllmu.read_training_data(benchmark_folder, "base_Data")
     taught = {lesson.id for lesson in lessons}
     assert len(unseen) == small_benchmark.unseen_people and not {p.id for p in unseen} & taught
     others = set(reading.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())

@@ -8,21 +8,36 @@ import pytest
 import yaml
 
 from manu.analysis.claims import (
-    INCONCLUSIVE, MEASURES, NOT_REPRODUCED, REPRODUCED, Context, claim_cells, claim_table, read_claims, verdict_of,
+    INCONCLUSIVE,
+    MEASURES,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Context,
+    claim_cells,
+    claim_table,
+    read_claims,
+    verdict_of,
     verdict_over,
-)  # fmt: skip
+)
 from manu.analysis.outcomes import ANSWER_COLUMNS, Run
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
 CLAIMS = Path(__file__).parents[2] / "config/claims.yaml"
 # accuracy on forget with the picture, by name, and on retain
 METHODS = {
-    "vanilla": (1.0, 1.0, 1.0), "retain_only": (0.2, 0.2, 1.0), "ga": (0.2, 0.8, 0.8), "npo": (0.4, 1.0, 0.9),
-    "manu": (0.4, 0.4, 0.9), "manu_released": (1.0, 1.0, 1.0),
-    "ratio10": (1.0, 1.0, 1.0), "ratio30": (0.6, 0.6, 1.0), "only_abs": (0.6, 1.0, 0.8), "only_var": (1.0, 1.0, 1.0),
+    "vanilla": (1.0, 1.0, 1.0),
+    "retain_only": (0.2, 0.2, 1.0),
+    "ga": (0.2, 0.8, 0.8),
+    "npo": (0.4, 1.0, 0.9),
+    "manu": (0.4, 0.4, 0.9),
+    "manu_released": (1.0, 1.0, 1.0),
+    "ratio10": (1.0, 1.0, 1.0),
+    "ratio30": (0.6, 0.6, 1.0),
+    "only_abs": (0.6, 1.0, 0.8),
+    "only_var": (1.0, 1.0, 1.0),
     "random": (0.8, 0.8, 0.8),
-}  # fmt: skip
+}
 CONTEXT = Context(("ga", "npo"), {"ratio10": 10.0, "ratio30": 30.0, "only_abs": 30.0, "only_var": 30.0}, "ratio30")
 
 
@@ -35,8 +50,25 @@ def answers(model: str = "m") -> pd.DataFrame:
             for person in range(10):
                 for number in range(5):  # everyone the same: intervals without width
                     question = f"{split}{person}/{modality}/{number}"
-                    rows.append(("s", model, 10, 0, method, split, modality, "classification", f"{split}{person}",
-                                 question, "x", "", "", float(number < round(5 * accuracy)), np.nan))  # fmt: skip
+                    rows.append(
+                        (
+                            "s",
+                            model,
+                            10,
+                            0,
+                            method,
+                            split,
+                            modality,
+                            "classification",
+                            f"{split}{person}",
+                            question,
+                            "x",
+                            "",
+                            "",
+                            float(number < round(5 * accuracy)),
+                            np.nan,
+                        )
+                    )
     return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
 
 

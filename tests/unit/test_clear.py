@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from manu.core.errors import UserError
 from manu.data import clear, reading
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.profiles import CELEBRITIES, MULTIMODAL, TEXT, UNSEEN
-from manu.errors import UserError
-from manu.training.curriculum import Curriculum
+from manu.training.dataset import TrainingSet
 
 PEOPLE = ("Ada Lund", "José Núñez", "Ada Lund-Berg")
 NAMES = ["Ida Orlov", "Omar Sato", "Vera Toth", "Hugo Dahl"]
@@ -56,10 +56,10 @@ def hub(tmp_path):
     mixed = {"image": None, "caption": None, "question": None, "answer": None}
     wrong = {"perturbed_captions": ["a"], "paraphrased_caption": "b", "perturbed_names": NAMES}
     sets = {"full": PICTURES, "forget05": PICTURES[:2], "retain95": PICTURES[2:]}
-    told = {"full": TEXTS, "forget05": TEXTS[:1], "retain95": TEXTS[1:]}
+    user_message = {"full": TEXTS, "forget05": TEXTS[:1], "retain95": TEXTS[1:]}
     for name, rows in sets.items():
         write(tmp_path, name, rows, 2 if name == "full" else 1)
-        write(tmp_path, f"{name}+tofu", [mixed | each for each in (*told[name], *rows)])
+        write(tmp_path, f"{name}+tofu", [mixed | each for each in (*user_message[name], *rows)])
     write(tmp_path, "forget05_perturbed", [each | wrong for each in PICTURES[:2]])
     write(tmp_path, "retain_perturbed", [each | wrong for each in PICTURES[1:3]])
     options = ["Omar Sato", "Ada Lund", "Vera Toth", "Hugo Dahl", "Ida Orlov"]
@@ -93,21 +93,21 @@ def test_retained_people_without_those_to_be_forgotten(hub):
     assert [(p.id, len(p.questions)) for p in profiles] == [("José Núñez", 3), ("Ada Lund-Berg", 1)]
 
 
-def test_lessons_go_with_their_own_pictures(hub, adapter):
-    lessons = reading.read_lessons_of(hub, "forget_5")
+def test_lessons_go_with_their_own_pictures(hub, vlm):
+    lessons = reading.read_training_data_of(hub, "forget_5")
     assert [(lesson.modality, lesson.pairs) for lesson in lessons] == [
         (MULTIMODAL, ((clear.QUESTION, "Ada Lund in the rain."),)),
         (MULTIMODAL, ((clear.QUESTION, "Ada Lund at sea."),)),
         (TEXT, (ABOUT_ADA,)),
     ]
-    curriculum = Curriculum(adapter).add(lessons, reading.read_names(hub, "forget_5"), paired=True)
-    (_, pairs), = curriculum._taught
+    training_set = TrainingSet(vlm).add(lessons, reading.read_names(hub, "forget_5"), paired=True)
+    ((_, pairs),) = training_set._taught
     assert [(pair.modality, pair.pictures) for pair in pairs] == [(MULTIMODAL, (0,)), (MULTIMODAL, (1,)), (TEXT, ())]
 
 
 def test_text_rows_that_name_nobody_are_counted(hub, caplog):
     with caplog.at_level(logging.WARNING):
-        lessons = reading.read_lessons(hub)
+        lessons = reading.read_training_data(hub)
     texts = {lesson.id: lesson.pairs for lesson in lessons if lesson.modality == TEXT}
     assert texts == {"Ada Lund": (ABOUT_ADA,), "José Núñez": (ABOUT_JOSE,), "Ada Lund-Berg": (ABOUT_BERG,)}
     assert "full+tofu: 1 of 4 text questions name nobody of full and are left out" in caplog.text
@@ -122,21 +122,37 @@ def test_faces_and_the_world(hub):
 
 
 def test_wrong_answers_in_text_make_a_classification_question(hub):
-    right, wrong = "The pet of Ada Lund is goose.", [f"The pet of Ada Lund is {pet}." for pet in ("pony", "sea gull", "goat")]
+    right, wrong = (
+        "The pet of Ada Lund is goose.",
+        [f"The pet of Ada Lund is {pet}." for pet in ("pony", "sea gull", "goat")],
+    )
     row = {"image": None, "question": "What pet has Ada Lund?", "answer": right, "perturbed_answer": wrong}
     write(hub, "forget05+tofu", [row, row | {"question": "And Ada Lund?", "perturbed_answer": None}])
-    told = [q for q in reading.read_profiles(hub, "forget_5")[0].questions if q.modality == TEXT]
-    assert [q.task for q in told] == ["generation", "classification", "generation"]
-    assert told[1].answer == "goose" and set(told[1].options.values()) == {"goose", "pony", "sea gull", "goat"}
+    user_message = [q for q in reading.read_profiles(hub, "forget_5")[0].questions if q.modality == TEXT]
+    assert [q.task for q in user_message] == ["generation", "classification", "generation"]
+    assert user_message[1].answer == "goose" and set(user_message[1].options.values()) == {
+        "goose",
+        "pony",
+        "sea gull",
+        "goat",
+    }
     assert clear.endings(["A b c.", "A b.", "A b d"]) == ["b c", "b", "b d"]  # nothing may be left without a word
 
 
 FAULTS = {
     "a set is missing": ("retain95", None, "no parquet file in retain95; needed: full, full+tofu"),
-    "a column is missing": ("full", [{"image": None, "caption": "x"}], "column 'name' is missing; it has image, caption"),
+    "a column is missing": (
+        "full",
+        [{"image": None, "caption": "x"}],
+        "column 'name' is missing; it has image, caption",
+    ),
     "no wrong names": ("forget05_perturbed", PICTURES, "column 'perturbed_names' is missing"),
-    "other columns of the faces": ("real_faces", [{"image": None, "label": 3}], "real_faces has the columns image, label; needed"),
-}  # fmt: skip
+    "other columns of the faces": (
+        "real_faces",
+        [{"image": None, "label": 3}],
+        "real_faces has the columns image, label; needed",
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -151,7 +167,11 @@ def test_what_is_missing_is_named(hub, fault):
 
 
 def test_too_few_wrong_names_and_another_format(hub, benchmark_folder):
-    write(hub, "forget05_perturbed", [each | {"perturbed_names": ["Omar Sato", "Omar Sato", "Ada Lund"]} for each in PICTURES[:1]])
+    write(
+        hub,
+        "forget05_perturbed",
+        [each | {"perturbed_names": ["Omar Sato", "Omar Sato", "Ada Lund"]} for each in PICTURES[:1]],
+    )
     with pytest.raises(UserError, match="forget05_perturbed, Ada Lund: 1 wrong answers beside 'Ada Lund'; needed: 3"):
         reading.read_profiles(hub, "forget_5")
     with pytest.raises(UserError, match="is in the format clear; the study's 'benchmark.format' says mllmu"):
@@ -173,10 +193,14 @@ def test_the_built_in_benchmark_has_the_published_columns(built_in):
     pictures = ["image", "caption", "name"]
     more = ["perturbed_captions", "paraphrased_caption", "perturbed_names"]
     columns = {
-        "full": pictures, "forget05": pictures, "retain95": pictures, "forget10_perturbed": pictures + more,
-        "retain_perturbed": pictures + more, "real_world": ["image", "question", "answer", "options"],
+        "full": pictures,
+        "forget05": pictures,
+        "retain95": pictures,
+        "forget10_perturbed": pictures + more,
+        "retain_perturbed": pictures + more,
+        "real_world": ["image", "question", "answer", "options"],
         "full+tofu": ["image", "caption", "question", "answer", "perturbed_answer"],
-    }  # fmt: skip
+    }
     assert {config: pq.read_schema(config_file(folder, config)).names for config in columns} == columns
     assert {path.name for path in folder.iterdir()} == {*config_names([5, 10, 0], "clear"), "celebrity_tuning"}
     reading.check_published(folder, [5, 10], "clear")
@@ -184,14 +208,19 @@ def test_the_built_in_benchmark_has_the_published_columns(built_in):
 
 def test_everybody_of_the_built_in_benchmark_is_taught_and_asked(built_in, caplog):
     folder, settings = built_in
-    people = {config: set(reading.read_ids(folder, config)) for config in ("Full_Set", "forget_5", "forget_10", "retain_90", UNSEEN)}
+    people = {
+        config: set(reading.read_ids(folder, config))
+        for config in ("Full_Set", "forget_5", "forget_10", "retain_90", UNSEEN)
+    }
     tuning = {name for config in ("forget_tuning", "retain_tuning") for name in reading.read_ids(folder, config)}
     assert len(people["forget_5"]) == 1 and people["forget_5"] < people["forget_10"] and len(people["forget_10"]) == 2
-    assert people["forget_10"] | people["retain_90"] == people["Full_Set"] and len(people["Full_Set"]) == settings.people
+    assert (
+        people["forget_10"] | people["retain_90"] == people["Full_Set"] and len(people["Full_Set"]) == settings.people
+    )
     assert not people[UNSEEN] & (people["Full_Set"] | tuning) and len(tuning) == 4
-    taught = reading.read_lessons(folder)
+    taught = reading.read_training_data(folder)
     assert {lesson.id for lesson in taught} == people["Full_Set"] | tuning
-    assert not any(lesson.id in people[UNSEEN] for lesson in reading.read_lessons(folder, "base_Data"))
+    assert not any(lesson.id in people[UNSEEN] for lesson in reading.read_training_data(folder, "base_Data"))
     for config in ("forget_5", "retain_90", "forget_tuning", "retain_tuning", UNSEEN):
         profiles = reading.read_profiles(folder, config)
         assert {p.id for p in profiles} == set(reading.read_ids(folder, config))
@@ -205,7 +234,12 @@ def test_a_question_has_one_number_wherever_it_is_asked(built_in):
     folder, _ = built_in
     (person,) = set(reading.read_ids(folder, "forget_10")) - set(reading.read_ids(folder, "forget_5"))
     found = [
-        {(q.modality, q.task, q.number): q for p in reading.read_profiles(folder, c) if p.id == person for q in p.questions}
+        {
+            (q.modality, q.task, q.number): q
+            for p in reading.read_profiles(folder, c)
+            if p.id == person
+            for q in p.questions
+        }
         for c in ("forget_10", "retain_95")
     ]
     assert found[0] == found[1] and len(found[0]) == 2 * 2 + 12 * 2 + 2

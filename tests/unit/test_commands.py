@@ -29,9 +29,11 @@ def said(capsys, *arguments: str) -> str:
 
 def test_without_a_command_the_help_is_shown(capsys):
     assert cli.main([]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("usage: manu") and "make study" in told
-    assert all(f"    {command} " in told for command in ("studies", "doctor", "check", "plan", "audit", "release"))
+    user_message = capsys.readouterr().err
+    assert user_message.startswith("usage: manu") and "make study" in user_message
+    assert all(
+        f"    {command} " in user_message for command in ("studies", "doctor", "check", "plan", "audit", "release")
+    )
 
 
 def test_every_method_is_listed_with_what_must_be_given(capsys):
@@ -39,7 +41,11 @@ def test_every_method_is_listed_with_what_must_be_given(capsys):
     assert list(listed) == known_methods()
     npo = listed["npo"]
     assert npo["kind"] == "training" and npo["about"].startswith("Negative preference optimisation")
-    assert [name for name, value in npo["settings"].items() if value is None] == ["learning_rate", "epochs", "batch_size"]
+    assert [name for name, value in npo["settings"].items() if value is None] == [
+        "learning_rate",
+        "epochs",
+        "batch_size",
+    ]
     create_method("npo", {"learning_rate": 1e-4, "epochs": 1, "batch_size": 4})  # as listed: no more is needed
 
 
@@ -66,17 +72,17 @@ def test_the_doctor_says_of_every_study_whether_it_can_run():
     findings = {finding.what: finding for finding in doctor.diagnose()}
     assert findings["Python"].good and findings["study mini"].good and findings["study mini"].stops
     assert {f"study {file.stem}" for file in (ROOT / "config/studies").glob("*.yaml")} <= set(findings)
-    assert all("\n" not in finding.told for finding in findings.values())
+    assert all("\n" not in finding.user_message for finding in findings.values())
 
 
 def test_the_doctor_names_other_versions_and_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "requirements.lock").write_text("numpy==0.1\nno-such-package==1.0\n")
     monkeypatch.chdir(tmp_path)
     packages = next(finding for finding in doctor.diagnose() if finding.what == "packages")
-    assert packages.good is False and packages.stops and "missing: no-such-package" in packages.told
+    assert packages.good is False and packages.stops and "missing: no-such-package" in packages.user_message
     (tmp_path / "requirements.lock").write_text("numpy==0.1\n")
     packages = next(finding for finding in doctor.diagnose() if finding.what == "packages")
-    assert packages.good is False and not packages.stops and "(lock: 0.1)" in packages.told
+    assert packages.good is False and not packages.stops and "(lock: 0.1)" in packages.user_message
 
 
 @pytest.mark.parametrize("stops, code", [(True, 1), (False, 0)])

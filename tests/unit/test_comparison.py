@@ -6,10 +6,19 @@ import pandas as pd
 import pytest
 
 from manu.analysis.comparison import (
-    DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, OUR_COLUMNS, REPORTED_COLUMNS, WITHIN, Scale, comparison, read_reported,
-)  # fmt: skip
+    DIFFERS,
+    MATCHED,
+    NOT_COMPARABLE,
+    NOT_RUN,
+    OUR_COLUMNS,
+    REPORTED_COLUMNS,
+    WITHIN,
+    Scale,
+    comparison,
+    read_reported,
+)
+from manu.core.errors import UserError
 from manu.data.reading import FORMATS
-from manu.errors import UserError
 
 REPORTED = Path(__file__).parents[2] / "data/reported/reported.csv"
 TINY = Scale(False, "tiny models", 0.01, "MLLMU-Bench")
@@ -22,7 +31,20 @@ def scores() -> pd.DataFrame:
         for modality, value in (("multimodal", 0.40), ("text", 0.60))
         for task, metric in (("classification", "accuracy"), ("generation", "rougeL"))
     ]
-    keys = ["model", "method", "forget_ratio", "seed", "split", "modality", "task", "metric", "value", "n", "ci_low", "ci_high"]
+    keys = [
+        "model",
+        "method",
+        "forget_ratio",
+        "seed",
+        "split",
+        "modality",
+        "task",
+        "metric",
+        "value",
+        "n",
+        "ci_low",
+        "ci_high",
+    ]
     return pd.DataFrame(rows, columns=keys)
 
 
@@ -34,9 +56,16 @@ def outcomes() -> pd.DataFrame:
 
 def published(**changes: str) -> dict:
     row = dict.fromkeys(REPORTED_COLUMNS, "x") | {
-        "model": "LLaVA-1.5-7B", "benchmark": "MLLMU-Bench", "forget_ratio": "5%", "method": "MANU", "split": "forget",
-        "modality": "unspecified", "task": "classification", "metric": "accuracy_pct", "value": "50.5",
-    }  # fmt: skip
+        "model": "LLaVA-1.5-7B",
+        "benchmark": "MLLMU-Bench",
+        "forget_ratio": "5%",
+        "method": "MANU",
+        "split": "forget",
+        "modality": "unspecified",
+        "task": "classification",
+        "metric": "accuracy_pct",
+        "value": "50.5",
+    }
     return row | changes
 
 

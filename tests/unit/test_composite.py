@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.unlearning.manu import Manu
 from manu.unlearning.recover import Recover
 from manu.unlearning.registry import create_method, is_known, method_class, pruning_class, source_files
@@ -18,7 +18,9 @@ def test_a_joined_method_has_the_settings_of_both():
     assert joined.pruning == Manu(prune_ratio=20.0, functions=("abs",))
     assert (joined.weight, joined.epochs, joined.modalities) == (0.0, 2, ("multimodal", "text"))
     settings = dataclasses.asdict(joined)
-    assert set(settings) == set(dataclasses.asdict(joined.pruning)) | {field.name for field in dataclasses.fields(Recover)}
+    assert set(settings) == set(dataclasses.asdict(joined.pruning)) | {
+        field.name for field in dataclasses.fields(Recover)
+    }
     assert method_class("manu+recover") is type(joined) and joined.__dataclass_params__.frozen
 
 

@@ -12,16 +12,20 @@ import yaml
 
 from manu.analysis.figures.registry import known_figures
 from manu.cli import main
-from manu.config import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
+from manu.core.errors import UserError
 from manu.data.population import BenchmarkSettings
 from manu.data.prompts import STYLES
 from manu.data.reading import FORMATS
-from manu.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
-from manu.resolved import (
-    resolve, resolved_files, robustness_figures, robustness_files, write_resolved,
-)  # fmt: skip
+from manu.study.loading import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
+from manu.study.settings import (
+    resolve,
+    resolved_files,
+    robustness_figures,
+    robustness_files,
+    write_resolved,
+)
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
@@ -49,16 +53,22 @@ def bad(old: str, new: str) -> str:
 BAD = {
     "misspelt top-level key": (
         bad("evaluation:", "evalution:"),
-        "line 10", "unknown key 'evalution'", "did you mean 'evaluation'?", "known: extends, seeds, forget_ratios, benchmark",
+        "line 10",
+        "unknown key 'evalution'",
+        "did you mean 'evaluation'?",
+        "known: extends, seeds, forget_ratios, benchmark",
     ),
     "misspelt nested key": (
         bad("{epochs: 2}", "{epoch: 2}"),
-        "unknown key 'models.llava.training.vanilla.epoch'", "did you mean 'epochs'?",
+        "unknown key 'models.llava.training.vanilla.epoch'",
+        "did you mean 'epochs'?",
         "known: epochs, learning_rate, schedule, batch_size, rehearsal",
     ),
     "misspelt size of a model": (
         bad("llava: {", "llava: {architecture: {text_widht: 8}, "),
-        "unknown key 'models.llava.architecture.text_widht'", "did you mean 'text_width'?", "known: image_size",
+        "unknown key 'models.llava.architecture.text_widht'",
+        "did you mean 'text_width'?",
+        "known: image_size",
     ),
     "sizes of a text side that is brought": (
         bad("llava: {", "llava: {language_model: {path: lm}, architecture: {vision_width: 8, text_width: 8}, "),
@@ -66,14 +76,17 @@ BAD = {
     ),
     "a language model from two places": (
         bad("llava: {", "llava: {language_model: {path: lm, package: lm}, "),
-        "line 5", "'models.llava.language_model' must have one of the keys package and path, not 2",
+        "line 5",
+        "'models.llava.language_model' must have one of the keys package and path, not 2",
     ),
     "no place of a language model": (
-        bad("llava: {", "llava: {language_model: {}, "), "'models.llava.language_model' must have one of the keys",
+        bad("llava: {", "llava: {language_model: {}, "),
+        "'models.llava.language_model' must have one of the keys",
     ),
     "misspelt place of a language model": (
         bad("llava: {", "llava: {language_model: {packge: lm}, "),
-        "unknown key 'models.llava.language_model.packge'", "did you mean 'package'?",
+        "unknown key 'models.llava.language_model.packge'",
+        "did you mean 'package'?",
     ),
     "an adapter that drops everything": (
         bad("llava: {", "llava: {lora: {dropout: 1}, "),
@@ -81,42 +94,59 @@ BAD = {
     ),
     "wrong size of a model": (
         bad("llava: {", "llava: {architecture: {text_width: wide}, "),
-        "models.llava.architecture.text_width", "'wide'",
+        "models.llava.architecture.text_width",
+        "'wide'",
     ),
     "no process": (bad("llava: {", "llava: {processes: 0, "), "'models.llava.processes' must be at least 1, not 0"),
     "processes of a model that is spread": (
         bad("llava: {", "llava: {device_map: auto, processes: 2, "),
-        "line 5", "'models.llava.processes': each process has a whole model on one GPU, and 'device_map' is auto",
+        "line 5",
+        "'models.llava.processes': each process has a whole model on one GPU, and 'device_map' is auto",
     ),
     "misspelt setting of a method": (
         bad("epochs: 1,", "epoch: 1,"),
-        "unknown key 'methods.npo.epoch'", "did you mean 'epochs'?", "known: learning_rate, epochs",
+        "unknown key 'methods.npo.epoch'",
+        "did you mean 'epochs'?",
+        "known: learning_rate, epochs",
     ),
     "missing setting of a method": (bad("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
     "text as a setting of a method": (bad("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
     "prune ratio out of range": (bad("prune_ratio: 10", "prune_ratio: 100"), "'methods.manu.prune_ratio'", "1 to 99"),
     "unknown method": (
         bad("manu: {", "manuu: {"),
-        "line 9", "unknown method 'manuu' in 'methods'", "did you mean 'manu'?", ", ".join(known_methods()),
+        "line 9",
+        "unknown method 'manuu' in 'methods'",
+        "did you mean 'manu'?",
+        ", ".join(known_methods()),
     ),
     "unknown model": (
         bad("llava: {", "lava: {"),
-        "unknown model 'lava' in 'models'", "did you mean 'llava'?", ", ".join(known_models()),
+        "unknown model 'lava' in 'models'",
+        "did you mean 'llava'?",
+        ", ".join(known_models()),
     ),
     "unknown split": (
         bad("[forget, retain]", "[forget, retian]"),
-        "'evaluation.splits[1]'", "'retian'", "did you mean 'retain'?", f"known: {', '.join(SPLITS)}",
+        "'evaluation.splits[1]'",
+        "'retian'",
+        "did you mean 'retain'?",
+        f"known: {', '.join(SPLITS)}",
     ),
     "unknown figure": (
-        bad("[tradeoff]", "[trade]"), "unknown figure 'trade' in 'figures'", ", ".join(known_figures()),
+        bad("[tradeoff]", "[trade]"),
+        "unknown figure 'trade' in 'figures'",
+        ", ".join(known_figures()),
     ),
     "figure without what it shows": (
         bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
-        "figure 'pruned_per_layer' in 'figures'", "no pruning method",
+        "figure 'pruned_per_layer' in 'figures'",
+        "no pruning method",
     ),
     "importance functions alone without a variant": (
         bad("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",
-        "line 11", "figure 'pruned_by_function' in 'figures'", "no variant of one, such as only_abs: {functions: [abs]}",
+        "line 11",
+        "figure 'pruned_by_function' in 'figures'",
+        "no variant of one, such as only_abs: {functions: [abs]}",
     ),
     "ratio 0": (bad("[5, 20]", "[0, 20]"), "line 2", "'forget_ratios[0]' must be from 1 to 99, not 0"),
     "ratio 100": (bad("[5, 20]", "[5, 100]"), "'forget_ratios[1]' must be from 1 to 99, not 100"),
@@ -131,7 +161,10 @@ BAD = {
     "no methods": (GOOD[: GOOD.index("  npo")].replace("methods:", "methods: {}"), "'methods' must not be empty"),
     "methods missing": (GOOD[: GOOD.index("methods")], "the key 'methods' is missing"),
     "method without settings": (bad("prompting: {}", "prompting:"), "'methods.prompting' must be a mapping, not empty"),
-    "text as a number": (bad("{people: 20}", "{people: many}"), "'benchmark.people' must be a whole number, not 'many'"),
+    "text as a number": (
+        bad("{people: 20}", "{people: many}"),
+        "'benchmark.people' must be a whole number, not 'many'",
+    ),
     "learning rate 0": (
         bad("{epochs: 2}", "{learning_rate: 0}"),
         "'models.llava.training.vanilla.learning_rate' must be more than 0, not 0",
@@ -142,10 +175,14 @@ BAD = {
     ),
     "infinite number": (bad("1e-4", ".inf"), "line 7", ".inf is not a finite number"),
     "the first of two mistakes": (
-        bad("[5, 20]", "[0]").replace("manu: {", "manuu: {"), "line 2", "'forget_ratios[0]'",
+        bad("[5, 20]", "[0]").replace("manu: {", "manuu: {"),
+        "line 2",
+        "'forget_ratios[0]'",
     ),
     "the first of two mistakes, the other way round": (
-        "figures: [trade]\n" + GOOD[: GOOD.index("figures")].replace("[5, 20]", "[0]"), "line 1", "'trade'",
+        "figures: [trade]\n" + GOOD[: GOOD.index("figures")].replace("[5, 20]", "[0]"),
+        "line 1",
+        "'trade'",
     ),
     "not YAML": (bad("[5, 20]", "[5, 20"), "line 3", "not valid YAML"),
     "duplicate key": (GOOD + "seeds: [1]\n", "line 12", "duplicate key 'seeds'"),
@@ -153,7 +190,7 @@ BAD = {
     "key that is not text": (bad("  prompting: {}", "  1: {}"), "line 8", "the key '1' is not text"),
     "a list": ("- 1\n", "must be a mapping with the keys: extends, seeds"),
     "nothing": ("", "must be a mapping with the keys: extends, seeds"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -243,19 +280,29 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
     "mistake in the study": (GOOD, "extends: {base}\nseeds: [-1]\n", "{own}, line 2: 'seeds[0]' must be from 0"),
     "mistake in the base": (bad("manu: {", "manuu: {"), "extends: {base}\n", "{base}, line 9: unknown method 'manuu'"),
     "the study's mistake before the base's": (
-        bad("manu: {", "manuu: {"), "extends: {base}\nseeds: [-1]\n", "{own}, line 2: 'seeds[0]' must be from 0",
+        bad("manu: {", "manuu: {"),
+        "extends: {base}\nseeds: [-1]\n",
+        "{own}, line 2: 'seeds[0]' must be from 0",
     ),
     "a mistake that is replaced": (
-        bad("[tradeoff]", "[trade]"), "extends: {base}\nfigures: [trad]\n", "{own}, line 2: unknown figure 'trad'",
+        bad("[tradeoff]", "[trade]"),
+        "extends: {base}\nfigures: [trad]\n",
+        "{own}, line 2: unknown figure 'trad'",
     ),
-    "wrong together": (GOOD, "extends: {base}\nbenchmark: {{people: 4}}\n", "{base}, line 2: benchmark: a forget ratio of 5 percent of 4"),
+    "wrong together": (
+        GOOD,
+        "extends: {base}\nbenchmark: {{people: 4}}\n",
+        "{base}, line 2: benchmark: a forget ratio of 5 percent of 4",
+    ),
     "a figure of the base's other methods": (
         bad("[tradeoff]", "[pruned_per_layer]"),
         "extends: {base}\nmethods: {{npo: {{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}}}\n",
         "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning method; {own} extends that study: give 'figures' there",
     ),
     "missing in both": (
-        GOOD[: GOOD.index("methods")], "extends: {base}\n", "{own}, line 2: the key 'methods' is missing",
+        GOOD[: GOOD.index("methods")],
+        "extends: {base}\n",
+        "{own}, line 2: the key 'methods' is missing",
     ),
     "unknown base": (GOOD, "# x\nextends: minni\n", "{own}, line 2: 'extends': unknown study 'minni'"),
     "no such file": (GOOD, "extends: none.yaml\n", "{own}, line 1: 'extends' names none.yaml, which is not a file"),
@@ -264,9 +311,11 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
     "broken base": (bad("[5, 20]", "[5, 20"), "extends: {base}\n", "{base}, line 3: not valid YAML"),
     "itself": (GOOD, "extends: {own}\n", "{own}, line 1: 'extends' goes in a circle: {own} -> {own}"),
     "a circle": (
-        "extends: {own}\n", "extends: {base}\n", "{base}, line 1: 'extends' goes in a circle: {own} -> {base} -> {own}",
+        "extends: {own}\n",
+        "extends: {base}\n",
+        "{base}, line 1: 'extends' goes in a circle: {own} -> {base} -> {own}",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", EXTENDING)
@@ -296,10 +345,13 @@ def test_defaults_are_filled_in_at_every_depth(study_file):
 
 def test_variants_by_function_change_nothing_else(study_file):
     variants = {
-        "whole": "{}", "only_var": "{functions: [var]}", "other_ratio": "{prune_ratio: 5, functions: [abs]}",
-        "last": "{functions: [abs], pooling: last}", "two": "{functions: [abs, var]}",
+        "whole": "{}",
+        "only_var": "{functions: [var]}",
+        "other_ratio": "{prune_ratio: 5, functions: [abs]}",
+        "last": "{functions: [abs], pooling: last}",
+        "two": "{functions: [abs, var]}",
         "random": "{method: random_neurons}",
-    }  # fmt: skip
+    }
     listed = ", ".join(f"{name}: {settings}" for name, settings in variants.items())
     study = load_study(study_file(f"{GOOD}ablation: {{variants: {{{listed}}}}}\n"))
     found = variants_by_function(study["ablation"])
@@ -358,7 +410,9 @@ def test_every_key_is_explained_with_its_default():
 
 def test_every_setting_of_a_method_is_explained(study_file):
     readme = (ROOT / "config" / "README.md").read_text()
-    settings = {key for study in (ROOT / STUDIES).glob("*.yaml") for m in load_study(study)["methods"].values() for key in m}
+    settings = {
+        key for study in (ROOT / STUDIES).glob("*.yaml") for m in load_study(study)["methods"].values() for key in m
+    }
     assert not [key for key in settings if f"| `{key}` |" not in readme]
 
 
@@ -438,8 +492,11 @@ def test_attacks_are_resolved_at_one_ratio_and_apart_from_the_study(study_file):
     assert attack["robustness"]["bits"] == [4] and not attack["robustness"].keys() & {"forget_ratio", "sequential"}
     assert {"results/study/tables/robustness.yaml", "figures/study/relearning.yaml"} <= set(files)
     assert "results/study/report/robustness.yaml" in files
-    for given, said in (("forget_ratio: 7", "must be one of forget_ratios: 5, 20"), ("bits: [1]", "from 2 to 16"),
-                        ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend")):  # fmt: skip
+    for given, said in (
+        ("forget_ratio: 7", "must be one of forget_ratios: 5, 20"),
+        ("bits: [1]", "from 2 to 16"),
+        ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend"),
+    ):
         with pytest.raises(UserError, match=f"line 12: .*{said}"):
             load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
 
@@ -508,7 +565,10 @@ def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, m
 def test_the_command_says_what_a_good_study_holds(study_file, capsys):
     assert main(["check", "--study", str(study_file(GOOD))]) == 0
     said = capsys.readouterr().out
-    assert "is valid: llava; npo, prompting, manu; forget 5, 20 percent; 12 unlearned models, 6 randomly pruned models" in said
+    assert (
+        "is valid: llava; npo, prompting, manu; forget 5, 20 percent; 12 unlearned models, 6 randomly pruned models"
+        in said
+    )
 
 
 def test_the_summary_of_a_study_that_has_not_run(study_file, tmp_path, monkeypatch, capsys):
@@ -525,10 +585,22 @@ evaluation: {splits: [forget, retain, celebrity, general], tasks: [classificatio
 """
 CLEAR_MISTAKES = {  # what is replaced, by what, what the message says
     "another format": ("clear}", "vqa}", "line 1: unknown value 'vqa' in 'benchmark.format'; known: mllmu, clear"),
-    "test": ("[forget, retain,", "[forget, test, retain,", "line 4: 'evaluation.splits' has the set 'test', which the format clear does not have; needed: [forget, retain, celebrity, general]"),
-    "cloze": ("generation]", "cloze]", "'evaluation.tasks' has the task 'cloze', which the format clear does not have; needed: [classification, generation]"),
-    "few figures": ("clear}", "clear, public_figures: 3}", "'benchmark.public_figures' is 3; the format clear asks for one name among 4"),
-}  # fmt: skip
+    "test": (
+        "[forget, retain,",
+        "[forget, test, retain,",
+        "line 4: 'evaluation.splits' has the set 'test', which the format clear does not have; needed: [forget, retain, celebrity, general]",
+    ),
+    "cloze": (
+        "generation]",
+        "cloze]",
+        "'evaluation.tasks' has the task 'cloze', which the format clear does not have; needed: [classification, generation]",
+    ),
+    "few figures": (
+        "clear}",
+        "clear, public_figures: 3}",
+        "'benchmark.public_figures' is 3; the format clear asks for one name among 4",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CLEAR_MISTAKES)

@@ -3,19 +3,18 @@
 import pytest
 
 from extend_page import files_on_the_page
-from manu import extensions
 from manu.cli import main
 from manu.contract import method, model
 from manu.contract.material import Material
 from manu.contract.points import judged
+from manu.core import extensions
 from manu.models.registry import known_models
 from manu.unlearning.registry import method_class
-
 
 SMALLEST = """\
 from dataclasses import dataclass
 from typing import ClassVar
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import TrainingMethod
 @dataclass(frozen=True, kw_only=True)
 class Smallest(TrainingMethod):
@@ -60,9 +59,12 @@ def test_a_model_of_the_package_keeps_the_contract(name, material):
 @pytest.mark.parametrize(
     "name, architecture",
     [
-        ("npo", "llava"), ("manu", "llava"), ("manu_released", "idefics2"), ("prompting", "llava"),
+        ("npo", "llava"),
+        ("manu", "llava"),
+        ("manu_released", "idefics2"),
+        ("prompting", "llava"),
     ],
-)  # fmt: skip
+)
 def test_a_method_of_the_package_keeps_the_contract(name, architecture, material, monkeypatch):
     monkeypatch.setattr(method, "known_models", lambda: [architecture])
     assert broken("method", name, material) == {}
@@ -93,15 +95,23 @@ def test_a_loss_that_reaches_no_weight_is_told(page, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("loss", "told"),
     [
-        ("answer_cross_entropy(model, batches.retain)", "batches.retain is not there; a method that uses it says needs_retain"),
-        ("sum((q - p).sum() for p, q in zip(model.parameters(), reference.parameters()))", "needs_reference: ClassVar[bool]"),
+        (
+            "answer_cross_entropy(model, batches.retain)",
+            "batches.retain is not there; a method that uses it says needs_retain",
+        ),
+        (
+            "sum((q - p).sum() for p, q in zip(model.parameters(), reference.parameters()))",
+            "needs_reference: ClassVar[bool]",
+        ),
     ],
 )
 def test_what_a_method_uses_and_does_not_ask_for_is_told(loss, told, page, material, monkeypatch):
     monkeypatch.setattr(method, "known_models", lambda: ["llava"])
     (page / "greedy.py").write_text(SMALLEST.format(loss=loss, asks=""))
     extensions.add(["mine/greedy.py"])
-    said = next(text for point, text in broken("method", "greedy", material).items() if point.startswith("Loss: a finite"))
+    said = next(
+        text for point, text in broken("method", "greedy", material).items() if point.startswith("Loss: a finite")
+    )
     assert told in said and "greedy.py, line 9" in said
 
 
@@ -112,14 +122,21 @@ def test_a_loss_that_names_weights_is_told_that_adapters_rename_them(page, mater
     (page / "anchored.py").write_text(SMALLEST.format(loss=loss, asks="needs_reference: ClassVar[bool] = True"))
     extensions.add(["mine/anchored.py"])
     ((point, said),) = broken("method", "anchored", material).items()
-    assert point.startswith("Training: works with low-rank adapters") and "KeyError" in said and "anchored.py, line 9" in said
+    assert (
+        point.startswith("Training: works with low-rank adapters")
+        and "KeyError" in said
+        and "anchored.py, line 9" in said
+    )
 
 
 def test_a_setting_of_a_class_that_is_no_dataclass_is_told(page, capsys):
     path = page / "simnpo.py"
     path.write_text(path.read_text().replace("@dataclass(frozen=True, kw_only=True)\n", ""))
     assert main(["check", "method", "mine/simnpo.py"]) == 2
-    assert "SimNpo: 'beta' is annotated and no setting; needed: @dataclass(frozen=True, kw_only=True)" in capsys.readouterr().err
+    assert (
+        "SimNpo: 'beta' is annotated and no setting; needed: @dataclass(frozen=True, kw_only=True)"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_model_under_another_name_is_told(page, material):
@@ -135,7 +152,12 @@ def test_pictures_with_too_many_tokens_are_told(page, material):
     path.write_text(path.read_text().replace("IMAGE * self.model", "IMAGE * 2 * self.model"))
     extensions.add(["mine/vipllava.py"])
     found = broken("model", "vipllava", material)
-    said = {start: text for point, text in found.items() for start in ("Prompts: token", "Prompts: a pic") if point.startswith(start)}
+    said = {
+        start: text
+        for point, text in found.items()
+        for start in ("Prompts: token", "Prompts: a pic")
+        if point.startswith(start)
+    }
     assert "with a picture, without a system prompt: prompt_ids gives" in said["Prompts: token"]
     assert "do not match" in said["Prompts: a pic"] and "; expand_images writes the tokens; " in said["Prompts: a pic"]
 

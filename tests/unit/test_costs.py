@@ -5,8 +5,8 @@ import pytest
 
 from manu.analysis import costs, outcomes
 from manu.audit.exhibits import is_number, read_rows
-from manu.errors import UserError
-from manu.files import write_text
+from manu.core.errors import UserError
+from manu.core.files import write_text
 from manu.provenance.lineage import fingerprint
 from manu.provenance.record import record_text
 
@@ -17,14 +17,20 @@ SUFFIX = ".provenance.json"
 def record(stage: str, reads: list[str], writes: str, seconds: float, memory: int) -> dict:
     """A record as a job leaves it."""
     return {
-        "version": 1, "rule": stage, "stage": f"manu.stages.{stage}", "seed": None,
-        "configuration": {"path": "c.yaml", "sha256": "c" * 64, "content": {}}, "options": {},
-        "inputs": {"read": dict.fromkeys(reads, "1" * 64)} if reads else {}, "outputs": {"out": {writes: "1" * 64}},
-        "sources": {"src/manu/__init__.py": "d" * 64}, "packages": {"python": "3.11"},
+        "version": 1,
+        "rule": stage,
+        "stage": f"manu.steps.{stage}",
+        "seed": None,
+        "configuration": {"path": "c.yaml", "sha256": "c" * 64, "content": {}},
+        "options": {},
+        "inputs": {"read": dict.fromkeys(reads, "1" * 64)} if reads else {},
+        "outputs": {"out": {writes: "1" * 64}},
+        "sources": {"src/manu/__init__.py": "d" * 64},
+        "packages": {"python": "3.11"},
         "repository": {"commit": "e" * 40, "clean": True},
         "device": {"processor": "a processor", "instructions": None, "threads": None, "system": "Linux", "gpu": None},
         "cost": {"wall_seconds": seconds, "peak_memory_bytes": memory, "peak_gpu_memory_bytes": None},
-    }  # fmt: skip
+    }
 
 
 def records() -> dict[str, dict]:
@@ -34,7 +40,9 @@ def records() -> dict[str, dict]:
         f"{FOLDER}/retain_only/train{SUFFIX}": record("train", [], f"{FOLDER}/retain_only/checkpoint/m", 64.0, 900),
         f"{FOLDER}/ga/unlearn{SUFFIX}": record("unlearn", [vanilla], f"{FOLDER}/ga/checkpoint/m", 8.0, 800),
         f"{FOLDER}/statistics/modality{SUFFIX}": record("measure_statistics", [vanilla], statistics, 2.0, 700),
-        f"{FOLDER}/manu/select_neurons{SUFFIX}": record("select_neurons", [statistics], f"{FOLDER}/manu/mask", 0.5, 600),
+        f"{FOLDER}/manu/select_neurons{SUFFIX}": record(
+            "select_neurons", [statistics], f"{FOLDER}/manu/mask", 0.5, 600
+        ),
     }
 
 
@@ -98,6 +106,8 @@ def test_the_fingerprint_leaves_out_what_shows_times():
     ]
     plain = fingerprint(jobs)
     for file, job, same in (("costs.csv", 2, True), ("forgetting_cost.csv", 1, True), ("scores.csv", 0, False)):
-        changed = [each if place != job else each | {"outputs": {"out": {file: "2" * 64}}} for place, each in enumerate(jobs)]
+        changed = [
+            each if place != job else each | {"outputs": {"out": {file: "2" * 64}}} for place, each in enumerate(jobs)
+        ]
         assert (fingerprint(changed) == plain) is same, file
     assert plain == fingerprint(jobs[:1])

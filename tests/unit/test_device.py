@@ -9,13 +9,13 @@ import threading
 import pytest
 import torch
 
-from manu.stages import device
-from manu.stages.device import lease, own_device
+from manu.steps import device
+from manu.steps.device import lease, own_device
 
 HOLDER = """
 import sys
 from pathlib import Path
-from manu.stages.device import lease
+from manu.steps.device import lease
 with lease(int(sys.argv[1]), Path(sys.argv[2])) as index:
     print(index, flush=True)
     sys.stdin.read()
@@ -67,8 +67,9 @@ def test_a_third_process_waits_and_says_so(holder, tmp_path, caplog):
     with lease(2, tmp_path) as freed:
         assert freed == index
     assert [record.getMessage() for record in caplog.records] == [
-        "all 2 devices are taken: waiting for one", "device 1",
-    ]  # fmt: skip
+        "all 2 devices are taken: waiting for one",
+        "device 1",
+    ]
 
 
 def test_a_device_is_free_again_after_the_block(tmp_path):

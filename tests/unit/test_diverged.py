@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_claims import CONTEXT, answers
+from test_tables import METHODS, tiny
 
 from manu.analysis import readme
 from manu.analysis.aggregate import read_all, read_answers
@@ -19,12 +21,10 @@ from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
 from manu.contract.material import Material
-from manu.divergence import marked, unanswered, write_unanswered
-from manu.errors import UserError
-from manu.stages import evaluate, unlearn
-from manu.stages.models import load_model
-from test_claims import CONTEXT, answers
-from test_tables import METHODS, tiny
+from manu.core.diverged import marked, unanswered, write_unanswered
+from manu.core.errors import UserError
+from manu.steps import evaluate, unlearn
+from manu.steps.models import load_model
 
 RUN = {"study": "tiny", "model": "llava", "method": "ga", "seed": 0, "ratios": [5]}
 WHY = "step 2: the loss is nan"
@@ -40,7 +40,7 @@ def without(tmp_path) -> Path:
 def test_a_training_that_diverges_ends_in_a_marked_checkpoint_and_no_answers(tmp_path, caplog):
     material = Material(tmp_path / "data")
     vanilla = tmp_path / "vanilla"
-    material.adapter("llava").save(vanilla)
+    material.vlm("llava").save(vanilla)
     config = {**RUN, "settings": {"learning_rate": 1e30, "epochs": 2, "batch_size": 4}}
     out = tmp_path / "ga"
     options = Namespace(benchmark=material.benchmark, vanilla=vanilla, statistics=None, choice=None, ratio=10, out=out)
@@ -130,7 +130,7 @@ def test_claims_are_held_against_the_baselines_that_there_are():
 
 
 def test_the_audit_counts_them_and_finds_added_answers(without):
-    record = {"stage": "manu.stages.evaluate", "configuration": {"content": RUN}, "options": {"out": str(without)}}
+    record = {"stage": "manu.steps.evaluate", "configuration": {"content": RUN}, "options": {"out": str(without)}}
     report = Report()
     check_answers(record, report)
     assert (report.counts["diverged"], report.counts["answers"], report.findings) == (1, 0, [])

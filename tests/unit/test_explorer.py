@@ -14,22 +14,25 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from test_report import records
 
 from manu.analysis.aggregate import scores
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.scoring import score_answers
 from manu.report.chains import Chains
 from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer, person_key
 from manu.report.rendering import allowed, own
-from manu.stages import write_explorer
-from manu.stages.command import run
-from test_report import records
+from manu.steps import write_explorer
+from manu.steps.command import run
 
 EVALUATION = {
-    "splits": ["forget", "test", "retain", "celebrity", "general"], "modalities": ["multimodal", "text"],
-    "tasks": ["classification", "cloze", "generation"], "classification": "likelihood", "prompt_style": "bare",
-}  # fmt: skip
+    "splits": ["forget", "test", "retain", "celebrity", "general"],
+    "modalities": ["multimodal", "text"],
+    "tasks": ["classification", "cloze", "generation"],
+    "classification": "likelihood",
+    "prompt_style": "bare",
+}
 METHODS = ["npo", "manu"]
 NASTY = "</script><script>alert('1 & 2')</script><!--"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -46,14 +49,26 @@ def answers(benchmark_folder):
             question = asked[name]
             right = (number + shift) % 3 > 0
             wrong = next((each for each in question.options.values() if each != question.reference), "")
-            rows.append({
-                "study": "tiny", "model": model, "method": method, "forget_ratio": ratio, "seed": 0, "split": split,
-                "modality": question.modality, "task": question.task, "profile_id": question.profile_id,
-                "question_id": name, "prompt": question.prompt, "reference": question.reference,
-                "options": options_text(question), "reply": f"It is {question.reference if right else 'so'}.",
-                "choice": (question.reference if right else wrong) if question.options else "",
-                "option_log_likelihoods": "",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "study": "tiny",
+                    "model": model,
+                    "method": method,
+                    "forget_ratio": ratio,
+                    "seed": 0,
+                    "split": split,
+                    "modality": question.modality,
+                    "task": question.task,
+                    "profile_id": question.profile_id,
+                    "question_id": name,
+                    "prompt": question.prompt,
+                    "reference": question.reference,
+                    "options": options_text(question),
+                    "reply": f"It is {question.reference if right else 'so'}.",
+                    "choice": (question.reference if right else wrong) if question.options else "",
+                    "option_log_likelihoods": "",
+                }
+            )
         found[f"results/tiny/answers/{model}/seed0/{method}.parquet"] = score_answers(pd.DataFrame(rows))
     return found
 
@@ -70,25 +85,39 @@ def read(page: str) -> dict:
     return json.loads(text)
 
 
-def rows_of(told: dict) -> list[tuple]:
+def rows_of(user_message: dict) -> list[tuple]:
     """The answers of a page's content, written out: file, ratio, split, question, prompt, reference, options, ..."""
-    texts, questions, replies = told["texts"], told["questions"], told["replies"]
+    texts, questions, replies = user_message["texts"], user_message["questions"], user_message["replies"]
     found = []
-    for answered in told["runs"]:
+    for answered in user_message["runs"]:
         for ratio in answered["ratios"]:
-            split_of = {(place, split == "test"): split for split, places in told["groups"][str(ratio)].items() for place in places}
+            split_of = {
+                (place, split == "test"): split
+                for split, places in user_message["groups"][str(ratio)].items()
+                for place in places
+            }
             for number, name in enumerate(questions["id"]):
                 reply = answered["replies"][number]
                 split = split_of.get((questions["person"][number], bool(questions["test"][number])))
                 if reply == NONE or split is None:
                     continue
                 choice = replies["choice"][reply]
-                found.append((
-                    answered["file"], ratio, split, name, texts[questions["modality"][number]],
-                    texts[questions["task"][number]], texts[questions["prompt"][number]],
-                    texts[questions["reference"][number]], tuple(texts[each] for each in questions["options"][number]),
-                    texts[replies["reply"][reply]], "" if choice == NONE else texts[choice], replies["score"][reply],
-                ))  # fmt: skip
+                found.append(
+                    (
+                        answered["file"],
+                        ratio,
+                        split,
+                        name,
+                        texts[questions["modality"][number]],
+                        texts[questions["task"][number]],
+                        texts[questions["prompt"][number]],
+                        texts[questions["reference"][number]],
+                        tuple(texts[each] for each in questions["options"][number]),
+                        texts[replies["reply"][reply]],
+                        "" if choice == NONE else texts[choice],
+                        replies["score"][reply],
+                    )
+                )
     return found
 
 
@@ -98,11 +127,22 @@ def stored_rows(answers: dict) -> list[tuple]:
     for file, frame in answers.items():
         for row in frame.to_dict("records"):
             score = row["rougeL"] if row["task"] == "generation" else row["correct"]
-            found.append((
-                file, row["forget_ratio"], row["split"], row["question_id"], row["modality"], row["task"],
-                row["prompt"], row["reference"], tuple(json.loads(row["options"] or "[]")), row["reply"],
-                row["choice"], round(score, 4),
-            ))  # fmt: skip
+            found.append(
+                (
+                    file,
+                    row["forget_ratio"],
+                    row["split"],
+                    row["question_id"],
+                    row["modality"],
+                    row["task"],
+                    row["prompt"],
+                    row["reference"],
+                    tuple(json.loads(row["options"] or "[]")),
+                    row["reply"],
+                    row["choice"],
+                    round(score, 4),
+                )
+            )
     return found
 
 
@@ -115,9 +155,9 @@ def test_every_answer_is_on_the_page(answers, people):
 def test_an_answer_that_several_ratios_share_stands_at_each(answers, people):
     (file, frame), *_ = answers.items()
     both = {file: pd.concat([frame, frame.assign(forget_ratio=15)], ignore_index=True)}
-    told = read(explorer("tiny", METHODS, both, people))
-    assert told["runs"][0]["ratios"] == [10, 15]
-    assert sorted(rows_of(told)) == sorted(stored_rows(both))
+    user_message = read(explorer("tiny", METHODS, both, people))
+    assert user_message["runs"][0]["ratios"] == [10, 15]
+    assert sorted(rows_of(user_message)) == sorted(stored_rows(both))
 
 
 def test_right_answers_counted_on_the_page_are_the_scores(answers, people):
@@ -128,21 +168,30 @@ def test_right_answers_counted_on_the_page_are_the_scores(answers, people):
     assert len(table) == 3 * (4 * 2 * 2 + 1)
     for row in table.to_dict("records"):
         file = next(file for file in answers if f"/{row['model']}/" in file and f"/{row['method']}." in file)
-        cell = shown[(shown["file"] == file) & (shown[["split", "modality", "task"]] == [row[key] for key in ("split", "modality", "task")]).all(axis=1)]
+        cell = shown[
+            (shown["file"] == file)
+            & (shown[["split", "modality", "task"]] == [row[key] for key in ("split", "modality", "task")]).all(axis=1)
+        ]
         assert len(cell) == row["n"] and (cell["score"] == 1).mean() == pytest.approx(row["value"], abs=1e-6)
 
 
 def test_runs_come_by_model_and_in_the_studys_order(answers, people):
-    told = content("tiny", METHODS, answers, people)
-    assert [(each["model"], each["method"]) for each in told["runs"]] == [("idefics2", "npo"), ("llava", "vanilla"), ("llava", "manu")]
-    assert len(told["texts"]) == len(set(told["texts"]))
+    user_message = content("tiny", METHODS, answers, people)
+    assert [(each["model"], each["method"]) for each in user_message["runs"]] == [
+        ("idefics2", "npo"),
+        ("llava", "vanilla"),
+        ("llava", "manu"),
+    ]
+    assert len(user_message["texts"]) == len(set(user_message["texts"]))
 
 
 def test_each_picture_stands_once_where_it_was_asked_with_and_a_large_one_becomes_small(answers, people):
-    told = content("tiny", METHODS, answers, people)
-    forgotten = told["groups"]["10"]["forget"]
-    assert told["groups"]["10"]["test"] == forgotten
-    for place, (first, second) in enumerate(zip(told["people"]["picture"], told["people"]["second"], strict=True)):
+    user_message = content("tiny", METHODS, answers, people)
+    forgotten = user_message["groups"]["10"]["forget"]
+    assert user_message["groups"]["10"]["test"] == forgotten
+    for place, (first, second) in enumerate(
+        zip(user_message["people"]["picture"], user_message["people"]["second"], strict=True)
+    ):
         assert first.startswith("data:image/png;base64,iVBOR")
         assert bool(second) == (place in forgotten) and second != first  # the Test set is asked of them alone
     buffer = io.BytesIO()
@@ -168,15 +217,17 @@ def nasty_page(answers, people):
     (file, frame), *_ = answers.items()
     key = person_key("forget", frame["profile_id"].iloc[0])
     spoilt = {**people, key: Person(NASTY, people[key].pictures)}
-    rows = frame.assign(reply=NASTY, prompt=NASTY, options=[json.dumps([NASTY, "b"]) if each else "" for each in frame["options"]])
+    rows = frame.assign(
+        reply=NASTY, prompt=NASTY, options=[json.dumps([NASTY, "b"]) if each else "" for each in frame["options"]]
+    )
     return explorer(NASTY, METHODS, {file: rows}, spoilt)
 
 
 def test_data_becomes_no_markup(nasty_page):
     assert NASTY not in nasty_page and "<script>alert" not in nasty_page
     assert nasty_page.count("<script") == 2 and nasty_page.count("</script>") == 2
-    told = read(nasty_page)
-    assert told["study"] == NASTY and NASTY in told["people"]["name"] and NASTY in told["texts"]
+    user_message = read(nasty_page)
+    assert user_message["study"] == NASTY and NASTY in user_message["people"]["name"] and NASTY in user_message["texts"]
 
 
 def test_the_script_makes_text_alone():
@@ -204,9 +255,9 @@ def test_an_answers_chain_is_one_of_the_report(seeds, answers, people):
         if each["stage"].endswith(".evaluate"):
             keys = {"model": asked["model"], "method": asked["method"], "seed": asked["seed"]}
             found[name] = pd.concat([frame.assign(**keys, forget_ratio=ratio) for ratio in asked["ratios"]])
-    told = content("tiny", ["ga", "manu"], found, people)
+    user_message = content("tiny", ["ga", "manu"], found, people)
     anchors = [run.anchor for group in chains.runs for run in group.runs]
-    assert sorted(each["chain"] for each in told["runs"]) == sorted(anchors) and len(anchors) == 7 * seeds
+    assert sorted(each["chain"] for each in user_message["runs"]) == sorted(anchors) and len(anchors) == 7 * seeds
 
 
 def test_a_question_about_nobody_is_an_error(answers, people):
@@ -223,7 +274,16 @@ def test_the_stage_writes_the_page(benchmark_folder, answers, people, tmp_path, 
     Path("explore.yaml").write_text(yaml.safe_dump({"study": "tiny", "methods": METHODS}), encoding="utf-8")
     parser = write_explorer.parser()
     assert parser.replayable
-    options = ["--answers", *answers, "--benchmark", str(benchmark_folder), "--out", "explore.html", "--config", "explore.yaml"]
+    options = [
+        "--answers",
+        *answers,
+        "--benchmark",
+        str(benchmark_folder),
+        "--out",
+        "explore.html",
+        "--config",
+        "explore.yaml",
+    ]
     monkeypatch.setattr(sys, "argv", ["write_explorer", *options])
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", write_explorer.__spec__)
     run(write_explorer.main, parser)

@@ -10,23 +10,28 @@ import pytest
 import torch
 
 from extend_page import files_on_the_page
-from manu import extensions
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.score_file import read_scores
-from manu.config import load_study
-from manu.errors import UserError
+from manu.core import extensions
+from manu.core.errors import UserError
 from manu.evaluation.answers import collect_answers
 from manu.evaluation.more_metrics import with_metrics
-from manu.models.registry import adapter_class
-from manu.stages import aggregate, draw, fetch_benchmark
+from manu.models.registry import vlm_class
+from manu.steps import aggregate, draw, fetch_benchmark
+from manu.study.loading import load_study
 from tiny_sizes import SIZES
 
 ROOT = Path(__file__).parents[2]
 REPLIES = ["I cannot help with that.", "The pet of Ada is goose.", "He DOESN'T say; I don't know.", ""]
 KEYS = {
-    "study": "tiny", "model": "vipllava", "method": "simnpo", "forget_ratio": 10, "seed": 0, "split": "forget",
+    "study": "tiny",
+    "model": "vipllava",
+    "method": "simnpo",
+    "forget_ratio": 10,
+    "seed": 0,
+    "split": "forget",
     "modality": "text",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -45,12 +50,24 @@ def answers(tmp_path):
     """Four generated replies of two people, scored as the package does."""
     rows = [
         {
-            **KEYS, "task": "generation", "profile_id": f"p{row // 2}", "question_id": f"q{row}", "prompt": "Who?",
-            "reference": "goose", "options": "", "reply": reply, "choice": "", "option_log_likelihoods": "",
-            "correct": None, "rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0, "bleu": 0.0,
+            **KEYS,
+            "task": "generation",
+            "profile_id": f"p{row // 2}",
+            "question_id": f"q{row}",
+            "prompt": "Who?",
+            "reference": "goose",
+            "options": "",
+            "reply": reply,
+            "choice": "",
+            "option_log_likelihoods": "",
+            "correct": None,
+            "rouge1": 0.0,
+            "rouge2": 0.0,
+            "rougeL": 0.0,
+            "bleu": 0.0,
         }
         for row, reply in enumerate(REPLIES)
-    ]  # fmt: skip
+    ]
     path = tmp_path / "answers.parquet"
     pd.DataFrame(rows).astype({"correct": "float64"}).to_parquet(path)
     return path
@@ -66,7 +83,9 @@ def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
     assert (refusal["value"], refusal["n"], refusal["metric_version"]) == (0.5, 4, "1")
     assert refusal["ci_low"] <= 0.5 <= refusal["ci_high"]
     assert refusal["higher_is_better"]  # a refusal, where people are to be forgotten
-    origin = aggregate.origin({}, {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"}, "value")
+    origin = aggregate.origin(
+        {}, {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"}, "value"
+    )
     assert origin.column == "refusal" and origin.mean
 
 
@@ -79,20 +98,26 @@ def test_without_the_metric_the_scores_are_as_before(page, answers):
 BAD = {
     "no metric": ("METRIC = Metric(", "METRIC = 3\nOTHER = Metric(", "is 3; needed: a manu.evaluation.metrics.Metric"),
     "another name": ('"refusal", "refusal"', '"refused", "refusal"', "has the name 'refused'"),
-    "a task": ('("cloze", "generation")', '("clozes",)', "is about 'clozes'; needed: tasks among classification, cloze"),
+    "a task": (
+        '("cloze", "generation")',
+        '("clozes",)',
+        "is about 'clozes'; needed: tasks among classification, cloze",
+    ),
     "no function": (", value=refuses", "", "has the value None; needed: a function of an answer's row"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_no_metric_is_told(page, case):
-    old, new, told = BAD[case]
+    old, new, user_message = BAD[case]
     path = page / "mine/refusal.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(UserError, match=r"mine/tiny.yaml, line 2: 'extensions\[3\]': mine/refusal.py: METRIC ") as error:
+    with pytest.raises(
+        UserError, match=r"mine/tiny.yaml, line 2: 'extensions\[3\]': mine/refusal.py: METRIC "
+    ) as error:
         load_study("mine/tiny.yaml")
-    assert told in str(error.value)
+    assert user_message in str(error.value)
 
 
 def test_a_metric_that_gives_no_number_is_told(page, answers):
@@ -104,7 +129,7 @@ def test_a_metric_that_gives_no_number_is_told(page, answers):
 
 
 def test_only_jobs_that_score_carry_the_metric(page):
-    from manu.resolved import resolved_files
+    from manu.study.settings import resolved_files
 
     with_it = {path for path, content in resolved_files(load_study("mine/tiny.yaml")) if "metrics" in content}
     assert with_it == {"results/tiny/aggregate.yaml"}
@@ -119,12 +144,20 @@ def test_the_figure_is_drawn_from_real_scores_and_every_number_has_its_rows(page
     scores = ROOT / "results/reference/mini/scores.csv"
     methods = [name for name in dict.fromkeys(read_scores(scores)["method"]) if name not in ("vanilla", "retain_only")]
     options = argparse.Namespace(
-        figure="forget_by_task", scores=scores, masks=None, tables=None,
-        png=page / "f.png", svg=page / "f.svg", csv=page / "f.csv",
-    )  # fmt: skip
+        figure="forget_by_task",
+        scores=scores,
+        masks=None,
+        tables=None,
+        png=page / "f.png",
+        svg=page / "f.svg",
+        csv=page / "f.csv",
+    )
     draw.main(options, {"methods": methods})
     drawn = pd.read_csv(page / "f.csv")
-    assert set(drawn["method"]) == {"vanilla", "retain_only", *methods} and set(drawn["task"]) == {"classification", "cloze"}
+    assert set(drawn["method"]) == {"vanilla", "retain_only", *methods} and set(drawn["task"]) == {
+        "classification",
+        "cloze",
+    }
     module, table = figure_module("forget_by_task"), read_scores(scores)
     for row in drawn.astype(str).to_dict("records"):
         where = module.origin(row, "accuracy_percent").where
@@ -138,15 +171,19 @@ def test_the_benchmark_is_read_taught_and_asked(page, monkeypatch):
     config = {"source": {"path": "mine/benchmark"}, "forget_ratios": [10]}
     fetch_benchmark.main(argparse.Namespace(out=page / "data/files.json"), config)
     extensions.add(["mine/vipllava.py"])
-    cls = adapter_class("vipllava")
+    cls = vlm_class("vipllava")
     torch.manual_seed(0)
-    adapter = cls.build(cls.architecture_class(**SIZES), ["What is the trade of this person?", "Ann is a baker."])
+    vlm = cls.build(cls.architecture_class(**SIZES), ["What is the trade of this person?", "Ann is a baker."])
     evaluation = {
-        "splits": ["forget", "test", "retain", "celebrity"], "modalities": ["multimodal", "text"],
-        "tasks": ["classification", "cloze", "generation"], "classification": "likelihood", "prompt_style": "bare",
-        "batch_size": 64, "max_new_tokens": 2,
-    }  # fmt: skip
+        "splits": ["forget", "test", "retain", "celebrity"],
+        "modalities": ["multimodal", "text"],
+        "tasks": ["classification", "cloze", "generation"],
+        "classification": "likelihood",
+        "prompt_style": "bare",
+        "batch_size": 64,
+        "max_new_tokens": 2,
+    }
     keys = {"study": "s", "model": "vipllava", "method": "vanilla", "seed": 0}
-    told = collect_answers(adapter, page / "data", keys, [10], evaluation)
-    people = told.groupby("split")["profile_id"].nunique()
+    user_message = collect_answers(vlm, page / "data", keys, [10], evaluation)
+    people = user_message.groupby("split")["profile_id"].nunique()
     assert people.to_dict() == {"celebrity": 2, "forget": 2, "retain": 18, "test": 2}

@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from manu import extensions
 from manu.analysis.figures.registry import figure_module, known_figures
-from manu.config import load_study
-from manu.errors import UserError
-from manu.models.registry import adapter_class, known_models
+from manu.core import extensions
+from manu.core.errors import UserError
+from manu.models.registry import known_models, vlm_class
 from manu.provenance.record import source_hashes
 from manu.provenance.sources import source_files
-from manu.resolved import resolved_files, robustness_files
+from manu.study.loading import load_study
+from manu.study.settings import resolved_files, robustness_files
 from manu.unlearning import registry
 from manu.unlearning.registry import create_method, known_methods, method_class
 
 METHOD = """\
 from dataclasses import dataclass
 from typing import ClassVar
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import TrainingMethod
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Mine(TrainingMethod):
 
 METHOD = Mine
 """
-MODEL = "from manu.models.llava import LlavaAdapter\n\nclass Mine(LlavaAdapter):\n    name = 'mine'\n\nADAPTER = Mine\n"
+MODEL = "from manu.models.llava import Llava\n\nclass Mine(Llava):\n    name = 'mine'\n\nMODEL = Mine\n"
 FIGURE = "NEEDS: str = 'scores'\nTITLE = CAPTION = 'Mine'\ndef draw(data, methods): ...\ndef origin(row, column): ...\n"
 TRAINING = "{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}"
 STUDY = f"""\
@@ -70,7 +70,7 @@ def test_names_are_those_of_the_files(folder):
     assert {"louder", "ga"} <= set(known_methods()) and {"mine", "llava"} <= set(known_models())
     assert {"dots", "tradeoff"} <= set(known_figures())
     assert create_method("louder", {"learning_rate": 1, "epochs": 1, "batch_size": 2, "strength": 3}).strength == 3.0
-    assert adapter_class("mine").name == "mine" and figure_module("dots").TITLE == "Mine"
+    assert vlm_class("mine").name == "mine" and figure_module("dots").TITLE == "Mine"
     assert method_class("manu+louder").prunes is method_class("manu")  # joined like any other
     with pytest.raises(UserError, match="unknown method 'lauder'; known: .*louder"):
         method_class("lauder")
@@ -86,7 +86,9 @@ def test_another_study_knows_them_no_more(folder):
 def test_a_study_that_extends_it_finds_the_files_where_they_lie(folder):
     (folder / "below").mkdir()
     (folder / "below/more.yaml").write_text("extends: mine/study.yaml\nseeds: [1]\n")
-    assert load_study("mine/below/more.yaml")["extensions"] == [f"mine/ext/{name}.py" for name in ("louder", "mine", "dots")]
+    assert load_study("mine/below/more.yaml")["extensions"] == [
+        f"mine/ext/{name}.py" for name in ("louder", "mine", "dots")
+    ]
 
 
 def jobs_with(study: dict, name: str) -> set[str]:
@@ -106,19 +108,25 @@ def test_a_job_carries_the_files_that_it_runs_and_no_other(folder):
         f"{model}/seed0/forget10/louder/unlearn.yaml" for model in ("llava", "mine")
     }  # one forget ratio: nothing is requested in turn
     assert jobs_with(study, "mine") == {
-        "mine/seed0/base/train.yaml", "mine/seed0/vanilla/train.yaml", "mine/seed0/forget10/retain_only/train.yaml",
-        "mine/seed0/forget10/ga/unlearn.yaml", "mine/seed0/forget10/louder/unlearn.yaml",
-        "mine/seed0/forget10/statistics/modality.yaml", "answers/mine/seed0/vanilla.yaml",
+        "mine/seed0/base/train.yaml",
+        "mine/seed0/vanilla/train.yaml",
+        "mine/seed0/forget10/retain_only/train.yaml",
+        "mine/seed0/forget10/ga/unlearn.yaml",
+        "mine/seed0/forget10/louder/unlearn.yaml",
+        "mine/seed0/forget10/statistics/modality.yaml",
+        "answers/mine/seed0/vanilla.yaml",
         *(f"mine/seed0/random{share}/select_random.yaml" for share in (10, 20, 40)),
         *(f"answers/mine/seed0/random{share}.yaml" for share in (10, 20, 40)),
         *(f"answers/mine/seed0/forget10/{method}.yaml" for method in ("retain_only", "ga", "louder", "manu")),
         *(f"robustness/mine/seed0/forget10/{m}.yaml" for m in ("vanilla", "retain_only", "ga", "louder", "manu")),
-    }  # fmt: skip
+    }
 
 
 def test_other_jobs_are_configured_as_without_them(folder):
     with_them = dict(resolved_files(load_study("mine/study.yaml")))
-    (folder / "study.yaml").write_text(f"forget_ratios: [10]\nmodels: {{llava: {{}}}}\nmethods: {{ga: {TRAINING}}}\nfigures: [tradeoff]\n")
+    (folder / "study.yaml").write_text(
+        f"forget_ratios: [10]\nmodels: {{llava: {{}}}}\nmethods: {{ga: {TRAINING}}}\nfigures: [tradeoff]\n"
+    )
     without = dict(resolved_files(load_study("mine/study.yaml")))
     for job in ("results/study/llava/seed0/forget10/ga/unlearn.yaml", "results/study/answers/llava/seed0/vanilla.yaml"):
         assert yaml.safe_dump(with_them[job]) == yaml.safe_dump(without[job])
@@ -128,7 +136,7 @@ def test_a_file_is_a_source_of_its_jobs_and_hashed_in_their_records(folder):
     load_study("mine/study.yaml")
     listed = set(source_files("unlearn", *registry.source_files("louder")))
     more = {Path(file).name for file in listed - set(source_files("unlearn"))}
-    assert more == {"louder.py", "answers.py"}  # and what it imports from the package
+    assert more == {"louder.py", "losses.py"}  # and what it imports from the package
     assert "mine/ext/louder.py" in listed
     before = source_hashes()["mine/ext/louder.py"]
     (folder / "ext/louder.py").write_text(METHOD + "# another\n")
@@ -186,17 +194,35 @@ def test_an_entry_point_without_a_module(installed):
 
 BAD = {  # what is written where, and what is said: (file, text, words)
     "missing": ("ext/louder.py", None, "'extensions[0]': cannot read mine/ext/louder.py: No such file or directory"),
-    "a folder": ("study.yaml", STUDY.replace("ext/louder.py", "ext"), "mine/ext is no extension; needed: a Python file"),
+    "a folder": (
+        "study.yaml",
+        STUDY.replace("ext/louder.py", "ext"),
+        "mine/ext is no extension; needed: a Python file",
+    ),
     "a folder named as a file": ("ext/louder.py", "/", "cannot read mine/ext/louder.py: Is a directory"),
-    "no name": ("study.yaml", STUDY.replace("ext/louder.py", "ext/my-method.py"), "my-method.py is no extension; needed: a"),
+    "no name": (
+        "study.yaml",
+        STUDY.replace("ext/louder.py", "ext/my-method.py"),
+        "my-method.py is no extension; needed: a",
+    ),
     "not Python": ("ext/louder.py", "def loss(:\n", "mine/ext/louder.py, line 1: not valid Python: invalid syntax"),
     "null byte": ("ext/louder.py", "a\0", "mine/ext/louder.py, line 1: not valid Python"),
-    "no constant": ("ext/louder.py", "x = 1\n", "mine/ext/louder.py defines none of them; needed: exactly one of METHOD"),
-    "two constants": ("ext/louder.py", METHOD + "ADAPTER = 1\n", "defines METHOD and ADAPTER; needed: exactly one of"),
-    "constant of another kind": ("ext/louder.py", "METHOD = 3\n", "METHOD is 3; needed: a class derived from one of those"),
+    "no constant": (
+        "ext/louder.py",
+        "x = 1\n",
+        "mine/ext/louder.py defines none of them; needed: exactly one of METHOD",
+    ),
+    "two constants": ("ext/louder.py", METHOD + "MODEL = 1\n", "defines METHOD and MODEL; needed: exactly one of"),
+    "constant of another kind": (
+        "ext/louder.py",
+        "METHOD = 3\n",
+        "METHOD is 3; needed: a class derived from one of those",
+    ),
     "no loss": ("ext/louder.py", METHOD.replace("def loss", "def lose"), "mine/ext/louder.py: METHOD Mine lacks loss"),
     "a type of setting": (
-        "ext/louder.py", METHOD.replace("strength: float = 2.0", "strength: dict = None"), "the setting 'strength' is a <class",
+        "ext/louder.py",
+        METHOD.replace("strength: float = 2.0", "strength: dict = None"),
+        "the setting 'strength' is a <class",
     ),
     "no statistics": (
         "ext/louder.py",
@@ -204,16 +230,28 @@ BAD = {  # what is written where, and what is said: (file, text, words)
         "statistics is None; needed: one of modality, gradient, released",
     ),
     "raises": ("ext/louder.py", METHOD + "1 / 0\n", "mine/ext/louder.py, line 14: ZeroDivisionError: division by zero"),
-    "no adapter": ("ext/mine.py", "ADAPTER = dict\n", "ADAPTER is <class 'dict'>; needed: a class derived from manu.models"),
+    "no adapter": (
+        "ext/mine.py",
+        "MODEL = dict\n",
+        "MODEL is <class 'dict'>; needed: a class derived from manu.models",
+    ),
     "adapter without parts": (
         "ext/mine.py",
-        "from manu.models.base import Adapter\nclass Mine(Adapter):\n    name = 'mine'\nADAPTER = Mine\n",
-        "ADAPTER Mine lacks build, expand_images, language_model, layout, vision_mlps, model_class",
+        "from manu.models.base import VisionLanguageModel\nclass Mine(VisionLanguageModel):\n    name = 'mine'\nMODEL = Mine\n",
+        "MODEL Mine lacks build, expand_images, language_model, layout, vision_mlps, model_class",
     ),
-    "figure without parts": ("ext/dots.py", "NEEDS = 'scores'\nTITLE = 'x'\n", "dots.py: the figure lacks CAPTION, draw, origin"),
+    "figure without parts": (
+        "ext/dots.py",
+        "NEEDS = 'scores'\nTITLE = 'x'\n",
+        "dots.py: the figure lacks CAPTION, draw, origin",
+    ),
     "a list of numbers": ("study.yaml", STUDY.replace("ext/louder.py", "3"), "'extensions[0]' must be text, not 3"),
-    "no list": ("study.yaml", STUDY.replace("[ext/louder.py, ext/mine.py, ext/dots.py]", "ext"), "'extensions' must be a list"),
-}  # fmt: skip
+    "no list": (
+        "study.yaml",
+        STUDY.replace("[ext/louder.py, ext/mine.py, ext/dots.py]", "ext"),
+        "'extensions' must be a list",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -13,17 +13,20 @@ from manu.analysis.figures.registry import figure_module, known_figures
 from manu.analysis.figures.style import method_mark, save
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.masks import Mask, save_mask
-from manu.stages import draw
+from manu.steps import draw
 
 METHODS = ["ga", "manu"]
 
 
 def scores(ratios=(5,)) -> pd.DataFrame:
     values = {
-        "vanilla": (1.0, 1.0, 0.9), "retain_only": (0.25, 0.3, 0.95), "ga": (0.25, 0.75, 0.5), "manu": (0.8, 0.7, 0.9),
-    }  # fmt: skip
+        "vanilla": (1.0, 1.0, 0.9),
+        "retain_only": (0.25, 0.3, 0.95),
+        "ga": (0.25, 0.75, 0.5),
+        "manu": (0.8, 0.7, 0.9),
+    }
     rows = []
     for ratio in ratios:
         for method, (image, text, kept) in values.items():
@@ -52,7 +55,9 @@ def by_function() -> pd.DataFrame:
         for model in ("llava", "idefics2")
         for name, functions, counts in (("only_var", "var", (1, 2, 3)), ("whole", "abs var", (0, 10, 4)))
         for seed in (0, 1)
-        for (part, layer, width), pruned in zip((("language", 0, 10), ("language", 1, 20), ("vision", 0, 5)), counts, strict=True)
+        for (part, layer, width), pruned in zip(
+            (("language", 0, 10), ("language", 1, 20), ("vision", 0, 5)), counts, strict=True
+        )
     ]
     return pd.DataFrame(rows, columns=[*PRUNED_COLUMNS, "functions"])
 
@@ -154,10 +159,13 @@ def test_pruned_by_function_shows_every_layer_of_every_variant():
     figure, frame = pruned_by_function.draw(by_function(), METHODS)
     llava = frame[frame["model"] == "llava"]
     assert llava[["functions", "site", "seeds", "pruned", "width", "pruned_percent"]].values.tolist() == [
-        ["var", "vision.0", 2, 3.5, 5, 70.0], ["var", "language.0", 2, 1.5, 10, 15.0], ["var", "language.1", 2, 2.5, 20, 12.5],
-        ["abs var", "vision.0", 2, 4.5, 5, 90.0], ["abs var", "language.0", 2, 0.5, 10, 5.0],
+        ["var", "vision.0", 2, 3.5, 5, 70.0],
+        ["var", "language.0", 2, 1.5, 10, 15.0],
+        ["var", "language.1", 2, 2.5, 20, 12.5],
+        ["abs var", "vision.0", 2, 4.5, 5, 90.0],
+        ["abs var", "language.0", 2, 0.5, 10, 5.0],
         ["abs var", "language.1", 2, 10.5, 20, 52.5],
-    ]  # fmt: skip
+    ]
     axes = figure.axes[1]  # llava follows idefics2
     assert [label.get_text() for label in axes.get_xticklabels()] == ["var", "all"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["vision 0", "language 0", "language 1"]
@@ -189,10 +197,14 @@ def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
         with pytest.raises(UserError, match="has to end with <model>/seed<k>/forget<rr>/<method>/mask.safetensors"):
             keys_of(Path(wrong))
 
-    args = argparse.Namespace(figure="pruned_per_layer", scores=None, masks=[path], **outputs(tmp_path / "pruned_per_layer"))
+    args = argparse.Namespace(
+        figure="pruned_per_layer", scores=None, masks=[path], **outputs(tmp_path / "pruned_per_layer")
+    )
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}})
     assert (tmp_path / "pruned_per_layer.png").exists()
-    args = argparse.Namespace(figure="pruned_by_function", scores=None, masks=[path], **outputs(tmp_path / "by_function"))
+    args = argparse.Namespace(
+        figure="pruned_by_function", scores=None, masks=[path], **outputs(tmp_path / "by_function")
+    )
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}, "variants": {"manu": ["abs"]}})
     assert pd.read_csv(tmp_path / "by_function.csv")["functions"].tolist() == ["abs", "abs"]
 

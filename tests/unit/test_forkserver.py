@@ -64,8 +64,11 @@ def command(*arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "manu.jobs.start", "job", *arguments],
         env=os.environ | {"MANU_FORK_SERVER": "tiny.sock"} | environment,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def said(process: subprocess.Popen) -> dict:
@@ -92,9 +95,14 @@ def test_a_fork_runs_the_job_with_the_commands_files_folder_environment_and_exit
     assert found.pop("parent") == owner.server
     assert found.pop("process") not in (owner.server, job.pid)
     assert found == {
-        "main": "__main__", "stage": "job", "arguments": ["3", "two words"], "folder": str(folder), "colour": "blue",
-        "input": "typed\n", "imported": ["colorsys", "email"],
-    }  # fmt: skip
+        "main": "__main__",
+        "stage": "job",
+        "arguments": ["3", "two words"],
+        "folder": str(folder),
+        "colour": "blue",
+        "input": "typed\n",
+        "imported": ["colorsys", "email"],
+    }
     assert (err, job.returncode) == ("to the other file\n", 3)
 
 
@@ -128,8 +136,9 @@ def test_the_socket_of_a_run_that_was_killed_is_replaced_and_is_the_users_own(fo
     (folder / "tiny.sock").write_text("left over")
     done = subprocess.run(
         [sys.executable, "-c", OWNER.replace("time.sleep(60)", "print(oct(Path('tiny.sock').stat().st_mode))")],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.splitlines()[1] == "0o140600"
     assert not (folder / "tiny.sock").exists()
 
@@ -185,8 +194,10 @@ def test_a_server_that_is_stopped_is_no_longer_used(folder):
     code = OWNER.replace("time.sleep(60)", "forkserver.stop()\nimport subprocess\nsubprocess.run(sys.argv[1:])")
     done = subprocess.run(
         [sys.executable, "-c", code, sys.executable, "-m", "manu.jobs.start", "job", "0"],
-        capture_output=True, text=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     server, found = done.stdout.splitlines()
     assert json.loads(found)["imported"] == []
     wait_for_end(int(server))

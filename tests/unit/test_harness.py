@@ -10,12 +10,12 @@ from manu import cli
 from manu.analysis import harness as table
 from manu.analysis.cells import csv_text, read_cells
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
-from manu.config import load_study
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of
-from manu.resolved import resolve, resolved_files
-from manu.stages import fetch_harness, tabulate_harness
+from manu.steps import fetch_harness, tabulate_harness
+from manu.study.loading import load_study
+from manu.study.settings import resolve, resolved_files
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 STUDY = "models: {llava: {}}\nmethods:\n  ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}\n  prompting: {}\n  manu: {prune_ratio: 10}\n"
@@ -35,17 +35,22 @@ def test_without_the_key_nothing_is_asked_for(tmp_path):
     assert {path: content for path, content in after.items() if "harness" not in path} == before
     added = [path.removeprefix("results/s/") for path in after if path not in before]
     assert added == [
-        "harness/fetch_harness.yaml", "harness/llava/seed0/vanilla.yaml",
-        *(f"harness/llava/seed0/forget{ratio}/{method}.yaml" for ratio in ("05", "10", "15") for method in ("retain_only", "ga", "manu")),
+        "harness/fetch_harness.yaml",
+        "harness/llava/seed0/vanilla.yaml",
+        *(
+            f"harness/llava/seed0/forget{ratio}/{method}.yaml"
+            for ratio in ("05", "10", "15")
+            for method in ("retain_only", "ga", "manu")
+        ),
         "tables/harness.yaml",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_job_is_told_what_it_needs(tmp_path):
     asked = load_study(study(tmp_path, STUDY + KEY))
-    told = resolve(asked, "evaluate_harness", model="llava", seed=0, method="vanilla")
-    assert told["harness"] == {"tasks": ["mmmu_val"], "batch_size": 4}
-    assert told["ratios"] == [5, 10, 15] and "evaluation" not in told
+    user_message = resolve(asked, "evaluate_harness", model="llava", seed=0, method="vanilla")
+    assert user_message["harness"] == {"tasks": ["mmmu_val"], "batch_size": 4}
+    assert user_message["ratios"] == [5, 10, 15] and "evaluation" not in user_message
     assert resolve(asked, "fetch_harness")["source"] == {"repo": "MMMU/MMMU", "revision": COMMIT}
 
 
@@ -54,7 +59,10 @@ MISTAKES = {  # in place of the key, what the message says
     "no source": ("harness: {dataset: {}}\n", "line 6: 'harness.dataset': neither of 'repo' and 'path' given"),
     "a branch": (KEY.replace(COMMIT, "main"), "'harness.dataset': 'revision' of MMMU/MMMU is 'main'; needed: a full"),
     "no task": (KEY.replace("batch_size: 4", "tasks: []"), "'harness.tasks' must not be empty"),
-    "unknown key": (KEY.replace("batch_size", "batchsize"), "unknown key 'harness.batchsize'; did you mean 'batch_size'?"),
+    "unknown key": (
+        KEY.replace("batch_size", "batchsize"),
+        "unknown key 'harness.batchsize'; did you mean 'batch_size'?",
+    ),
     "no question": (KEY.replace("batch_size: 4", "limit: 0"), "'harness.limit' must be at least 1, not 0"),
 }
 
@@ -92,19 +100,42 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path):
 RETURNED = {  # in the form of lm_eval.simple_evaluate, shortened
     "results": {
         "study": {"alias": "study", "name": "study", "sample_len": 3},
-        "art": {"alias": " - Art", "name": "art", "sample_len": 3, "acc,none": 2 / 3, "acc_stderr,none": 0.25,
-                "f1,strict": 0.5, "f1_stderr,strict": "N/A"},
+        "art": {
+            "alias": " - Art",
+            "name": "art",
+            "sample_len": 3,
+            "acc,none": 2 / 3,
+            "acc_stderr,none": 0.25,
+            "f1,strict": 0.5,
+            "f1_stderr,strict": "N/A",
+        },
     },
     "versions": {"art": 0.0},
     "higher_is_better": {"art": {"acc": True, "f1": True}},
     "lm_eval_version": "0.4.13",
-    "samples": {"art": [
-        {"doc_id": 7, "target": "B", "arguments": [("Which?", {"until": []})], "resps": [["(B)"]], "filter": "none",
-         "metrics": ["acc"], "acc": 1.0},
-        {"doc_id": 7, "target": "B", "arguments": [("Which?", {"until": []})], "resps": [["(B)"]], "filter": "strict",
-         "metrics": ["f1"], "f1": (1, 2)},
-    ]},
-}  # fmt: skip
+    "samples": {
+        "art": [
+            {
+                "doc_id": 7,
+                "target": "B",
+                "arguments": [("Which?", {"until": []})],
+                "resps": [["(B)"]],
+                "filter": "none",
+                "metrics": ["acc"],
+                "acc": 1.0,
+            },
+            {
+                "doc_id": 7,
+                "target": "B",
+                "arguments": [("Which?", {"until": []})],
+                "resps": [["(B)"]],
+                "filter": "strict",
+                "metrics": ["f1"],
+                "f1": (1, 2),
+            },
+        ]
+    },
+}
 
 
 def test_results_become_rows():
@@ -121,14 +152,18 @@ def test_results_become_rows():
 
 def rows(method: str, seed: int, value: float, task: str = "art") -> dict:
     keys = {"study": "s", "model": "llava", "method": method, "forget_ratio": 5, "seed": seed, "task": task}
-    told = {"metric": "acc", "metric_version": "0.0", "value": value, "stderr": 0.1, "n": 20}
-    return keys | told | {"higher_is_better": True, "harness": "lm-eval 0.4.13"}
+    user_message = {"metric": "acc", "metric_version": "0.0", "value": value, "stderr": 0.1, "n": 20}
+    return keys | user_message | {"higher_is_better": True, "harness": "lm-eval 0.4.13"}
 
 
 SCORES = [
-    rows("manu", 0, 0.3), rows("manu", 1, 0.5), rows("vanilla", 0, 0.5), rows("vanilla", 1, 0.7),
-    rows("manu", 0, 0.1, "art_of_war"), rows("vanilla", 0, 0.2, "art_of_war"),
-]  # fmt: skip
+    rows("manu", 0, 0.3),
+    rows("manu", 1, 0.5),
+    rows("vanilla", 0, 0.5),
+    rows("vanilla", 1, 0.7),
+    rows("manu", 0, 0.1, "art_of_war"),
+    rows("vanilla", 0, 0.2, "art_of_war"),
+]
 
 
 @pytest.fixture
@@ -145,8 +180,11 @@ def written(tmp_path) -> argparse.Namespace:
 def test_every_method_beside_vanilla(written):
     cells = read_cells(written.csv)
     assert [(row["method"], row["task"]) for row in cells] == [
-        ("vanilla", "art"), ("vanilla", "art_of_war"), ("manu", "art"), ("manu", "art_of_war"),
-    ]  # fmt: skip
+        ("vanilla", "art"),
+        ("vanilla", "art_of_war"),
+        ("manu", "art"),
+        ("manu", "art_of_war"),
+    ]
     manu = cells[2]
     assert (manu["value"], manu["vanilla"], manu["difference"]) == ("0.400000", "0.600000", "-0.200000")
     assert (manu["value_sd"], manu["stderr"], manu["n"], manu["seeds"]) == ("0.141421", "0.100000", "40", "2")

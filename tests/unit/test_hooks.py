@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 from tiny_model import TinyModel, make_batch
+from torch import nn
 
 from manu.neurons.activations import record_activations
 from manu.neurons.sites import LinearSite, MlpSite
@@ -43,10 +43,9 @@ def test_no_hook_is_left_after_an_exception():
         raise RuntimeError("stop")
 
     batch = make_batch(1, 4, pixels=True)
-    with pytest.raises(RuntimeError, match="stop"):
-        with record_activations(model.mlp_sites(), fail):
-            assert hooks_left(model) == 4
-            model(batch["input_ids"], batch["attention_mask"])
+    with pytest.raises(RuntimeError, match="stop"), record_activations(model.mlp_sites(), fail):
+        assert hooks_left(model) == 4
+        model(batch["input_ids"], batch["attention_mask"])
     assert hooks_left(model) == 0
 
 

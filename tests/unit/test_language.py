@@ -11,23 +11,33 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from manu.analysis.aggregate import scores
+from manu.core.errors import UserError
 from manu.data.language import COMPLETION, PASSAGE, generate_language, read_language
-from manu.errors import UserError
 from manu.evaluation.answers import collect_answers
 from manu.evaluation.scoring import score_answers
 from manu.models.language import language_path, load_language
-from manu.models.registry import adapter_class, known_models
+from manu.models.registry import known_models, vlm_class
 from manu.models.tokenizer import train_tokenizer
-from manu.stages.models import prepare_torch
+from manu.steps.models import prepare_torch
 
 TEXTS = Path(__file__).parents[2] / "data" / "language"
 VISION = {
-    "image_size": 32, "patch_size": 16, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
-}  # fmt: skip
+    "image_size": 32,
+    "patch_size": 16,
+    "vision_layers": 2,
+    "vision_width": 16,
+    "vision_mlp": 12,
+    "vision_heads": 2,
+}
 ASKED = {
-    "splits": ["language"], "modalities": ["multimodal"], "tasks": ["cloze"], "classification": "letter",
-    "prompt_style": "bare", "batch_size": 4, "max_new_tokens": 2,
-}  # fmt: skip
+    "splits": ["language"],
+    "modalities": ["multimodal"],
+    "tasks": ["cloze"],
+    "classification": "letter",
+    "prompt_style": "bare",
+    "batch_size": 4,
+    "max_new_tokens": 2,
+}
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
@@ -38,17 +48,25 @@ def language_folder(request, tmp_path_factory):
     tokenizer.pad_token = None
     prepare_torch(1)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=24, intermediate_size=20, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, tie_word_embeddings=request.param, bos_token_id=1, eos_token_id=2, pad_token_id=None,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        intermediate_size=20,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=request.param,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=None,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-@pytest.mark.parametrize("name", [name for name in known_models() if adapter_class(name).takes_language])
+@pytest.mark.parametrize("name", [name for name in known_models() if vlm_class(name).takes_language])
 def test_an_adapter_on_a_language_model_speaks_as_that_does(name, language_folder, tmp_path):
-    cls = adapter_class(name)
+    cls = vlm_class(name)
     prepare_torch(0)
     built = cls.build(cls.architecture_class(**VISION), [], language_folder)
     alone = LlamaForCausalLM.from_pretrained(language_folder).eval()
@@ -137,17 +155,17 @@ def test_an_option_that_stands_twice_is_an_error(tmp_path):
         generate_language(tmp_path / "out", tmp_path, 0)
 
 
-def test_texts_are_read_without_a_prompt_and_scored_from_their_likelihoods(adapter, texts, tmp_path):
-    keys = {"study": "s", "model": adapter.name, "method": "vanilla", "seed": 0}
-    answers = collect_answers(adapter, texts, keys, [5, 10], ASKED)
+def test_texts_are_read_without_a_prompt_and_scored_from_their_likelihoods(vlm, texts, tmp_path):
+    keys = {"study": "s", "model": vlm.name, "method": "vanilla", "seed": 0}
+    answers = collect_answers(vlm, texts, keys, [5, 10], ASKED)
     assert answers.groupby("task").size().to_dict() == {COMPLETION: 120, PASSAGE: 120}  # at two ratios
     assert set(answers["modality"]) == {"text"} and set(answers["reply"]) == {""}
 
     read = answers[answers["task"] == PASSAGE].iloc[0]
-    ids = adapter.tokenizer(read["reference"], add_special_tokens=False)["input_ids"]
-    told = torch.tensor([[adapter.text_start, *ids]])
+    ids = vlm.tokenizer(read["reference"], add_special_tokens=False)["input_ids"]
+    user_message = torch.tensor([[vlm.text_start, *ids]])
     with torch.no_grad():
-        loss = adapter.model(input_ids=told, labels=told).loss.item()
+        loss = vlm.model(input_ids=user_message, labels=user_message).loss.item()
     assert read["log_perplexity"] == pytest.approx(loss, rel=1e-4)
     assert len(json.loads(read["option_log_likelihoods"])) == len(ids)
 
@@ -156,7 +174,7 @@ def test_texts_are_read_without_a_prompt_and_scored_from_their_likelihoods(adapt
     assert json.loads(chosen["options"])[likelihoods.index(max(likelihoods))] == chosen["choice"]
     assert chosen["correct"] == float(chosen["choice"] == chosen["reference"])
 
-    again = collect_answers(adapter, texts, keys, [5], ASKED, system="Say nothing.")
+    again = collect_answers(vlm, texts, keys, [5], ASKED, system="Say nothing.")
     pd.testing.assert_frame_equal(again, answers[answers["forget_ratio"] == 5].reset_index(drop=True))
     rows = scores(answers, resamples=20).set_index(["forget_ratio", "task", "metric"])
     perplexity = rows.loc[(5, PASSAGE, "log_perplexity")]

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from manu.errors import UserError
-from manu.models.base import Adapter
-from manu.models.late import OfTransformers
-from manu.models.registry import adapter_class, known_models
+from manu.core.errors import UserError
+from manu.models.base import VisionLanguageModel
+from manu.models.lazy_imports import OfTransformers
+from manu.models.registry import known_models, vlm_class
 
 LISTED = """
 import sys
-from manu.config import load_study
+from manu.study.loading import load_study
 load_study("config/studies/mini.yaml")
 print(*(name for name in sys.modules if name.partition(".")[0] in ("transformers", "peft", "accelerate")))
 """
@@ -25,14 +25,14 @@ def test_reading_the_default_study_imports_no_transformers():
 
 @pytest.mark.parametrize("name", known_models())
 def test_classes_named_late_are_those_of_the_model(name):
-    cls = adapter_class(name)
+    cls = vlm_class(name)
     assert cls.model_class.__name__.endswith("ForConditionalGeneration")
     assert cls.processor_class.__name__.endswith("Processor")
     assert cls.model_class is cls.model_class
 
 
 def test_a_class_that_transformers_lacks_is_told():
-    class Mine(Adapter):
+    class Mine(VisionLanguageModel):
         model_class = OfTransformers("LlavaForNothing")
 
     with pytest.raises(UserError, match="Mine: transformers [0-9.]+ has no class 'LlavaForNothing'"):

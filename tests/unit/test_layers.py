@@ -10,15 +10,23 @@ from manu.models.registry import known_models
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(manu.__file__).parent
-FOUNDATION = {"divergence", "errors", "extensions", "files", "memory", "pictures", "registry"}
+FOUNDATION = {"core"}
 MIDDLE = {
-    "analysis", "evaluation", "robustness", "training", "unlearning", "neurons", "models", "data", "fetching",
+    "analysis",
+    "evaluation",
+    "attacks",
+    "training",
+    "unlearning",
+    "neurons",
+    "models",
+    "data",
+    "fetching",
     "provenance",
-}  # fmt: skip
+}
 
 
 def package_of(module: str) -> str:
-    """"manu.neurons.sites" -> "neurons"."""
+    """ "manu.neurons.sites" -> "neurons"."""
     return module.split(".")[1]
 
 
@@ -90,7 +98,7 @@ def test_no_method_is_named_in_models():
 
 def test_the_search_would_find_a_name(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
-    text = "from manu.files import atomic_path\n# tuned for NPO\nuse_manu = True\n"
+    text = "from manu.core.files import atomic_path\n# tuned for NPO\nuse_manu = True\n"
     (tmp_path / "models" / "bad.py").write_text(text)
     monkeypatch.setattr("test_layers.ROOT", tmp_path)
     assert words_found("models", set(known_methods())) == {"bad.py": ["NPO", "manu"]}

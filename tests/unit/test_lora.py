@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from manu.data.reading import read_lessons, read_names
-from manu.stages.models import base_lora, prepare_torch, released_lora
-from manu.training.answers import answer_cross_entropy
-from manu.training.curriculum import Curriculum
+from manu.data.reading import read_names, read_training_data
+from manu.steps.models import base_lora, prepare_torch, released_lora
+from manu.training.dataset import TrainingSet
 from manu.training.loop import Diverged, Optimisation, fit
 from manu.training.lora import ADAPTER, Lora, adapted
+from manu.training.losses import answer_cross_entropy
 
 CONFIG = {"lora": {"rank": 2, "alpha": 4, "dropout": 0.2}}
 
@@ -31,8 +31,9 @@ def test_the_merge_by_hand():
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     with adapted(model, Lora(("0",), rank=1, alpha=2.0)):
         assert {name for name, weight in model.named_parameters() if weight.requires_grad} == {
-            "0.lora_A.default.weight", "0.lora_B.default.weight",
-        }  # fmt: skip
+            "0.lora_A.default.weight",
+            "0.lora_B.default.weight",
+        }
         assert not model[0].lora_B[ADAPTER].weight.any()  # the model is unchanged at first
         set_adapter(model[0], [[1.0, 0.0, 2.0]], [[1.0], [3.0]])
     # W + alpha / rank * B A = W + 2 * [[1, 0, 2], [3, 0, 6]]
@@ -89,66 +90,69 @@ def with_adapters(model: nn.Module) -> set[str]:
     return {name.removesuffix(".lora_A") for name, _ in model.named_modules() if name.endswith(".lora_A")}
 
 
-def test_the_released_targets(adapter):
-    inside = set(adapter.language_linears)
+def test_the_released_targets(vlm):
+    inside = set(vlm.language_linears)
     last = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert {name.rpartition(".")[2] for name in inside} == last and len(inside) == 2 * len(last)
-    linears = {name for name, module in adapter.model.named_modules() if isinstance(module, nn.Linear)}
-    with adapted(adapter.model, released_lora(CONFIG, adapter)):
-        found = with_adapters(adapter.model)
+    linears = {name for name, module in vlm.model.named_modules() if isinstance(module, nn.Linear)}
+    with adapted(vlm.model, released_lora(CONFIG, vlm)):
+        found = with_adapters(vlm.model)
     assert found == {name for name in linears if name.rpartition(".")[2] in last}
     assert inside <= found and not any(name.endswith(("lm_head", "out_proj", "fc1", "fc2")) for name in found)
-    assert released_lora({}, adapter) is None and base_lora({}, adapter) is None
+    assert released_lora({}, vlm) is None and base_lora({}, vlm) is None
 
 
-def test_in_the_base_stage_all_but_the_language_model_learns_in_full(adapter):
-    own = {name for name, _ in adapter.model.named_parameters()}
-    inside, outside = set(adapter.language_linears), set(adapter.outside_language)
-    with adapted(adapter.model, base_lora(CONFIG, adapter)):
-        assert with_adapters(adapter.model) == inside
-        learning = {name for name, weight in adapter.model.named_parameters() if weight.requires_grad}
+def test_in_the_base_stage_all_but_the_language_model_learns_in_full(vlm):
+    own = {name for name, _ in vlm.model.named_parameters()}
+    inside, outside = set(vlm.language_linears), set(vlm.outside_language)
+    with adapted(vlm.model, base_lora(CONFIG, vlm)):
+        assert with_adapters(vlm.model) == inside
+        learning = {name for name, weight in vlm.model.named_parameters() if weight.requires_grad}
     in_full = {name for name in learning if ".lora_" not in name}
     assert in_full == outside < own
     assert not any("lm_head" in name or "embed_tokens" in name for name in in_full)
 
 
 @pytest.fixture
-def batches(adapter, benchmark_folder):
+def batches(vlm, benchmark_folder):
     ids = sorted(read_names(benchmark_folder))[:2]
-    lessons = [lesson for lesson in read_lessons(benchmark_folder) if lesson.id in ids]
-    curriculum = Curriculum(adapter).add(lessons, read_names(benchmark_folder))
-    return [batch for _ in range(3) for _, batch in curriculum.epoch(8, np.random.default_rng(0))]
+    lessons = [lesson for lesson in read_training_data(benchmark_folder) if lesson.id in ids]
+    training_set = TrainingSet(vlm).add(lessons, read_names(benchmark_folder))
+    return [batch for _ in range(3) for _, batch in training_set.epoch(8, np.random.default_rng(0))]
 
 
-def test_the_merged_model_answers_as_the_adapted_one(adapter, batches):
-    lora = released_lora(CONFIG, adapter)
+def test_the_merged_model_answers_as_the_adapted_one(vlm, batches):
+    lora = released_lora(CONFIG, vlm)
     picture = next(batch for batch in batches if "pixel_values" in batch)
     with torch.no_grad():
-        first = adapter.model(**picture).logits
-        with adapted(adapter.model, lora):
-            for layer in adapter.model.modules():
+        first = vlm.model(**picture).logits
+        with adapted(vlm.model, lora):
+            for layer in vlm.model.modules():
                 if hasattr(layer, "lora_B"):
                     layer.lora_B[ADAPTER].weight.normal_(std=0.3)
-            adapter.model.eval()
-            before = adapter.model(**picture).logits
-        after = adapter.model(**picture).logits
+            vlm.model.eval()
+            before = vlm.model(**picture).logits
+        after = vlm.model(**picture).logits
     torch.testing.assert_close(before, after, rtol=1e-3, atol=2e-3)
     assert not torch.allclose(first, after, atol=1e-2)
 
 
-def test_the_seed_decides_dropout_included_and_the_loss_falls(adapter, batches, tmp_path):
-    start = {name: weight.clone() for name, weight in adapter.model.state_dict().items()}
+def test_the_seed_decides_dropout_included_and_the_loss_falls(vlm, batches, tmp_path):
+    start = {name: weight.clone() for name, weight in vlm.model.state_dict().items()}
     runs = []
     for _ in range(2):
-        adapter.model.load_state_dict(start)
+        vlm.model.load_state_dict(start)
         prepare_torch(3)
         losses = fit(
-            adapter.model, batches, lambda batch: answer_cross_entropy(adapter.model, batch),
-            Optimisation(1e-2, len(batches)), lora=released_lora(CONFIG, adapter),
-        )  # fmt: skip
-        adapter.save(tmp_path / "checkpoint")
+            vlm.model,
+            batches,
+            lambda batch: answer_cross_entropy(vlm.model, batch),
+            Optimisation(1e-2, len(batches)),
+            lora=released_lora(CONFIG, vlm),
+        )
+        vlm.save(tmp_path / "checkpoint")
         runs.append((losses, (tmp_path / "checkpoint" / "model.safetensors").read_bytes()))
     assert runs[0] == runs[1] and np.mean(runs[0][0][-5:]) < np.mean(runs[0][0][:5])
-    again = type(adapter).load(tmp_path / "checkpoint")
+    again = type(vlm).load(tmp_path / "checkpoint")
     with torch.no_grad():
-        assert torch.equal(again.model(**batches[0]).logits, adapter.model(**batches[0]).logits)
+        assert torch.equal(again.model(**batches[0]).logits, vlm.model(**batches[0]).logits)

@@ -8,7 +8,7 @@ import torch
 from tiny_model import TinyModel
 from torch import nn
 
-from manu.training.answers import answer_cross_entropy, answer_log_likelihood, answer_tokens
+from manu.training.losses import answer_cross_entropy, answer_log_likelihood, answer_tokens
 from manu.unlearning.base import Batches
 from manu.unlearning.dpo import DirectPreferenceOptimization
 from manu.unlearning.ga import GradientAscent

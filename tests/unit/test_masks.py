@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_model import GatedMlp, PlainMlp, TinyModel
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.masks import Mask, apply_mask, free_weights, load_mask, save_mask
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT, select_top
 from manu.neurons.sites import LinearSite, MlpSite

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from manu.bench.subject import measuring_batches
-from manu.errors import UserError
-from manu.memory import in_halves
+from benchmarks.subject import measuring_batches
+from manu.core.errors import UserError
+from manu.core.memory import in_halves
 from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
-from manu.training.answers import answer_cross_entropy, answer_log_likelihood
 from manu.training.halving import halving
 from manu.training.loop import Optimisation, fit
+from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.base import Batches
 from manu.unlearning.registry import create_method
 
@@ -70,22 +70,22 @@ def short_of_memory(model, most: int, monkeypatch) -> list[int]:
 
 
 @pytest.mark.parametrize("pass_", ["modality", "gradients", "released"])
-def test_statistics_of_halves_are_those_of_the_batch(pass_, adapter, benchmark_folder, monkeypatch, tmp_path):
-    batches = {key: list(group) for key, group in measuring_batches(adapter, benchmark_folder, 5).items()}
+def test_statistics_of_halves_are_those_of_the_batch(pass_, vlm, benchmark_folder, monkeypatch, tmp_path):
+    batches = {key: list(group) for key, group in measuring_batches(vlm, benchmark_folder, 5).items()}
     assert {len(batch["input_ids"]) for group in batches.values() for batch in group} == {5}
 
     def measured(name: str) -> dict[str, torch.Tensor]:
         if pass_ == "modality":
-            found = measure_modality(adapter.model, adapter.mlp_sites(), batches, 0.1, (3,), adapter.vision_mask)
+            found = measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (3,), vlm.vision_mask)
         elif pass_ == "gradients":
-            found = measure_gradients(adapter.model, adapter.mlp_sites(), batches, sum_of_losses)
+            found = measure_gradients(vlm.model, vlm.mlp_sites(), batches, sum_of_losses)
         else:
-            found = measure_released(adapter.model, adapter.linear_sites(), batches)
+            found = measure_released(vlm.model, vlm.linear_sites(), batches)
         found.save(tmp_path / name)
         return load_file(tmp_path / name)
 
     at_once = measured("at_once")
-    given = short_of_memory(adapter.model, 2, monkeypatch)
+    given = short_of_memory(vlm.model, 2, monkeypatch)
     in_parts = measured("in_parts")
     assert given[:5] == [5, 3, 2, 1, 2] and at_once.keys() == in_parts.keys()
     for key, value in at_once.items():
@@ -108,10 +108,10 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", ["transformers", *LOSSES])
-def test_gradients_of_halves_are_those_of_the_batch(name, adapter, benchmark_folder, monkeypatch):
-    groups = measuring_batches(adapter, benchmark_folder, 5)
+def test_gradients_of_halves_are_those_of_the_batch(name, vlm, benchmark_folder, monkeypatch):
+    groups = measuring_batches(vlm, benchmark_folder, 5)
     forget, retain = (next(iter(groups[data_set, "multimodal"])) for data_set in ("forget", "retain"))
-    model, reference = adapter.model, deepcopy(adapter.model)
+    model, reference = vlm.model, deepcopy(vlm.model)
 
     def loss():
         if name == "transformers":
@@ -145,25 +145,25 @@ def backward(value: torch.Tensor) -> float:
     return value.item()
 
 
-def test_a_training_goes_on_in_halves(adapter, benchmark_folder, monkeypatch, caplog):
-    batches = list(measuring_batches(adapter, benchmark_folder, 5)["forget", "text"])[:3]
-    start = {key: each.clone() for key, each in adapter.model.state_dict().items()}
+def test_a_training_goes_on_in_halves(vlm, benchmark_folder, monkeypatch, caplog):
+    batches = list(measuring_batches(vlm, benchmark_folder, 5)["forget", "text"])[:3]
+    start = {key: each.clone() for key, each in vlm.model.state_dict().items()}
 
     def losses():
-        adapter.model.load_state_dict(start)
-        loss = partial(answer_cross_entropy, adapter.model)
-        return fit(adapter.model, batches, loss, Optimisation(1e-4, len(batches), schedule="constant"))
+        vlm.model.load_state_dict(start)
+        loss = partial(answer_cross_entropy, vlm.model)
+        return fit(vlm.model, batches, loss, Optimisation(1e-4, len(batches), schedule="constant"))
 
     at_once = losses()
-    given = short_of_memory(adapter.model, 3, monkeypatch)
+    given = short_of_memory(vlm.model, 3, monkeypatch)
     with caplog.at_level(logging.WARNING):
         assert losses() == pytest.approx(at_once, rel=1e-4)
     assert [record.args[0] for record in caplog.records] == [2]  # told once, and kept for the steps that follow
     assert given.count(5) == 1
 
 
-def test_a_training_with_too_large_a_sample_is_told(adapter, benchmark_folder, monkeypatch):
-    batches = list(measuring_batches(adapter, benchmark_folder, 5)["forget", "text"])[:1]
-    short_of_memory(adapter.model, 0, monkeypatch)
+def test_a_training_with_too_large_a_sample_is_told(vlm, benchmark_folder, monkeypatch):
+    batches = list(measuring_batches(vlm, benchmark_folder, 5)["forget", "text"])[:1]
+    short_of_memory(vlm.model, 0, monkeypatch)
     with pytest.raises(UserError, match="out of memory with a single sample: CUDA out of memory"):
-        fit(adapter.model, batches, partial(answer_cross_entropy, adapter.model), Optimisation(1e-4, 1))
+        fit(vlm.model, batches, partial(answer_cross_entropy, vlm.model), Optimisation(1e-4, 1))

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from manu.core.errors import UserError
 from manu.data import mllmu
-from manu.errors import UserError
 
 
 def picture(colour):
@@ -73,7 +73,7 @@ def test_test_set_has_a_list_of_images(tmp_path):
 def test_reads_training_rows(tmp_path):
     metadata = json.dumps([{"Question": "Who is this person?", "Answer": "Ada."}])
     write(tmp_path, "ft_Data", [{"image": ROW["image"], "ID": "7", "metadata": metadata}])
-    assert mllmu.read_lessons(tmp_path)[0].pairs == (("Who is this person?", "Ada."),)
+    assert mllmu.read_training_data(tmp_path)[0].pairs == (("Who is this person?", "Ada."),)
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from manu.analysis.paired import paired_tests
-from manu.errors import UserError
-from manu.evaluation.questions import asked_questions
+from manu.core.errors import UserError
 from manu.data.reading import read_profiles
+from manu.evaluation.questions import asked_questions
 from manu.exploring.drawing import accuracy_by_ratio, person_by_person, who_drives
 from manu.exploring.neurons import activations
 from manu.exploring.pairs import by_person
 from manu.exploring.samples import accuracy, sample
 from manu.exploring.study import Run, Study
-from manu.neurons.measuring import measure_modality
 from manu.models.inputs import Example, Pictures, prompt_batch
+from manu.neurons.measuring import measure_modality
 from manu.report.explore import Person
 from notebook_runner import NOTEBOOKS, code_cells, display, execute
 
@@ -38,13 +38,16 @@ def test_a_notebook_is_kept_without_outputs(book):
 
 
 def test_every_notebook_is_in_the_readme():
-    told = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
-    assert len(BOOKS) == 4 and all(f"]({book.name})" in told for book in BOOKS)
+    user_message = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    assert len(BOOKS) == 4 and all(f"]({book.name})" in user_message for book in BOOKS)
 
 
 def notebook(folder, *cells):
     path = folder / "made.ipynb"
-    listed = [{"cell_type": "markdown", "source": ["no code"]}, *({"cell_type": "code", "source": [cell]} for cell in cells)]
+    listed = [
+        {"cell_type": "markdown", "source": ["no code"]},
+        *({"cell_type": "code", "source": [cell]} for cell in cells),
+    ]
     path.write_text(json.dumps({"cells": listed}), encoding="utf-8")
     return path
 
@@ -64,13 +67,23 @@ def test_an_unfinished_study_is_an_error(tmp_path, monkeypatch):
 def answers(method: str, correct: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
     """Answers by (split, person): with the picture as given, by name always right."""
     rows = [
-        {"study": "tiny", "model": "llava", "method": method, "forget_ratio": 10, "seed": 0, "split": split,
-         "modality": modality, "task": "classification", "profile_id": person,
-         "question_id": f"Full_Set/{person}/{modality}/classification/{number}", "correct": value if modality == "multimodal" else 1.0}
+        {
+            "study": "tiny",
+            "model": "llava",
+            "method": method,
+            "forget_ratio": 10,
+            "seed": 0,
+            "split": split,
+            "modality": modality,
+            "task": "classification",
+            "profile_id": person,
+            "question_id": f"Full_Set/{person}/{modality}/classification/{number}",
+            "correct": value if modality == "multimodal" else 1.0,
+        }
         for (split, person), values in correct.items()
         for modality in ("multimodal", "text")
         for number, value in enumerate(values)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -99,31 +112,40 @@ def test_two_methods_person_by_person(two):
 
 
 def test_a_sample_is_even_and_the_same_twice(two):
-    frame = answers("ga", {(split, f"{split}{k}"): [1.0] * 5 for split in ("forget", "retain", "celebrity") for k in range(3)})
+    frame = answers(
+        "ga", {(split, f"{split}{k}"): [1.0] * 5 for split in ("forget", "retain", "celebrity") for k in range(3)}
+    )
     names = sample(frame, 4)
     chosen = frame[frame["question_id"].isin(names)]
-    assert chosen.groupby(["split", "modality"]).size().tolist() == [4, 4, 4, 4] and set(chosen["split"]) == {"forget", "retain"}
+    assert chosen.groupby(["split", "modality"]).size().tolist() == [4, 4, 4, 4] and set(chosen["split"]) == {
+        "forget",
+        "retain",
+    }
     assert names == sample(frame, 4) != sample(frame, 4, seed=1)
-    told = accuracy(two[0].answers).set_index(["split", "modality"])
-    assert told.loc[("retain", "multimodal")].tolist() == [0.75, 4] and told.loc[("forget", "multimodal")].tolist() == [0.0, 2]
+    user_message = accuracy(two[0].answers).set_index(["split", "modality"])
+    assert user_message.loc[("retain", "multimodal")].tolist() == [0.75, 4] and user_message.loc[
+        ("forget", "multimodal")
+    ].tolist() == [0.0, 2]
 
 
-def test_activations_are_those_that_the_statistics_sum(adapter, benchmark_folder):
+def test_activations_are_those_that_the_statistics_sum(vlm, benchmark_folder):
     words = (["multimodal", "text"], ["classification"], "likelihood", "bare")
     people = read_profiles(benchmark_folder, "Full_Set")[:2]
     questions = [question for person in people for question in asked_questions(person, "Full_Set", *words)]
     for site in ("language.0", "vision.0"):
-        each = activations(adapter, questions, site, batch_size=3)
+        each = activations(vlm, questions, site, batch_size=3)
         assert each.shape[0] == len(questions) == 20
         for modality in ("multimodal", "text"):
             asked = [question for question in questions if question.modality == modality]
-            pictures = Pictures(adapter)
+            pictures = Pictures(vlm)
             examples = [
-                Example(adapter.prompt_ids(q.prompt, q.image is not None), [], pictures.add(q.image, "") if q.image else None)
+                Example(
+                    vlm.prompt_ids(q.prompt, q.image is not None), [], pictures.add(q.image, "") if q.image else None
+                )
                 for q in asked
             ]
-            groups = {("forget", modality): [prompt_batch(adapter, examples, pictures)]}
-            sums = measure_modality(adapter.model, adapter.mlp_sites(), groups, 0.0, vision_mask=adapter.vision_mask)
+            groups = {("forget", modality): [prompt_batch(vlm, examples, pictures)]}
+            sums = measure_modality(vlm.model, vlm.mlp_sites(), groups, 0.0, vision_mask=vlm.vision_mask)
             found = each[[question.modality == modality for question in questions]].sum(0)
             torch.testing.assert_close(found, sums.sums("forget", modality, "mean", site).sum_abs, rtol=1e-4, atol=1e-6)
     assert not each[[question.modality == "text" for question in questions]].any(), "text passes no vision site"
@@ -132,8 +154,14 @@ def test_activations_are_those_that_the_statistics_sum(adapter, benchmark_folder
 def test_pictures_are_png(two, benchmark_folder):
     moved = pd.concat([accuracy(two[0].answers).assign(prune_ratio=ratio) for ratio in (0, 10)])
     image = read_profiles(benchmark_folder, "Full_Set")[0].image
-    driven = pd.DataFrame({"split": ["forget", "retain"], "profile_id": ["a", "b"], "before": [0.2, 0.1], "after": [0.0, 0.0]})
+    driven = pd.DataFrame(
+        {"split": ["forget", "retain"], "profile_id": ["a", "b"], "before": [0.2, 0.1], "after": [0.0, 0.0]}
+    )
     people = {"Full_Set/a": Person("A", {"forget": image}), "Full_Set/b": Person("B", {})}
     table = by_person(*two, "retain", "multimodal")
-    for picture in (accuracy_by_ratio(moved), person_by_person(table, ["ga", "manu"], {"a": "A", "b": "B"}), who_drives(driven, people)):
+    for picture in (
+        accuracy_by_ratio(moved),
+        person_by_person(table, ["ga", "manu"], {"a": "A", "b": "B"}),
+        who_drives(driven, people),
+    ):
         assert picture._repr_png_().startswith(PNG) and display(picture).startswith("picture of ")

@@ -26,7 +26,11 @@ def scores() -> pd.DataFrame:
             for method in ("vanilla", "retain_only", *METHODS):
                 for split in ("forget", "test", "retain", "celebrity", "general"):
                     for modality in MODALITIES:
-                        for task, metric in (("classification", "accuracy"), ("cloze", "accuracy"), ("generation", "rougeL")):
+                        for task, metric in (
+                            ("classification", "accuracy"),
+                            ("cloze", "accuracy"),
+                            ("generation", "rougeL"),
+                        ):
                             key = ("tiny", "llava", method, ratio, seed, split, modality, task, metric, "1")
                             value = rng.uniform(0.3, 0.7)
                             rows.append((*key, value, rng.integers(10, 20), value - 0.1, value + 0.1, True))
@@ -36,15 +40,24 @@ def scores() -> pd.DataFrame:
 def pruned() -> pd.DataFrame:
     rows = [
         ("llava", "manu", ratio, seed, "mlp_input", f"{part}.{layer}", part, layer, 1 + layer + seed, 8 + ratio)
-        for ratio in (5, 10) for seed in (0, 1) for part in ("language", "vision") for layer in (0, 1)
-    ]  # fmt: skip
+        for ratio in (5, 10)
+        for seed in (0, 1)
+        for part in ("language", "vision")
+        for layer in (0, 1)
+    ]
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))
 
 
 def answers() -> pd.DataFrame:
     rng = np.random.default_rng(1)
-    keys = [("llava", method, 10, seed, split, modality, "cloze") for method in ("vanilla", "random40")
-            for seed in (0, 1) for split in ("forget", "retain") for modality in MODALITIES for _ in range(5)]  # fmt: skip
+    keys = [
+        ("llava", method, 10, seed, split, modality, "cloze")
+        for method in ("vanilla", "random40")
+        for seed in (0, 1)
+        for split in ("forget", "retain")
+        for modality in MODALITIES
+        for _ in range(5)
+    ]
     frame = pd.DataFrame(keys, columns=["model", "method", "forget_ratio", "seed", "split", "modality", "task"])
     return frame.assign(correct=rng.uniform(size=len(frame)))
 

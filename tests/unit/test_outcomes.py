@@ -9,9 +9,16 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from manu.analysis.outcomes import (
-    ANSWER_COLUMNS, BOTH, OUTCOMES, balanced, option_probabilities, origin, outcomes, truth_ratios,
-)  # fmt: skip
-from manu.errors import UserError
+    ANSWER_COLUMNS,
+    BOTH,
+    OUTCOMES,
+    balanced,
+    option_probabilities,
+    origin,
+    outcomes,
+    truth_ratios,
+)
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
 OPTIONS = json.dumps(["red", "green", "blue", "black"])
@@ -22,21 +29,40 @@ def likelihoods(*probabilities: float) -> str:
 
 
 def row(method, split, modality, task, person, correct=float("nan"), rouge=float("nan"), logs="") -> tuple:
-    return ("s", "m", 10, 0, method, split, modality, task, person, f"{split}/{person}/{modality}/{task}", "green",
-            OPTIONS if task == "classification" else "", logs, correct, rouge)  # fmt: skip
+    return (
+        "s",
+        "m",
+        10,
+        0,
+        method,
+        split,
+        modality,
+        task,
+        person,
+        f"{split}/{person}/{modality}/{task}",
+        "green",
+        OPTIONS if task == "classification" else "",
+        logs,
+        correct,
+        rouge,
+    )
 
 
 def answers() -> pd.DataFrame:
     """Accuracy on forget: vanilla 1, retain_only 0.25, x 0.5 with the picture and 1 by name."""
     right = {
-        ("vanilla", "multimodal"): [1, 1, 1, 1], ("vanilla", "text"): [1, 1, 1, 1],
-        ("retain_only", "multimodal"): [1, 0, 0, 0], ("retain_only", "text"): [1, 0, 0, 0],
-        ("x", "multimodal"): [1, 1, 0, 0], ("x", "text"): [1, 1, 1, 1],
-    }  # fmt: skip
+        ("vanilla", "multimodal"): [1, 1, 1, 1],
+        ("vanilla", "text"): [1, 1, 1, 1],
+        ("retain_only", "multimodal"): [1, 0, 0, 0],
+        ("retain_only", "text"): [1, 0, 0, 0],
+        ("x", "multimodal"): [1, 1, 0, 0],
+        ("x", "text"): [1, 1, 1, 1],
+    }
     logs = {
-        "vanilla": likelihoods(0.1, 0.7, 0.1, 0.1), "retain_only": likelihoods(0.25, 0.25, 0.25, 0.25),
+        "vanilla": likelihoods(0.1, 0.7, 0.1, 0.1),
+        "retain_only": likelihoods(0.25, 0.25, 0.25, 0.25),
         "x": likelihoods(0.2, 0.4, 0.2, 0.2),
-    }  # fmt: skip
+    }
     rows = []
     for (method, modality), marks in right.items():
         for person, mark in enumerate(marks):
@@ -93,7 +119,9 @@ def test_the_references_are_the_ends_of_the_scale():
 def test_intervals_hold_the_value_and_methods_share_the_draws():
     table = outcomes(answers(), resamples=200)
     defined = table.dropna(subset=["value", "ci_low"])
-    assert (defined["ci_low"] <= defined["value"] + 1e-6).all() and (defined["value"] <= defined["ci_high"] + 1e-6).all()
+    assert (defined["ci_low"] <= defined["value"] + 1e-6).all() and (
+        defined["value"] <= defined["ci_high"] + 1e-6
+    ).all()
     assert set(table["metric"]) == set(OUTCOMES)
     again = outcomes(answers().sample(frac=1.0, random_state=1), resamples=200)
     pd.testing.assert_frame_equal(table, again)
@@ -101,8 +129,12 @@ def test_intervals_hold_the_value_and_methods_share_the_draws():
 
 def test_balanced():
     assert balanced(np.array([1.0, 0.5, 0.0, 2.0, -1.0]), np.array([1.0, 1.0, 0.0, 0.5, 1.0])).tolist() == [
-        1.0, 2 / 3, 0.0, 2 / 3, 0.0,
-    ]  # fmt: skip
+        1.0,
+        2 / 3,
+        0.0,
+        2 / 3,
+        0.0,
+    ]
 
 
 def test_where_vanilla_knows_no_more_than_gold_success_is_not_defined():
@@ -116,8 +148,12 @@ def test_where_vanilla_knows_no_more_than_gold_success_is_not_defined():
 def test_without_likelihoods_what_rests_on_them_is_left_out():
     got = outcomes(answers().assign(option_log_likelihoods=""), resamples=20)
     assert set(got["metric"]) == {
-        "forgetting_success", "modality_gap", "balanced_forgetting", "retention", "model_utility",
-    }  # fmt: skip
+        "forgetting_success",
+        "modality_gap",
+        "balanced_forgetting",
+        "retention",
+        "model_utility",
+    }
 
 
 def test_what_does_not_fit_is_said():

@@ -6,15 +6,28 @@ import pytest
 
 from manu.analysis.paired import COLUMNS, paired_p, paired_tests
 
-KEYS = ["study", "model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "question_id", "correct"]
+KEYS = [
+    "study",
+    "model",
+    "forget_ratio",
+    "seed",
+    "method",
+    "split",
+    "modality",
+    "task",
+    "profile_id",
+    "question_id",
+    "correct",
+]
 
 
 def answers(marks: dict[str, list[float]]) -> pd.DataFrame:
     """One question per person on forget by name."""
     rows = [
         ("s", "m", 5, 0, method, "forget", "text", "classification", f"p{person:02d}", f"q{person}", mark)
-        for method, given in marks.items() for person, mark in enumerate(given)
-    ]  # fmt: skip
+        for method, given in marks.items()
+        for person, mark in enumerate(given)
+    ]
     return pd.DataFrame(rows, columns=KEYS)
 
 
@@ -38,8 +51,10 @@ def test_the_table():
     table = paired_tests(answers(marks), ["a", "b", "c"])
     assert list(table.columns) == list(COLUMNS)
     assert table[["method", "other_method", "difference", "people"]].values.tolist() == [
-        ["a", "b", 1.0, 10], ["a", "c", 0.1, 10], ["b", "c", -0.9, 10],
-    ]  # fmt: skip
+        ["a", "b", 1.0, 10],
+        ["a", "c", 0.1, 10],
+        ["b", "c", -0.9, 10],
+    ]
     # exact: 2/1024, 1 (one person of ten), 2/512; adjusted: p times 3 over its rank, never falling with the rank
     assert table["p_value"].tolist() == pytest.approx([2 / 1024, 1.0, 2 / 512], abs=1e-6)
     assert table["p_adjusted"].tolist() == pytest.approx([3 * 2 / 1024, 1.0, 3 / 2 * 2 / 512], abs=1e-6)

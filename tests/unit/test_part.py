@@ -2,17 +2,25 @@
 
 import pytest
 
-from manu.errors import UserError
-from manu.part import answer_files, chosen
+from manu.core.errors import UserError
+from manu.study.cells import answer_files, chosen
 
-STUDY = {"name": "s", "models": {"llava": {}, "idefics2": {}}, "seeds": [0, 1], "forget_ratios": [5, 10],
-         "methods": {"npo": {}, "manu": {}}}  # fmt: skip
+STUDY = {
+    "name": "s",
+    "models": {"llava": {}, "idefics2": {}},
+    "seeds": [0, 1],
+    "forget_ratios": [5, 10],
+    "methods": {"npo": {}, "manu": {}},
+}
 
 
 def test_a_key_that_is_not_named_has_all_and_the_order_is_the_studys():
     assert chosen("method=manu,npo seed=1", STUDY) == {
-        "model": ["llava", "idefics2"], "seed": [1], "ratio": [5, 10], "method": ["npo", "manu"],
-    }  # fmt: skip
+        "model": ["llava", "idefics2"],
+        "seed": [1],
+        "ratio": [5, 10],
+        "method": ["npo", "manu"],
+    }
 
 
 def test_the_files_of_cells():

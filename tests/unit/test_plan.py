@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manu.cli import main
 from manu.contract.material import Material
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.models.registry import known_models
 from manu.planning import devices, limits, memory
 from manu.planning.anatomy import Anatomy, dissect, fetched_anatomy, picture_tokens
@@ -31,39 +31,57 @@ from manu.planning.work import Learning, Work, forward, picture_flop, reply, ste
 
 ROOT = Path(__file__).parents[2]
 SMALL = Anatomy(
-    source="by hand", parameters=1000, vision=100, connector=20, decoder=400, head=50, vision_layers=2, vision_width=5,
-    vision_mlp=6, patches=4, picture_tokens=3, layers=3, width=10, mlp=8, key_values=10, vocabulary=5, neurons=36,
-    adapted=60, adapted_in_base=40, released_rows=20, picture_bytes=3 * 4 * 8**2,
-)  # fmt: skip
+    source="by hand",
+    parameters=1000,
+    vision=100,
+    connector=20,
+    decoder=400,
+    head=50,
+    vision_layers=2,
+    vision_width=5,
+    vision_mlp=6,
+    patches=4,
+    picture_tokens=3,
+    layers=3,
+    width=10,
+    mlp=8,
+    key_values=10,
+    vocabulary=5,
+    neurons=36,
+    adapted=60,
+    adapted_in_base=40,
+    released_rows=20,
+    picture_bytes=3 * 4 * 8**2,
+)
 
 
-def test_parameters_of_a_tiny_model_by_hand(adapter):
+def test_parameters_of_a_tiny_model_by_hand(vlm):
     """2 layers of width 16; MLPs of 10 (language) and 12 (vision); 4 patches of 16 x 16 pixels; head tied."""
-    a = dissect(adapter, "here", picture_tokens(adapter))
-    assert a.parameters == adapter.model.num_parameters()
-    biases = 3 * 16 if adapter.name == "qwen2_5_vl" else 0  # of queries, keys and values
+    a = dissect(vlm, "here", picture_tokens(vlm))
+    assert a.parameters == vlm.model.num_parameters()
+    biases = 3 * 16 if vlm.name == "qwen2_5_vl" else 0  # of queries, keys and values
     assert a.decoder == 2 * (4 * 16 * 16 + 3 * 16 * 10 + 2 * 16 + biases) + 16 == 3088 + 2 * biases
-    assert a.head == len(adapter.tokenizer) * 16
+    assert a.head == len(vlm.tokenizer) * 16
     assert (a.layers, a.width, a.mlp, a.key_values, a.vision_layers, a.vision_mlp) == (2, 16, 10, 16, 2, 12)
     assert (a.patches, a.neurons) == (4, 2 * 10 + 2 * 12)
-    assert a.picture_bytes == adapter.pixels([Image.new("RGB", (32, 32))])["pixel_values"].nbytes
+    assert a.picture_bytes == vlm.pixels([Image.new("RGB", (32, 32))])["pixel_values"].nbytes
     # q, k, v, o: 16 + 16 each; gate, up, down: 16 + 10 each
     assert a.adapted_in_base == 2 * (4 * 32 + 3 * 26)
     assert a.adapted > a.adapted_in_base  # what has the same name elsewhere is a target too
-    if adapter.name == "llava":  # embeddings of class, patches and places, norms; two layers; then the projector
+    if vlm.name == "llava":  # embeddings of class, patches and places, norms; two layers; then the projector
         assert a.vision == (16 + 3 * 16 * 16 * 16 + 5 * 16 + 64) + 2 * (4 * 272 + 64 + 16 * 12 + 12 + 12 * 16 + 16)
         assert a.connector == 2 * (16 * 16 + 16)
         assert a.parameters == a.vision + a.connector + a.decoder + a.head
         assert a.picture_tokens >= 4
 
 
-def test_forward_work_is_what_torch_counts(adapter):
+def test_forward_work_is_what_torch_counts(vlm):
     """On text, attention written out; the formula takes norms for matrices, which torch's counter leaves out."""
-    adapter.model.set_attn_implementation("eager")  # the counter does not know the kernel of a processor
-    a = dissect(adapter, "here", picture_tokens(adapter))
+    vlm.model.set_attn_implementation("eager")  # the counter does not know the kernel of a processor
+    a = dissect(vlm, "here", picture_tokens(vlm))
     ids = torch.ones(2, 50, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=3)
+        vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=3)
     assert forward(a, 2, 50, 3, with_picture=False).flop == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 
@@ -71,15 +89,15 @@ def test_forward_work_is_what_torch_counts(adapter):
 def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
     """As above, for 16 patches: what a prompt takes with its picture, less what it takes without. Embeddings are taken
     for matrices, too."""
-    adapter = Material(tmp_path).adapter(name)
-    adapter.model.set_attn_implementation("eager")
-    adapter.model.requires_grad_(False)
-    a = dissect(adapter, "here", picture_tokens(adapter))
-    ids = torch.tensor([adapter.prompt_ids("Who?", with_image=True)] * 2)
+    vlm = Material(tmp_path).vlm(name)
+    vlm.model.set_attn_implementation("eager")
+    vlm.model.requires_grad_(False)
+    a = dissect(vlm, "here", picture_tokens(vlm))
+    ids = torch.tensor([vlm.prompt_ids("Who?", with_image=True)] * 2)
     counts = []
-    for shown in (adapter.pixels([Image.new("RGB", (32, 32))] * 2), {}):
+    for shown in (vlm.pixels([Image.new("RGB", (32, 32))] * 2), {}):
         with FlopCounterMode(display=False) as counter:
-            adapter.model(input_ids=ids, attention_mask=torch.ones_like(ids), **shown, logits_to_keep=1)
+            vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **shown, logits_to_keep=1)
         counts.append(counter.get_total_flops())
     assert 2 * picture_flop(a) / (counts[0] - counts[1]) == pytest.approx(1.0, abs=0.12)
 
@@ -88,10 +106,10 @@ def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
     ("name", "parameters", "neurons", "adapters"),
     [("llava", 7_063_427_072, 450_560, 42.3e6), ("idefics2", 8_402_768_112, 574_960, 49.6e6)],
 )
-def test_published_checkpoints_have_the_sizes_of_the_scale_page(name, parameters, neurons, adapters, tmp_path):
+def test_published_checkpoints_have_the_sizes_of_the_scale_page(name, parameters, neurons, vlms, tmp_path):
     a = fetched_anatomy(name, {"repo": "somebody/some"}, tmp_path)
     assert (a.parameters, a.neurons) == (parameters, neurons)
-    assert Learning(rank=16).learned(a) == (0, pytest.approx(adapters, rel=0.01))
+    assert Learning(rank=16).learned(a) == (0, pytest.approx(vlms, rel=0.01))
     assert "not here" in a.source
 
 
@@ -103,10 +121,10 @@ def test_a_model_without_published_sizes_needs_its_config(tmp_path, monkeypatch)
         fetched_anatomy("llava", {"path": str(tmp_path)}, tmp_path)
 
 
-def test_a_local_config_comes_before_published_sizes(adapter, tmp_path):
-    adapter.save(tmp_path / "checkpoint")
-    a = fetched_anatomy(adapter.name, {"path": str(tmp_path / "checkpoint")}, tmp_path)
-    assert a.parameters == adapter.model.num_parameters()
+def test_a_local_config_comes_before_published_sizes(vlm, tmp_path):
+    vlm.save(tmp_path / "checkpoint")
+    a = fetched_anatomy(vlm.name, {"path": str(tmp_path / "checkpoint")}, tmp_path)
+    assert a.parameters == vlm.model.num_parameters()
     assert a.source.endswith("checkpoint/config.json")
 
 
@@ -131,9 +149,9 @@ def test_work_of_passes_by_hand():
     one = forward(SMALL, samples=2, length=7, predicted=3, with_picture=True)
     assert one == Work(2 * (7 * tokens + 3 * 100 + picture), layers=3 + 2)
     assert step(SMALL, Learning(), one, tokens=14) == Work(3 * one.flop, 3 * 5)
-    adapters = 2 * 60
-    assert step(SMALL, Learning(rank=2), one, 14) == Work(2 * one.flop + 6 * 14 * adapters, 3 * 5)
-    assert step(SMALL, Learning(rank=2, checkpointing=True), one, 14).flop == 3 * one.flop + 6 * 14 * adapters
+    vlms = 2 * 60
+    assert step(SMALL, Learning(rank=2), one, 14) == Work(2 * one.flop + 6 * 14 * vlms, 3 * 5)
+    assert step(SMALL, Learning(rank=2, checkpointing=True), one, 14).flop == 3 * one.flop + 6 * 14 * vlms
     # 5 replies in batches of 4: two prompts' passes, and two more tokens each; no options
     said = reply(SMALL, 5, 4, prompt=6, new=3, option=0, size=4, with_picture=False)
     each = 6 * (800 + 120 * 6) + 100 + 2 * (800 + 120 * 7.5 + 100)
@@ -173,13 +191,20 @@ def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):
 
 LESSON = Texts.of([(4, 2)], share=10)  # ten questions of 6 tokens about a person
 SIZES = Sizes(
-    source="by hand", people=20, celebrities=4, strangers_asked=2, tuning=4, tuning_figures=2,
-    lessons={"multimodal": LESSON, "text": LESSON}, base_lessons={"multimodal": LESSON, "text": LESSON},
+    source="by hand",
+    people=20,
+    celebrities=4,
+    strangers_asked=2,
+    tuning=4,
+    tuning_figures=2,
+    lessons={"multimodal": LESSON, "text": LESSON},
+    base_lessons={"multimodal": LESSON, "text": LESSON},
     questions={
         (m, t): Asked(5, 6, o) for m in ("multimodal", "text") for t, o in (("classification", 2), ("cloze", 0))
     },
-    general=Asked(3, 6, 2), name=2,
-)  # fmt: skip
+    general=Asked(3, 6, 2),
+    name=2,
+)
 STUDY = {"name": "s", "methods": {}}
 MODEL = {"model": "tiny", "seed": 0}
 
@@ -212,7 +237,7 @@ def test_a_tiny_curriculum_by_hand():
 def test_methods_run_what_their_classes_say():
     """10 percent of 20 people: 20 image questions, 5 steps of 4. KL trains on retain as well, and has a reference."""
     settings = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}
-    study = STUDY | {"methods": {name: settings for name in ("ga", "kl", "npo", "dpo", "mmunlearner")}}
+    study = STUDY | {"methods": dict.fromkeys(("ga", "kl", "npo", "dpo", "mmunlearner"), settings)}
     one = forward(SMALL, 4, 6, 2, True).flop
 
     def flop(name: str) -> float:
@@ -238,9 +263,13 @@ def test_a_reference_is_a_second_copy():
 
 def test_vanilla_is_asked_each_question_once_and_answers_at_every_ratio():
     evaluation = {
-        "splits": ["forget", "test", "retain", "celebrity", "general"], "modalities": ["multimodal", "text"],
-        "tasks": ["classification", "cloze"], "classification": "likelihood", "batch_size": 8, "max_new_tokens": 3,
-    }  # fmt: skip
+        "splits": ["forget", "test", "retain", "celebrity", "general"],
+        "modalities": ["multimodal", "text"],
+        "tasks": ["classification", "cloze"],
+        "classification": "likelihood",
+        "batch_size": 8,
+        "max_new_tokens": 3,
+    }
     made = cost_of(stage="evaluate", config=MODEL | {"ratios": [5, 10], "evaluation": evaluation})
     # rows: forget and retain 20, test 1 and 2, celebrities 4, of 20 questions each, and 2 strangers of 3, twice
     rows = (2 * 20 + 3 + 2 * 4) * 20 + 2 * 2 * 3
@@ -248,14 +277,16 @@ def test_vanilla_is_asked_each_question_once_and_answers_at_every_ratio():
     assert made.work.moved == 2 * 4 * 1000
     seen = sum(
         reply(SMALL, people * 5, 8, 6, 3, 2 * (task == "classification"), 4, modality == "multimodal").flop
-        for people in (20, 2, 4) for modality in ("multimodal", "text") for task in ("classification", "cloze")
-    )  # fmt: skip
+        for people in (20, 2, 4)
+        for modality in ("multimodal", "text")
+        for task in ("classification", "cloze")
+    )
     assert made.work.flop == pytest.approx(seen + reply(SMALL, 6, 8, 6, 3, 2, 4, True).flop)
 
 
 def test_every_stage_that_runs_a_model_has_its_formula():
-    stages = [file.stem for file in (ROOT / "src/manu/stages").glob("*.py")]
-    stages = [stage for stage in stages if hasattr(__import__(f"manu.stages.{stage}", fromlist=["x"]), "parser")]
+    stages = [file.stem for file in (ROOT / "src/manu/steps").glob("*.py")]
+    stages = [stage for stage in stages if hasattr(__import__(f"manu.steps.{stage}", fromlist=["x"]), "parser")]
     assert {stage for stage in stages if _parser(stage).runs_model} <= set(known_stages())
 
 
@@ -266,7 +297,7 @@ def test_jobs_are_read_from_the_commands_of_a_dry_run(tmp_path):
     config = tmp_path / "train.yaml"
     config.write_text(yaml.safe_dump(MODEL))
     said = (
-        "rule train_base:\n    input: src/manu/stages/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.stages.train "
+        "rule train_base:\n    input: src/manu/steps/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.steps.train "
         f"--benchmark data/s --stage base  --out x --rule train_base --config {config} --log l\nJob stats:\n"
     )
     (found,) = read_jobs(said)
@@ -371,10 +402,15 @@ def test_the_check_adds_up_by_rule():
     record = {"cost": {"wall_seconds": 15.0, "peak_memory_bytes": 5e8, "peak_gpu_memory_bytes": None}}
     (row,) = compare(plan, {"unlearn": [record, record], "another": [record]})
     assert row == {
-        "rule": "unlearn", "planned_jobs": 2, "measured_jobs": 2, "planned_seconds": 30, "measured_seconds": 30,
-        "planned_bytes": 1e9, "measured_bytes": 5e8,
-    }  # fmt: skip
-    assert OTHERS != row["rule"]
+        "rule": "unlearn",
+        "planned_jobs": 2,
+        "measured_jobs": 2,
+        "planned_seconds": 30,
+        "measured_seconds": 30,
+        "planned_bytes": 1e9,
+        "measured_bytes": 5e8,
+    }
+    assert row["rule"] != OTHERS
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ ON_GPU = {name for name, text in RULES.items() if re.search(r"gpu=(GPU|gpus_of),
 
 
 def test_the_stages_of_the_rules_that_ask_for_a_gpu_take_one():
-    taking = {stage for stage in STAGES.values() if import_module(f"manu.stages.{stage}").parser().runs_model}
+    taking = {stage for stage in STAGES.values() if import_module(f"manu.steps.{stage}").parser().runs_model}
     assert taking == {STAGES[name] for name in ON_GPU}
     assert {name for name, stage in STAGES.items() if stage in taking} == ON_GPU
 

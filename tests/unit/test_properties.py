@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from manu.core.errors import UserError
 from manu.data.parquet import read_rows, write_config
-from manu.errors import UserError
 from manu.evaluation.asking import letter_choice, up_to_value
 from manu.evaluation.scoring import bleu, classification_correct, cloze_correct, rouge, score_answers
 from manu.neurons.importance import FUNCTIONS, importance, score
@@ -29,7 +29,9 @@ settings.register_profile("same", derandomize=True, deadline=None, max_examples=
 settings.load_profile("same")
 
 WIDTH = 3
-activations = hnp.arrays("float32", st.tuples(st.integers(2, 6), st.just(2), st.just(WIDTH)), elements=st.floats(-1e3, 1e3, width=32))
+activations = hnp.arrays(
+    "float32", st.tuples(st.integers(2, 6), st.just(2), st.just(WIDTH)), elements=st.floats(-1e3, 1e3, width=32)
+)
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\x00"), max_size=30)
 
 
@@ -57,11 +59,17 @@ def test_importance_is_finite_and_never_below_zero(groups):
 
 @given(measured, st.sampled_from(list(FUNCTIONS)), st.integers(1, 5))
 def test_importance_knows_neither_the_order_of_samples_nor_the_batches(groups, function, cut):
-    whole, back, cut_in_two = statistics_of(groups), statistics_of(groups, slice(None, None, -1)), statistics_of(groups, cut=cut)
+    whole, back, cut_in_two = (
+        statistics_of(groups),
+        statistics_of(groups, slice(None, None, -1)),
+        statistics_of(groups, cut=cut),
+    )
     for data_set in SETS:
         expected = importance(whole, data_set, (function,))["language.0"]
         for other in (back, cut_in_two):
-            torch.testing.assert_close(importance(other, data_set, (function,))["language.0"], expected, rtol=1e-6, atol=1e-3)
+            torch.testing.assert_close(
+                importance(other, data_set, (function,))["language.0"], expected, rtol=1e-6, atol=1e-3
+            )
 
 
 @given(measured)
@@ -75,7 +83,7 @@ sites = st.dictionaries(
     st.builds("{}.{}".format, st.sampled_from(["language", "vision"]), st.integers(0, 4)),
     st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, 1e9]) | st.floats(0, 1e6), min_size=1, max_size=12),
     min_size=1,
-)  # fmt: skip
+)
 
 
 @given(sites, st.floats(0.1, 100), st.sampled_from(["global", "part", "layer"]))
@@ -85,7 +93,10 @@ def test_the_selection_has_its_number_and_no_kept_unit_scores_higher(scores, rat
     groups: dict[str, list[str]] = {}
     for site in tensors:
         groups.setdefault(group_of(site), []).append(site)
-    wanted = {name: math.floor(Fraction(ratio) / 100 * sum(len(tensors[site]) for site in inside)) for name, inside in groups.items()}
+    wanted = {
+        name: math.floor(Fraction(ratio) / 100 * sum(len(tensors[site]) for site in inside))
+        for name, inside in groups.items()
+    }
     if not any(wanted.values()):
         with pytest.raises(UserError):
             select_top(tensors, ratio, ranking)
@@ -102,7 +113,11 @@ def test_the_selection_has_its_number_and_no_kept_unit_scores_higher(scores, rat
         assert sorted(ranks.tolist()) == list(range(1, len(ranks) + 1))
 
 
-@given(st.dictionaries(st.sampled_from(["language.0", "vision.1"]), st.integers(5, 20), min_size=1), st.integers(10, 100), st.integers(0, 99))
+@given(
+    st.dictionaries(st.sampled_from(["language.0", "vision.1"]), st.integers(5, 20), min_size=1),
+    st.integers(10, 100),
+    st.integers(0, 99),
+)
 def test_random_units_are_as_many_and_the_same_for_a_seed(widths, ratio, seed):
     if math.floor(Fraction(ratio) / 100 * sum(widths.values())) == 0:
         return
@@ -111,7 +126,12 @@ def test_random_units_are_as_many_and_the_same_for_a_seed(widths, ratio, seed):
     assert all(torch.equal(one.masks[site], other.masks[site]) for site in widths)
 
 
-@given(st.dictionaries(st.sampled_from(["vision.0", "language.1", "language.0"]), st.lists(st.booleans(), min_size=1), min_size=1), st.floats(0, 0.99))
+@given(
+    st.dictionaries(
+        st.sampled_from(["vision.0", "language.1", "language.0"]), st.lists(st.booleans(), min_size=1), min_size=1
+    ),
+    st.floats(0, 0.99),
+)
 def test_a_mask_is_read_as_it_was_written(masks, factor):
     mask = Mask({site: torch.tensor(values) for site, values in masks.items()}, MLP_INPUT, factor)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +154,13 @@ def test_scores_of_any_text_lie_between_nothing_and_all(reply, reference):
             cloze_correct(reply, reference)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["classification", "cloze", "generation"]), words, words.filter(str.strip)), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["classification", "cloze", "generation"]), words, words.filter(str.strip)),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_scoring_twice_gives_the_same_and_leaves_what_was_there(rows):
     frame = pd.DataFrame(
         [{"task": task, "reference": reference, "reply": reply, "choice": reply} for task, reply, reference in rows]

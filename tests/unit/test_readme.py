@@ -8,9 +8,9 @@ import pytest
 from manu.analysis import readme
 from manu.analysis.cells import csv_text
 from manu.analysis.score_file import read_scores
-from manu.config import load_study
-from manu.errors import UserError
-from manu.resolved import resolve
+from manu.core.errors import UserError
+from manu.study.loading import load_study
+from manu.study.settings import resolve
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "results/reference/mini"
@@ -38,13 +38,21 @@ def test_the_readme_has_not_drifted(block):
 
 
 def test_numbers_by_hand():
-    keys = {"study": "s", "model": "m", "seed": 0, "task": "classification", "metric": "accuracy", "metric_version": "1"}
+    keys = {
+        "study": "s",
+        "model": "m",
+        "seed": 0,
+        "task": "classification",
+        "metric": "accuracy",
+        "metric_version": "1",
+    }
     cells = [("ga", 5, "forget", "text", 0.5), ("ga", 10, "forget", "text", 0.25), ("ga", 10, "retain", "text", 0.9995)]
     rows = [
-        keys | dict(zip(("method", "forget_ratio", "split", "modality", "value"), cell, strict=True))
+        keys
+        | dict(zip(("method", "forget_ratio", "split", "modality", "value"), cell, strict=True))
         | {"n": 4, "ci_low": 0.0, "ci_high": 1.0, "higher_is_better": False}
         for cell in cells
-    ]  # fmt: skip
+    ]
     methods = {"ga": {"kind": "training"}}
     capacity = pd.DataFrame([("m", 40, 0.031), ("m", 40, 0.2), ("m", 0, 0.0)], columns=["model", "prune_ratio", "cost"])
     listed = readme.numbers(pd.DataFrame(rows), capacity, methods, 10)
@@ -90,8 +98,9 @@ def test_several_seeds_show_their_spread():
     methods = {"ga": {"kind": "training"}}
     listed = readme.numbers(scores, pd.DataFrame(), methods, 10)
     assert listed[["place", "text", "statistic"]].values.tolist()[:2] == [
-        ["table m ga forget text", "60.0", "mean"], ["table m ga forget text sd", "14.1", "sd"],
-    ]  # fmt: skip
+        ["table m ga forget text", "60.0", "mean"],
+        ["table m ga forget text sd", "14.1", "sd"],
+    ]
     text = readme.block(listed, methods, {"m": methods}, 10, "s", seeds=2)
     assert "| m | `ga` | 60.0 ± 14.1 |  |  |  |  |" in text
     assert "mean ± standard deviation over 2 seeds" in text

@@ -12,27 +12,73 @@ import pandas as pd
 import pytest
 import yaml
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.provenance.hashes import files_of, hashes_of, sha256_of_json
 from manu.provenance.record import read_record, record_path, record_text
 
 ANSWERS = pd.DataFrame(
     [
-        ("tiny", "llava", "ga", 5, 0, "forget", "text", "cloze", f"p{i // 2}", f"q{i}", float(i % 2), None, None, None, None)
+        (
+            "tiny",
+            "llava",
+            "ga",
+            5,
+            0,
+            "forget",
+            "text",
+            "cloze",
+            f"p{i // 2}",
+            f"q{i}",
+            float(i % 2),
+            None,
+            None,
+            None,
+            None,
+        )
         for i in range(6)
     ],
-    columns=["study", "model", "method", "forget_ratio", "seed", "split", "modality", "task", "profile_id", "question_id",
-             "correct", "rouge1", "rouge2", "rougeL", "bleu"],
-)  # fmt: skip
+    columns=[
+        "study",
+        "model",
+        "method",
+        "forget_ratio",
+        "seed",
+        "split",
+        "modality",
+        "task",
+        "profile_id",
+        "question_id",
+        "correct",
+        "rouge1",
+        "rouge2",
+        "rougeL",
+        "bleu",
+    ],
+)
 
 
 def aggregate(folder: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "manu.stages.aggregate", "--config", "results/tiny/aggregate.yaml", "--rule", "aggregate",
-         "--answers", "results/tiny/a.parquet", "--out", "results/tiny/scores.csv",
-         "--diverged", "results/tiny/diverged.csv", *options],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "manu.steps.aggregate",
+            "--config",
+            "results/tiny/aggregate.yaml",
+            "--rule",
+            "aggregate",
+            "--answers",
+            "results/tiny/a.parquet",
+            "--out",
+            "results/tiny/scores.csv",
+            "--diverged",
+            "results/tiny/diverged.csv",
+            *options,
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +99,7 @@ def checksum(path: Path) -> str:
 def test_a_record_says_what_ran_and_what_was_read_and_written(job):
     results = job / "results/tiny"
     record = read_record(results / "aggregate.provenance.json")
-    assert (record["rule"], record["stage"], record["seed"]) == ("aggregate", "manu.stages.aggregate", None)
+    assert (record["rule"], record["stage"], record["seed"]) == ("aggregate", "manu.steps.aggregate", None)
     assert record["inputs"] == {"answers": {"results/tiny/a.parquet": checksum(results / "a.parquet")}}
     outputs = {"out": "results/tiny/scores.csv", "diverged": "results/tiny/diverged.csv"}
     assert record["options"] == {"answers": ["results/tiny/a.parquet"], **outputs}
@@ -64,9 +110,11 @@ def test_a_record_says_what_ran_and_what_was_read_and_written(job):
         "content": {"intervals": {"resamples": 50, "level": 0.9}},
     }
     root = Path(__file__).parents[2]
-    assert {"src/manu/stages/aggregate.py", "src/manu/analysis/intervals.py", "src/manu/files.py"} <= set(record["sources"])
+    assert {"src/manu/steps/aggregate.py", "src/manu/analysis/intervals.py", "src/manu/core/files.py"} <= set(
+        record["sources"]
+    )
     assert all(value == checksum(root / file) for file, value in record["sources"].items())
-    assert not {"src/manu/stages/train.py", "src/manu/cli.py"} & set(record["sources"])
+    assert not {"src/manu/steps/train.py", "src/manu/cli.py"} & set(record["sources"])
     assert record["packages"]["pandas"] == pd.__version__ and "torch" not in record["packages"]
     assert record["device"]["threads"] is None and record["cost"]["peak_gpu_memory_bytes"] is None
     assert 2**24 < record["cost"]["peak_memory_bytes"] < 2**34

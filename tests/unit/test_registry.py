@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.unlearning.registry import create_method, known_methods, method_class, source_files
 
 TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
@@ -14,9 +14,23 @@ TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
 
 def test_every_file_defines_one_frozen_method():
     assert known_methods() == [
-        "dpo", "ga", "gradient_difference", "kl", "largest_activation", "manu", "manu_gradient", "manu_released",
-        "mmunlearner", "npo", "prompting", "random_neurons", "recover", "rmu", "task_arithmetic", "undial",
-    ]  # fmt: skip
+        "dpo",
+        "ga",
+        "gradient_difference",
+        "kl",
+        "largest_activation",
+        "manu",
+        "manu_gradient",
+        "manu_released",
+        "mmunlearner",
+        "npo",
+        "prompting",
+        "random_neurons",
+        "recover",
+        "rmu",
+        "task_arithmetic",
+        "undial",
+    ]
     for name in known_methods():
         cls = method_class(name)
         assert dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_model import TinyModel, make_batch
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.activations import record_activations
 from manu.neurons.measuring import measure_released
 from manu.neurons.released import METRICS, ReleasedAccumulator, ReleasedStatistics, released_score

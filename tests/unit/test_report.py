@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from manu.audit.trace import rows_with
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.provenance.record import record_text
 from manu.report.chains import Chains
 from manu.report.drawing import inline_svg
@@ -22,8 +22,8 @@ from manu.report.page import Figure, Study, page
 from manu.report.prose import to_html
 from manu.report.robustness import robustness_parts, sequential_parts
 from manu.report.rows import DOWN, UP
-from manu.stages import write_report
-from manu.stages.command import run
+from manu.steps import write_report
+from manu.steps.command import run
 
 RESULTS = "results/tiny"
 METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}
@@ -32,7 +32,7 @@ SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="72pt" height="36pt" '
     'viewBox="0 0 72 36" onload="alert(1)"><metadata/><defs><clipPath id="p1"><rect width="9" height="9"/></clipPath>'
     '<path id="m1" d="M 0 0 &#10;L 1 1"/></defs><g clip-path="url(#p1)"><use xlink:href="#m1"/>'
-    '<script>alert(2)</script>'
+    "<script>alert(2)</script>"
     '<image xlink:href="http://example.org/a.png"/><rect style="fill: url(http://example.org/b)"/></g></svg>'
 )
 
@@ -49,10 +49,14 @@ def main_rows() -> list[dict[str, str]]:
             row = {"model": "llava", "forget_ratio": ratio, "method": method, "classification_protocol": "likelihood"}
             row |= {"prune_ratio": "10" if method == "manu" else "", "seeds": "1"}
             for column in (
-                *(f"{split}_{measure}{end}" for split in ("forget", "retain")
-                  for measure in ("classification", "rougeL", "cloze") for end in ("_multimodal", "_text", "")),
+                *(
+                    f"{split}_{measure}{end}"
+                    for split in ("forget", "retain")
+                    for measure in ("classification", "rougeL", "cloze")
+                    for end in ("_multimodal", "_text", "")
+                ),
                 "general_classification",
-            ):  # fmt: skip
+            ):
                 value += 0.0051
                 row[column] = f"{value:.6f}"
             row["forget_cloze_text"] = "" if method == "ga" else row["forget_cloze_text"]
@@ -84,15 +88,20 @@ def record(stage: str, rule: str, reads: dict, writes: dict, content: dict, seco
     """A record as a job leaves it; reads and writes: path -> one letter of the checksum."""
     configuration = f"{next(iter(writes))}.yaml"
     return {
-        "version": 1, "rule": rule, "stage": f"manu.stages.{stage}", "seed": content.get("seed"),
-        "configuration": {"path": configuration, "sha256": "c" * 64, "content": content}, "options": {},
+        "version": 1,
+        "rule": rule,
+        "stage": f"manu.steps.{stage}",
+        "seed": content.get("seed"),
+        "configuration": {"path": configuration, "sha256": "c" * 64, "content": content},
+        "options": {},
         "inputs": {"read": {path: mark * 64 for path, mark in reads.items()}} if reads else {},
         "outputs": {"out": {path: mark * 64 for path, mark in writes.items()}},
-        "sources": {"src/manu/__init__.py": "d" * 64}, "packages": {"python": "3.11"},
+        "sources": {"src/manu/__init__.py": "d" * 64},
+        "packages": {"python": "3.11"},
         "repository": {"commit": "e" * 40, "clean": True},
         "device": {"processor": "a processor", "instructions": "AVX", "threads": 2, "system": "Linux", "gpu": None},
         "cost": {"wall_seconds": seconds, "peak_memory_bytes": 2**30, "peak_gpu_memory_bytes": None},
-    }  # fmt: skip
+    }
 
 
 def records(seeds: int = 1) -> dict[str, dict]:
@@ -326,21 +335,36 @@ def attack_rows(seeds: int = 1) -> list[dict[str, str]]:
     """Attacks at 5 percent on vanilla, retain_only and manu; what is measured grows by 0.1 with each seed."""
     found = []
     measured = (
-        ("rounding", "4 bits", "retain", "multimodal", "accuracy", 0.8), ("rounding", "4 bits", "forget", "text",
-        "accuracy", 0.3), ("rounding", "4 bits", "forget", "multimodal", "accuracy", 0.2),
-        ("membership", "loss", "forget", "text", "auc", 0.55), ("none", "none", "forget", "text", "accuracy", 0.25),
+        ("rounding", "4 bits", "retain", "multimodal", "accuracy", 0.8),
+        ("rounding", "4 bits", "forget", "text", "accuracy", 0.3),
+        ("rounding", "4 bits", "forget", "multimodal", "accuracy", 0.2),
+        ("membership", "loss", "forget", "text", "auc", 0.55),
+        ("none", "none", "forget", "text", "accuracy", 0.25),
         ("relearning", "forget lessons, 5 steps", "forget", "text", "accuracy", 0.4),
-        ("rounding", "all", "forget", "both", "resistance", 0.75), ("all", "all", "forget", "both", "robustness", 0.7),
-    )  # fmt: skip
+        ("rounding", "all", "forget", "both", "resistance", 0.75),
+        ("all", "all", "forget", "both", "robustness", 0.7),
+    )
     for seed in range(seeds):
         for method in ("vanilla", "retain_only", "manu"):
             for attack, condition, split, modality, metric, value in measured:
                 value += 0.1 * seed
-                found.append({
-                    "model": "llava", "forget_ratio": "5", "seed": str(seed), "method": method, "attack": attack,
-                    "condition": condition, "split": split, "modality": modality, "metric": metric,
-                    "value": f"{value:.6f}", "n": "9", "ci_low": f"{value - 0.1:.6f}", "ci_high": f"{value + 0.1:.6f}",
-                })  # fmt: skip
+                found.append(
+                    {
+                        "model": "llava",
+                        "forget_ratio": "5",
+                        "seed": str(seed),
+                        "method": method,
+                        "attack": attack,
+                        "condition": condition,
+                        "split": split,
+                        "modality": modality,
+                        "metric": metric,
+                        "value": f"{value:.6f}",
+                        "n": "9",
+                        "ci_low": f"{value - 0.1:.6f}",
+                        "ci_high": f"{value + 0.1:.6f}",
+                    }
+                )
     return found
 
 
@@ -362,10 +386,12 @@ def grids_of(parts) -> list[tuple[list[tuple[str, str]], list[list[str]]]]:
     """(group and head of each column, text and smaller words of each cell) of a part's grids over the seeds."""
     (part,) = parts
     return [
-        ([(column.group, column.head) for column in grid.columns],
-         [[f"{cell.text} {cell.small}".strip() for cell in row] for row in grid.rows])
+        (
+            [(column.group, column.head) for column in grid.columns],
+            [[f"{cell.text} {cell.small}".strip() for cell in row] for row in grid.rows],
+        )
         for grid in part.over_seeds
-    ]  # fmt: skip
+    ]
 
 
 def grids_in(build, rows_given: list[dict[str, str]], given: dict[str, dict]):
@@ -379,10 +405,13 @@ def test_resistance_and_what_attacks_get_stand_in_a_row_per_method():
     assert [row[0] for row in scores[1]] == ["vanilla", "retain_only", "manu"]
     assert scores[1][2][1:] == ["0.70 [0.60, 0.80]", "0.75 [0.65, 0.85]"]
     assert measured[0][1:] == [
-        (f"before any attack{DOWN}", "text"), (f"rounding, 4 bits, retain{UP}", "picture"),
-        (f"rounding, 4 bits{DOWN}", "picture"), (f"rounding, 4 bits{DOWN}", "text"),
-        (f"relearning, forget lessons, 5 steps{DOWN}", "text"), ("membership, loss, AUC", "text"),
-    ]  # fmt: skip
+        (f"before any attack{DOWN}", "text"),
+        (f"rounding, 4 bits, retain{UP}", "picture"),
+        (f"rounding, 4 bits{DOWN}", "picture"),
+        (f"rounding, 4 bits{DOWN}", "text"),
+        (f"relearning, forget lessons, 5 steps{DOWN}", "text"),
+        ("membership, loss, AUC", "text"),
+    ]
     assert measured[1][2][1:] == ["25.0", "80.0", "20.0", "30.0", "40.0", "55.0"]
 
 
@@ -418,12 +447,15 @@ SEQUENTIAL = rows(
         f"llava,0,{method},{order},{after},{group},text,{metric},{value},9,{value - 0.125},{value + 0.125}\n"
         for method in ("manu", "ga")
         for order, after, group, metric, value in (
-            ("in turn", 10, "requested", "accuracy", 0.5), ("in turn", 5, "requested", "accuracy", 0.375),
-            ("in turn", 10, "request 1", "accuracy", 0.0), ("in turn", 10, "requested", "difference", 0.25),
-            ("at once", 10, "requested", "accuracy", 0.25), ("in turn", 10, "retain", "accuracy", 0.75),
+            ("in turn", 10, "requested", "accuracy", 0.5),
+            ("in turn", 5, "requested", "accuracy", 0.375),
+            ("in turn", 10, "request 1", "accuracy", 0.0),
+            ("in turn", 10, "requested", "difference", 0.25),
+            ("at once", 10, "requested", "accuracy", 0.25),
+            ("in turn", 10, "retain", "accuracy", 0.75),
         )
     )
-)  # fmt: skip
+)
 
 
 def test_requests_in_turn_stand_beside_the_same_at_once():

@@ -8,7 +8,7 @@ from manu.analysis import robustness
 from manu.analysis.cells import csv_text
 from manu.analysis.robustness import paired_facts, robustness_table
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 RUN = {"model": "llava", "forget_ratio": 10, "seed": 0}
 PEOPLE = ("ada", "bo")
@@ -64,8 +64,9 @@ def signals() -> pd.DataFrame:
         keys = {"attack": "probe", "condition": "end of prompt", "split": split, "modality": "text"}
         rows += [
             RUN | {"method": method} | keys | {"profile_id": person, "question_id": "q", "value": float(person == "bo")}
-            for method in MARKS for person in PEOPLE
-        ]  # fmt: skip
+            for method in MARKS
+            for person in PEOPLE
+        ]
     return pd.DataFrame(rows)
 
 
@@ -136,8 +137,10 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
             if not is_number(row[column]) or (column == "value" and row["n"] == "0"):
                 continue
             origin = robustness.origin(row, column)
-            places = {name: Rows(given[name]).places(origin.where) if set(origin.where) <= set(given[name]) else []
-                      for name in origin.options}  # fmt: skip
+            places = {
+                name: Rows(given[name]).places(origin.where) if set(origin.where) <= set(given[name]) else []
+                for name in origin.options
+            }
             assert any(places.values()), row
             if column == "value" and len(origin.options) == 1:
                 (name,) = origin.options
@@ -156,7 +159,8 @@ def test_a_model_that_the_study_did_not_ask_is_named():
 
 
 def test_the_same_whatever_the_order_of_the_rows():
-    shuffled = {name: frame.sample(frac=1, random_state=0) for name, frame in
-                {"stored": stored(), "signals": signals()}.items()}  # fmt: skip
+    shuffled = {
+        name: frame.sample(frac=1, random_state=0) for name, frame in {"stored": stored(), "signals": signals()}.items()
+    }
     text = csv_text(table())
     assert csv_text(table(stored=shuffled["stored"])) == text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.models.language import load_language
 from manu.models.tokenizer import train_tokenizer
 from manu.planning.anatomy import fetched_anatomy
@@ -17,7 +17,7 @@ from manu.planning.anatomy import fetched_anatomy
 ROOT = Path(__file__).parents[2]
 MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 CALLS = {"eval", "exec", "torch.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pd.read_pickle", "np.load"}
-ALLOWED = {("src/manu/extensions.py", "exec")}  # the user's own file, which a study names in `extensions`
+ALLOWED = {("src/manu/core/extensions.py", "exec")}  # the user's own file, which a study names in `extensions`
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -68,7 +68,9 @@ def test_no_file_loads_a_pickle_or_runs_what_it_reads():
     assert {(name, danger) for name, text in scanned.items() for danger in dangers(text)} == ALLOWED
     for file in [ROOT / "workflow/Snakefile", *ROOT.glob("workflow/rules/*.smk")]:
         text = file.read_text(encoding="utf-8")
-        assert not [word for word in ("pickle", "torch.load", "eval(", "exec(", "trust_remote_code") if word in text], file
+        assert not [word for word in ("pickle", "torch.load", "eval(", "exec(", "trust_remote_code") if word in text], (
+            file
+        )
 
 
 class Payload:
@@ -88,14 +90,17 @@ def poison(folder: Path, sprung: Path) -> None:
     for module in ("modeling_evil", "processing_evil", "tokenization_evil"):
         (folder / f"{module}.py").write_text(code)
     classes = {
-        "AutoConfig": "modeling_evil.Config", "AutoModel": "modeling_evil.Model", "AutoModelForCausalLM": "modeling_evil.Model",
-        "AutoProcessor": "processing_evil.Processor", "AutoImageProcessor": "processing_evil.Images",
+        "AutoConfig": "modeling_evil.Config",
+        "AutoModel": "modeling_evil.Model",
+        "AutoModelForCausalLM": "modeling_evil.Model",
+        "AutoProcessor": "processing_evil.Processor",
+        "AutoImageProcessor": "processing_evil.Images",
         "AutoTokenizer": ["tokenization_evil.Slow", "tokenization_evil.Fast"],
-    }  # fmt: skip
+    }
     for file in folder.glob("*.json"):
-        told = json.loads(file.read_text(encoding="utf-8"))
+        user_message = json.loads(file.read_text(encoding="utf-8"))
         if "config" in file.name:
-            file.write_text(json.dumps(told | {"auto_map": classes}))
+            file.write_text(json.dumps(user_message | {"auto_map": classes}))
 
 
 def test_the_payload_would_spring(tmp_path):
@@ -105,16 +110,18 @@ def test_the_payload_would_spring(tmp_path):
     assert (tmp_path / "sprung").exists()
 
 
-def test_a_malicious_checkpoint_runs_nothing(adapter, tmp_path):
+def test_a_malicious_checkpoint_runs_nothing(vlm, tmp_path):
     folder, sprung = tmp_path / "checkpoint", tmp_path / "sprung"
-    adapter.save(folder)
+    vlm.save(folder)
     poison(folder, sprung)
-    again = type(adapter).load(folder)  # the weights beside the pickle, by the class that is installed
-    assert type(again.model) is type(adapter.model)
-    fetched_anatomy(adapter.name, {"path": str(folder)}, tmp_path)
+    again = type(vlm).load(folder)  # the weights beside the pickle, by the class that is installed
+    assert type(again.model) is type(vlm.model)
+    fetched_anatomy(vlm.name, {"path": str(folder)}, tmp_path)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="model.safetensors is missing; needed: a complete save_pretrained folder in safe"):
-        type(adapter).load(folder)
+    with pytest.raises(
+        UserError, match="model.safetensors is missing; needed: a complete save_pretrained folder in safe"
+    ):
+        type(vlm).load(folder)
     assert not sprung.exists()
 
 

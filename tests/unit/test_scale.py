@@ -8,13 +8,17 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    CLIPImageProcessorPil, Idefics2ImageProcessorPil, Idefics2Processor, LlavaProcessor, PreTrainedTokenizerFast,
-)  # fmt: skip
+    CLIPImageProcessorPil,
+    Idefics2ImageProcessorPil,
+    Idefics2Processor,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.models import inputs
 from manu.models.inputs import Example, Pictures, training_batch
-from manu.models.registry import adapter_class
+from manu.models.registry import vlm_class
 from manu.neurons.activations import record_activations
 from manu.neurons.released import METRICS, ReleasedStatistics, group_of
 from manu.neurons.selection import layer_of, part_of
@@ -29,14 +33,16 @@ LLAVA_7B = {f"language.{i}": 11008 for i in range(32)} | {f"vision.{i}": 4096 fo
 )
 def test_the_released_layers_by_their_numbers(name, vision_layers, last):
     """24 CLIP layers, 27 SigLIP layers, 32 decoder layers; the released code names vision 21-23 and language 29-31."""
-    cls = adapter_class(name)
+    cls = vlm_class(name)
     sizes = {"vision_layers": vision_layers, "text_layers": 32, "vision_width": 8, "vision_mlp": 6, "vision_heads": 2}
     built = cls.build(cls.architecture_class(**sizes, text_width=8, text_mlp=6, text_heads=4), ["a b"])
     widths = {site.name: site.width for site in built.linear_sites()}
     values = {
         (data_set, group_of(site), metric): torch.rand(width, dtype=torch.float64)
-        for site, width in widths.items() for data_set in SETS for metric in METRICS
-    }  # fmt: skip
+        for site, width in widths.items()
+        for data_set in SETS
+        for metric in METRICS
+    }
 
     def pruned(**layers) -> dict[str, list[int]]:
         method = create_method("manu_released", {"prune_ratio": 50, **layers})
@@ -121,26 +127,26 @@ def released(name: str):
         images = CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336})
         given = {"patch_size": 14, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
         processor = LlavaProcessor(images, sentencepiece_like("<image>"), **given)
-        return adapter_class(name)(SimpleNamespace(config=SimpleNamespace(image_seq_length=576)), processor)
+        return vlm_class(name)(SimpleNamespace(config=SimpleNamespace(image_seq_length=576)), processor)
     tokenizer = sentencepiece_like("<fake_token_around_image>", "<image>", "<end_of_utterance>")
     images = Idefics2ImageProcessorPil(size={"longest_edge": 980, "shortest_edge": 378}, do_image_splitting=False)
-    return adapter_class(name)(None, Idefics2Processor(images, tokenizer, image_seq_len=64))
+    return vlm_class(name)(None, Idefics2Processor(images, tokenizer, image_seq_len=64))
 
 
 @pytest.mark.parametrize(("name", "places"), [("llava", 576), ("idefics2", 64)])
 def test_prompts_and_answers_are_the_released_processors(name, places):
-    adapter = released(name)
+    vlm = released(name)
     image = Image.new("RGB", (400, 300), (90, 20, 60))
     for system in (None, "Say nothing."):
-        layout = adapter.layout("What is it?", True, system)
-        prompt = adapter.prompt_ids("What is it?", True, system)
-        assert prompt == adapter.processor(images=[image], text=[layout])["input_ids"][0]
-        assert prompt.count(adapter.tokenizer.convert_tokens_to_ids("<image>")) == places
+        layout = vlm.layout("What is it?", True, system)
+        prompt = vlm.prompt_ids("What is it?", True, system)
+        assert prompt == vlm.processor(images=[image], text=[layout])["input_ids"][0]
+        assert prompt.count(vlm.tokenizer.convert_tokens_to_ids("<image>")) == places
         for answer in ("It is Paris.", "Paris", "(tea)"):
-            whole = adapter.tokenizer(adapter.expand_images(f"{layout} {answer}"))["input_ids"]
-            assert prompt + adapter.answer_ids(answer) == [*whole, adapter.end_token]
-    alone = adapter.tokenizer(" Paris", add_special_tokens=False)["input_ids"]
-    assert alone != adapter.continued_ids(" Paris")  # where the naive way goes wrong
+            whole = vlm.tokenizer(vlm.expand_images(f"{layout} {answer}"))["input_ids"]
+            assert prompt + vlm.answer_ids(answer) == [*whole, vlm.end_token]
+    alone = vlm.tokenizer(" Paris", add_special_tokens=False)["input_ids"]
+    assert alone != vlm.continued_ids(" Paris")  # where the naive way goes wrong
 
 
 def picture(width: int, height: int, seed: int) -> bytes:
@@ -150,13 +156,13 @@ def picture(width: int, height: int, seed: int) -> bytes:
     return file.getvalue()
 
 
-PADDING = pytest.mark.parametrize("adapter", ["idefics2"], indirect=True)  # pads pictures to each other's size
+PADDING = pytest.mark.parametrize("vlm", ["idefics2"], indirect=True)  # pads pictures to each other's size
 
 
 @pytest.fixture
-def idefics2(adapter):
-    adapter.processor.image_processor.size = {"longest_edge": 64, "shortest_edge": 32}
-    return adapter
+def idefics2(vlm):
+    vlm.processor.image_processor.size = {"longest_edge": 64, "shortest_edge": 32}
+    return vlm
 
 
 @PADDING
@@ -198,8 +204,8 @@ def test_splitting_is_off_whatever_the_checkpoint_says(idefics2, tmp_path):
     assert loaded.pixels([Image.new("RGB", (32, 32))])["pixel_values"].shape[:2] == (1, 1)
 
 
-def test_many_pictures_are_processed_batch_by_batch(adapter, monkeypatch):
-    kept, streamed = Pictures(adapter), Pictures(adapter)
+def test_many_pictures_are_processed_batch_by_batch(vlm, monkeypatch):
+    kept, streamed = Pictures(vlm), Pictures(vlm)
     for table in (kept, streamed):
         rows = [table.add(picture(32, 32, seed), "x") for seed in range(4)]
     asked = [rows[2], rows[0], rows[2]]

@@ -9,7 +9,7 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from rouge_score.rouge_scorer import RougeScorer
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.scoring import bleu, classification_correct, cloze_correct, rouge, score_answers
 
@@ -112,8 +112,12 @@ def test_score_answers_names_what_is_wrong():
 def test_direction_turns_round_for_the_people_to_be_forgotten():
     accuracy = METRICS["accuracy"]
     assert [accuracy.higher_is_better_on(s) for s in ("forget", "test", "retain", "celebrity", "general")] == [
-        False, False, True, True, True,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert {metric.version for metric in METRICS.values()} == {"1"}
 
 

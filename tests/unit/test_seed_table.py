@@ -9,14 +9,30 @@ from manu.analysis import outcomes, seed_table
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
-from manu.stages import tabulate_seeds
+from manu.steps import tabulate_seeds
 
 
 def scores() -> pd.DataFrame:
     rows = [
-        ("s", "llava", method, 5, seed, "forget", "text", "cloze", "accuracy", "1", value, 8, value - 0.1, value + 0.2, False)
+        (
+            "s",
+            "llava",
+            method,
+            5,
+            seed,
+            "forget",
+            "text",
+            "cloze",
+            "accuracy",
+            "1",
+            value,
+            8,
+            value - 0.1,
+            value + 0.2,
+            False,
+        )
         for method, seed, value in (("ga", 0, 0.25), ("ga", 1, 0.75), ("manu", 0, 0.5))
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
@@ -42,9 +58,10 @@ def test_by_hand(rows):
     assert list(rows[0]) == list(seed_table.COLUMNS)
     keys = ("method", "modality", "task", "metric", "metric_version", "seeds", "higher_is_better")
     assert [tuple(row[key] for key in keys) for row in rows] == [
-        ("ga", "text", "cloze", "accuracy", "1", "2", "False"), ("manu", "text", "cloze", "accuracy", "1", "1", "False"),
+        ("ga", "text", "cloze", "accuracy", "1", "2", "False"),
+        ("manu", "text", "cloze", "accuracy", "1", "1", "False"),
         ("ga", "both", "", "retention", "1", "2", "True"),
-    ]  # fmt: skip
+    ]
     numbers = [[row[name] for name in seed_table.NUMBERS] for row in rows]
     assert numbers == [
         ["0.500000", "0.353553", "0.250000", "0.750000", "0.400000", "0.700000"],

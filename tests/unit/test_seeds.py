@@ -12,19 +12,26 @@ COLUMNS = ["method", "modality", "seed", "value", "n", "ci_low", "ci_high"]
 def cells() -> pd.DataFrame:
     """Three seeds of b, of which the last has no value as text; one seed of a."""
     rows = [
-        ("b", "text", 0, 0.25, 4, 0.0, 0.5), ("b", "text", 1, 0.75, 4, 0.5, 1.0), ("b", "text", 2, np.nan, 4, np.nan, np.nan),
+        ("b", "text", 0, 0.25, 4, 0.0, 0.5),
+        ("b", "text", 1, 0.75, 4, 0.5, 1.0),
+        ("b", "text", 2, np.nan, 4, np.nan, np.nan),
         ("a", "text", 0, 0.5, 4, 0.25, 1.0),
-        ("b", "picture", 0, 0.1, 4, 0.0, 0.3), ("b", "picture", 1, 0.2, 4, 0.1, 0.3), ("b", "picture", 2, 0.6, 4, 0.5, 0.9),
+        ("b", "picture", 0, 0.1, 4, 0.0, 0.3),
+        ("b", "picture", 1, 0.2, 4, 0.1, 0.3),
+        ("b", "picture", 2, 0.6, 4, 0.5, 0.9),
         ("a", "picture", 0, np.nan, 4, np.nan, np.nan),
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def test_by_hand():
     found = over_seeds(cells())
     assert found[["method", "modality", "seeds", "n"]].values.tolist() == [
-        ["b", "text", 2, 8], ["a", "text", 1, 4], ["b", "picture", 3, 12], ["a", "picture", 0, 0],
-    ]  # fmt: skip
+        ["b", "text", 2, 8],
+        ["a", "text", 1, 4],
+        ["b", "picture", 3, 12],
+        ["a", "picture", 0, 0],
+    ]
     nan, root = np.nan, np.sqrt(0.125)  # ((0.25 - 0.5)^2 + (0.75 - 0.5)^2) / (2 - 1)
     assert found["value"].tolist() == pytest.approx([0.5, 0.5, 0.3, nan], nan_ok=True)
     assert found["value_sd"].tolist() == pytest.approx([root, nan, np.sqrt(0.07), nan], nan_ok=True)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.selection import random_selection, select_top
 from manu.neurons.statistics import MODALITIES, SETS, RunningStatistics
 from manu.unlearning.manu import Manu

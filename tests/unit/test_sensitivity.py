@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_model import TinyModel, make_batch
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.activations import record_gradients
 from manu.neurons.measuring import measure_gradients
 from manu.neurons.selection import select_in_turn
@@ -23,7 +23,9 @@ def loss(model, batch) -> torch.Tensor:
     """Sum over the samples of the cross-entropy of their answer tokens."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     logits = model(**inputs).logits[:, :-1].flatten(0, 1)
-    return torch.nn.functional.cross_entropy(logits, batch["labels"][:, 1:].flatten(), ignore_index=-100, reduction="sum")
+    return torch.nn.functional.cross_entropy(
+        logits, batch["labels"][:, 1:].flatten(), ignore_index=-100, reduction="sum"
+    )
 
 
 def test_effects_by_hand():
@@ -62,7 +64,10 @@ def test_measuring_leaves_the_model_as_it_was():
     torch.manual_seed(0)
     model = Model().train()
     model.head.weight.requires_grad_(False)
-    batches = {("forget", "multimodal"): [make_batch(2, 4, pixels=True)], ("forget", "text"): [make_batch(2, 4, pixels=False)]}
+    batches = {
+        ("forget", "multimodal"): [make_batch(2, 4, pixels=True)],
+        ("forget", "text"): [make_batch(2, 4, pixels=False)],
+    }
     statistics = measure_gradients(model, model.mlp_sites(), batches, loss)
     assert model.training and not model.head.weight.requires_grad and model.embedding.weight.requires_grad
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -83,7 +88,11 @@ def test_a_graph_that_outlives_the_block_calls_back_no_more():
 def test_statistics_pass_through_their_file(tmp_path):
     torch.manual_seed(0)
     model = Model()
-    groups = {(s, m): [make_batch(2, 4, pixels=m == "multimodal")] for s in ("forget", "retain") for m in ("multimodal", "text")}
+    groups = {
+        (s, m): [make_batch(2, 4, pixels=m == "multimodal")]
+        for s in ("forget", "retain")
+        for m in ("multimodal", "text")
+    }
     statistics = measure_gradients(model, model.mlp_sites(), groups, loss)
     statistics.save(tmp_path / "a")
     GradientStatistics.load(tmp_path / "a").save(tmp_path / "b")
@@ -102,14 +111,33 @@ def statistics(values: dict[tuple[str, str], list[float]]) -> GradientStatistics
 
 
 def test_two_stages_by_hand():
-    measured = statistics({
-        ("forget", "multimodal"): [8.0, 4.0, 1.0, 1.0], ("retain", "multimodal"): [1.0, 1.0, 1.0, 1.0],
-        ("forget", "text"): [1.0, 3.0, 9.0, 1.0], ("retain", "text"): [1.0, 1.0, 1.0, 1.0],
-    })  # fmt: skip
+    measured = statistics(
+        {
+            ("forget", "multimodal"): [8.0, 4.0, 1.0, 1.0],
+            ("retain", "multimodal"): [1.0, 1.0, 1.0, 1.0],
+            ("forget", "text"): [1.0, 3.0, 9.0, 1.0],
+            ("retain", "text"): [1.0, 1.0, 1.0, 1.0],
+        }
+    )
     # damping 1: s = forget / 2. In both modalities neuron 1 has the most (2 and 1.5), with the picture 0, by name 2.
-    assert ManuGradient(prune_ratio=25, shared=1, damping=1).select(measured).masks["language.0"].tolist() == [0, 1, 0, 0]
-    assert ManuGradient(prune_ratio=25, shared=0, multimodal=1).select(measured).masks["language.0"].tolist() == [1, 0, 0, 0]
-    assert ManuGradient(prune_ratio=25, shared=0, multimodal=0).select(measured).masks["language.0"].tolist() == [0, 0, 1, 0]
+    assert ManuGradient(prune_ratio=25, shared=1, damping=1).select(measured).masks["language.0"].tolist() == [
+        0,
+        1,
+        0,
+        0,
+    ]
+    assert ManuGradient(prune_ratio=25, shared=0, multimodal=1).select(measured).masks["language.0"].tolist() == [
+        1,
+        0,
+        0,
+        0,
+    ]
+    assert ManuGradient(prune_ratio=25, shared=0, multimodal=0).select(measured).masks["language.0"].tolist() == [
+        0,
+        0,
+        1,
+        0,
+    ]
     three = ManuGradient(prune_ratio=75, shared=1 / 3, multimodal=0.5, damping=1).select(measured)
     assert three.masks["language.0"].tolist() == [1, 1, 1, 0]
     assert three.scores["language.0"].tolist() == [4.0, 2.0, 4.5, 0.5]
@@ -118,9 +146,10 @@ def test_two_stages_by_hand():
 
 
 def test_damping_keeps_neurons_out_that_matter_to_neither():
-    measured = statistics({
-        ("forget", m): [2.0, 1e-6, 0.0, 0.0] for m in ("multimodal", "text")
-    } | {("retain", m): [1.0, 1e-9, 1.0, 1.0] for m in ("multimodal", "text")})  # fmt: skip
+    measured = statistics(
+        {("forget", m): [2.0, 1e-6, 0.0, 0.0] for m in ("multimodal", "text")}
+        | {("retain", m): [1.0, 1e-9, 1.0, 1.0] for m in ("multimodal", "text")}
+    )
     assert ManuGradient(prune_ratio=25).select(measured).masks["language.0"].tolist() == [1, 0, 0, 0]
     assert ManuGradient(prune_ratio=25, damping=1e-12).select(measured).masks["language.0"].tolist() == [0, 1, 0, 0]
 

@@ -11,19 +11,19 @@ import torch
 from manu.analysis import sequential
 from manu.analysis.cells import csv_text
 from manu.analysis.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequential_table
+from manu.attacks.sequential import requested_at
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
-from manu.config import apply_defaults, study_schema
+from manu.core.errors import UserError
 from manu.data.benchmark import generate
-from manu.data.reading import read_ids, read_lessons_of, read_names
-from manu.errors import UserError
+from manu.data.reading import read_ids, read_names, read_training_data_of
 from manu.models.registry import known_models
-from manu.robustness.sequential import requested_at
-from manu.stages import forget_in_turn
-from manu.stages.forget_in_turn import in_turn
-from manu.stages.unlearn import Material, unlearned
-from manu.stages.write_prompt import prompt
+from manu.steps import forget_in_turn
+from manu.steps.forget_in_turn import in_turn
+from manu.steps.unlearn import Material, unlearned
+from manu.steps.write_prompt import prompt
+from manu.study.loading import apply_defaults, study_schema
 from manu.unlearning.npo import NegativePreferenceOptimization
 from manu.unlearning.registry import create_method
 
@@ -50,18 +50,18 @@ def config_of(model: str, method: str, settings: dict) -> dict:
     return keys | {"evaluation": evaluation | asked} | turns
 
 
-def weights(adapter) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in adapter.model.named_parameters()}
+def weights(vlm) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in vlm.model.named_parameters()}
 
 
 def same_weights(one: dict, other: dict) -> bool:
     return all(torch.equal(each, other[name]) for name, each in one.items())
 
 
-def silent(adapter) -> dict[str, torch.Tensor]:
+def silent(vlm) -> dict[str, torch.Tensor]:
     """The neurons of each site that give nothing and are given nothing."""
     found = {}
-    for site in adapter.mlp_sites():
+    for site in vlm.mlp_sites():
         into = [layer.weight.eq(0).all(1) for layer in site.first]
         found[site.name] = torch.stack([site.second.weight.eq(0).all(0), *into]).all(0)
     return found
@@ -71,21 +71,21 @@ def test_the_people_of_each_request(folder):
     first, second = (set(read_ids(folder, f"forget_{ratio}")) for ratio in (FIRST, SECOND))
     assert requested_at(folder, [FIRST, SECOND]) == dict.fromkeys(first, 10) | dict.fromkeys(second - first, 20)
     new = {"without": ["forget_10"]}
-    assert {lesson.id for lesson in read_lessons_of(folder, "forget_20", **new)} == second - first
+    assert {lesson.id for lesson in read_training_data_of(folder, "forget_20", **new)} == second - first
     assert set(read_names(folder, "forget_20", **new)) == second - first
-    assert not {lesson.id for lesson in read_lessons_of(folder, "retain_80", **new)} & second
+    assert not {lesson.id for lesson in read_training_data_of(folder, "retain_80", **new)} & second
     with pytest.raises(UserError, match="forget_10 must hold everybody whom the request before it names, and somebody"):
         requested_at(folder, [SECOND, FIRST])
 
 
-def test_a_method_learns_from_the_new_people_alone(adapter, folder):
+def test_a_method_learns_from_the_new_people_alone(vlm, folder):
     method = create_method("mmunlearner", TRAINING)
-    everyone, new = (Material(adapter, method, folder, SECOND, earlier) for earlier in ((), ["forget_10"]))
+    everyone, new = (Material(vlm, method, folder, SECOND, earlier) for earlier in ((), ["forget_10"]))
     assert new.batches_per_epoch < everyone.batches_per_epoch
 
 
-@pytest.mark.parametrize("adapter", known_models()[:1], indirect=True)
-def test_training_goes_on_from_the_first_request_and_that_model_is_the_reference(adapter, folder, monkeypatch):
+@pytest.mark.parametrize("vlm", known_models()[:1], indirect=True)
+def test_training_goes_on_from_the_first_request_and_that_model_is_the_reference(vlm, folder, monkeypatch):
     name, references = "npo", []
     loss = NegativePreferenceOptimization.loss
 
@@ -94,16 +94,16 @@ def test_training_goes_on_from_the_first_request_and_that_model_is_the_reference
         return loss(self, model, batches, reference)
 
     monkeypatch.setattr(NegativePreferenceOptimization, "loss", spied)
-    method, config = create_method(name, TRAINING), config_of(adapter.name, name, TRAINING)
-    alone, vanilla = deepcopy(adapter), weights(adapter)
-    turns = in_turn(config, method, adapter, folder)
+    method, config = create_method(name, TRAINING), config_of(vlm.name, name, TRAINING)
+    alone, vanilla = deepcopy(vlm), weights(vlm)
+    turns = in_turn(config, method, vlm, folder)
     assert next(turns) == (FIRST, None) and same_weights(references[-1], vanilla)
     unlearned(config, method, alone, folder, FIRST)
-    first = weights(adapter)
+    first = weights(vlm)
     assert same_weights(first, weights(alone))  # the first request is what the study does at that ratio
     assert next(turns) == (SECOND, None) and same_weights(references[-1], first)
     unlearned(config, method, alone, folder, SECOND, (), ["forget_10"])
-    assert same_weights(weights(adapter), weights(alone)) and not same_weights(weights(adapter), first)
+    assert same_weights(weights(vlm), weights(alone)) and not same_weights(weights(vlm), first)
     assert next(turns, None) is None
 
 
@@ -112,47 +112,49 @@ def test_training_goes_on_from_the_first_request_and_that_model_is_the_reference
     [("manu", PRUNING, {}), ("manu+recover", PRUNING | TRAINING, {}), ("manu+recover", PRUNING | TRAINING, LORA)],
     ids=["manu", "manu+recover", "manu+recover by adapters"],
 )
-@pytest.mark.parametrize("adapter", known_models()[:1], indirect=True)
-def test_what_the_first_request_prunes_stays_pruned(adapter, folder, name, settings, lora):
-    turns = in_turn(config_of(adapter.name, name, settings) | lora, create_method(name, settings), adapter, folder)
-    seen = [(silent(adapter), weights(adapter)) for _ in turns]
+@pytest.mark.parametrize("vlm", known_models()[:1], indirect=True)
+def test_what_the_first_request_prunes_stays_pruned(vlm, folder, name, settings, lora):
+    turns = in_turn(config_of(vlm.name, name, settings) | lora, create_method(name, settings), vlm, folder)
+    seen = [(silent(vlm), weights(vlm)) for _ in turns]
     (first, before), (second, after) = seen
     assert all((first[site] <= second[site]).all() for site in first)
-    total = sum(site.width for site in adapter.mlp_sites())
+    total = sum(site.width for site in vlm.mlp_sites())
     counts = [sum(int(mask.sum()) for mask in each.values()) for each in (first, second)]
     assert counts[0] == total * 20 // 100 < counts[1] <= 2 * counts[0]
-    trained = [site for site in adapter.mlp_sites() if site.part == "language"]
+    trained = [site for site in vlm.mlp_sites() if site.part == "language"]
     assert all((site.second.weight[:, ~second[site.name]] != 0).any() for site in trained)
     assert not same_weights(before, after)
 
 
-def test_a_prompt_names_everybody_so_far(adapter, folder):
-    turns = in_turn(config_of(adapter.name, "prompting", {}), create_method("prompting", {}), adapter, folder)
-    vanilla, told = weights(adapter), dict(turns)
-    assert told[SECOND] == prompt(create_method("prompting", {}), folder, SECOND)
-    for ratio, system in told.items():
+def test_a_prompt_names_everybody_so_far(vlm, folder):
+    turns = in_turn(config_of(vlm.name, "prompting", {}), create_method("prompting", {}), vlm, folder)
+    vanilla, user_message = weights(vlm), dict(turns)
+    assert user_message[SECOND] == prompt(create_method("prompting", {}), folder, SECOND)
+    for ratio, system in user_message.items():
         there = {name for name in read_names(folder).values() if name in system}
         assert there == set(read_names(folder, f"forget_{ratio}").values())
-    assert same_weights(vanilla, weights(adapter))
+    assert same_weights(vanilla, weights(vlm))
 
 
-@pytest.mark.parametrize("adapter", known_models()[:1], indirect=True)
-def test_the_stage_writes_answers_that_the_audit_can_check(adapter, folder, tmp_path):
-    adapter.save(tmp_path / "vanilla")
-    config = config_of(adapter.name, "manu_released", PRUNING)
+@pytest.mark.parametrize("vlm", known_models()[:1], indirect=True)
+def test_the_stage_writes_answers_that_the_audit_can_check(vlm, folder, tmp_path):
+    vlm.save(tmp_path / "vanilla")
+    config = config_of(vlm.name, "manu_released", PRUNING)
     options = Namespace(benchmark=folder, vanilla=tmp_path / "vanilla", choice=None, out=tmp_path / "a.parquet")
     assert forget_in_turn.main(options, config) == f"{options.out}: 2 requests, 400 answers"
     answers = pd.read_parquet(options.out)
     asked = answers.groupby(["after", "split", "requested"]).size().to_dict()
     assert asked == {
         (after, split, ratio): people * 10
-        for after in (10, 20) for split, ratio, people in (("forget", 10, 2), ("forget", 20, 2), ("retain", 0, 16))
-    }  # fmt: skip
+        for after in (10, 20)
+        for split, ratio, people in (("forget", 10, 2), ("forget", 20, 2), ("retain", 0, 16))
+    }
 
     record = {
-        "stage": "manu.stages.forget_in_turn", "configuration": {"content": config},
+        "stage": "manu.steps.forget_in_turn",
+        "configuration": {"content": config},
         "options": {"benchmark": str(folder), "out": str(options.out)},
-    }  # fmt: skip
+    }
     report = Report()
     check_answers(record, report)
     assert not report.findings and report.counts["answers"] == len(answers)
@@ -188,9 +190,13 @@ def marked(method: str, marks: str, **more) -> list[dict]:
     return rows
 
 
-def told() -> pd.DataFrame:
-    rows = [row for method, turns in AFTER.items() for after, marks in turns.items()
-            for row in marked(method, marks, after=after)]  # fmt: skip
+def user_message() -> pd.DataFrame:
+    rows = [
+        row
+        for method, turns in AFTER.items()
+        for after, marks in turns.items()
+        for row in marked(method, marks, after=after)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -201,24 +207,27 @@ def stored() -> pd.DataFrame:
 
 
 def test_the_table_by_hand():
-    rows = sequential_table(stored(), told(), resamples=200)
+    rows = sequential_table(stored(), user_message(), resamples=200)
     assert list(rows.columns) == list(sequential.COLUMNS) and set(rows["modality"]) == {"text"}
     ga = rows[rows["method"] == "ga"]
     assert ga[["order", "after", "group", "metric", "value", "n"]].values.tolist() == [
-        [IN_TURN, 5, "requested", "accuracy", 0.0, 2], [IN_TURN, 5, "just requested", "accuracy", 0.0, 2],
-        [IN_TURN, 5, "not yet requested", "accuracy", 0.75, 4], [IN_TURN, 5, "retain", "accuracy", 1.0, 4],
+        [IN_TURN, 5, "requested", "accuracy", 0.0, 2],
+        [IN_TURN, 5, "just requested", "accuracy", 0.0, 2],
+        [IN_TURN, 5, "not yet requested", "accuracy", 0.75, 4],
+        [IN_TURN, 5, "retain", "accuracy", 1.0, 4],
         [IN_TURN, 10, "requested", "accuracy", pytest.approx(1 / 3, abs=1e-6), 6],
-        [IN_TURN, 10, "just requested", "accuracy", 0.25, 4], [IN_TURN, 10, "requested earlier", "accuracy", 0.5, 2],
+        [IN_TURN, 10, "just requested", "accuracy", 0.25, 4],
+        [IN_TURN, 10, "requested earlier", "accuracy", 0.5, 2],
         [IN_TURN, 10, "retain", "accuracy", 0.5, 4],
         [AT_ONCE, 10, "requested", "accuracy", pytest.approx(1 / 6, abs=1e-6), 6],
         [AT_ONCE, 10, "retain", "accuracy", 0.5, 4],
         [DIFFERENCE, 10, "requested", "difference", pytest.approx(1 / 6, abs=1e-6), 6],
         [DIFFERENCE, 10, "retain", "difference", 0.0, 4],
-    ]  # fmt: skip
+    ]
 
 
 def test_differences_are_paired_on_the_same_draws_of_people():
-    rows = sequential_table(stored(), told(), resamples=200)
+    rows = sequential_table(stored(), user_message(), resamples=200)
     apart = rows[rows["metric"] == "difference"].set_index(["method", "group"])[["ci_low", "value", "ci_high"]]
     # manu answers one more question about each person than at once, whoever is drawn
     assert apart.loc[("manu", "requested")].tolist() == [0.5, 0.5, 0.5]
@@ -228,7 +237,7 @@ def test_differences_are_paired_on_the_same_draws_of_people():
 
 
 def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"stored": stored(), "answers": told()}
+    given = {"stored": stored(), "answers": user_message()}
     plain = sequential_table(**given, resamples=20).map(str).to_dict("records")
     for i, row in enumerate(plain):
         assert all(sequential.origin(row, key) is None for key in KEY_COLUMNS)
@@ -246,13 +255,16 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
 
 
 def test_a_method_that_diverged_at_once_has_its_rows_in_turn():
-    whole, rest = (sequential_table(rows, told(), resamples=20) for rows in (stored(), stored()[stored()["method"] != "ga"]))
+    whole, rest = (
+        sequential_table(rows, user_message(), resamples=20)
+        for rows in (stored(), stored()[stored()["method"] != "ga"])
+    )
     in_turn = whole[(whole["method"] != "ga") | (whole["order"] == "in turn")].reset_index(drop=True)
     assert len(in_turn) < len(whole)
     pd.testing.assert_frame_equal(rest, in_turn)
 
 
 def test_the_same_whatever_the_order_of_the_rows():
-    one = csv_text(sequential_table(stored(), told(), resamples=50))
-    shuffled = stored().sample(frac=1, random_state=0), told().groupby("method").sample(frac=1, random_state=0)
+    one = csv_text(sequential_table(stored(), user_message(), resamples=50))
+    shuffled = stored().sample(frac=1, random_state=0), user_message().groupby("method").sample(frac=1, random_state=0)
     assert csv_text(sequential_table(*shuffled, resamples=50)) == one

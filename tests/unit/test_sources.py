@@ -11,9 +11,9 @@ from manu.unlearning import registry
 FILES = {
     "__init__.py": "",
     "errors.py": "",
-    "stages/__init__.py": "",
-    "stages/unlearn.py": "import os\nimport torch\nfrom pack.unlearning.registry import create\nfrom pack import errors\n",
-    "stages/draw.py": "import pack.figures.style as style\n",
+    "steps/__init__.py": "",
+    "steps/unlearn.py": "import os\nimport torch\nfrom pack.unlearning.registry import create\nfrom pack import errors\n",
+    "steps/draw.py": "import pack.figures.style as style\n",
     "unlearning/__init__.py": "",
     "unlearning/registry.py": "def create(name):\n    from importlib import import_module\n    from . import base\n"
     "    return import_module(f'pack.unlearning.{name}')\n",
@@ -22,7 +22,7 @@ FILES = {
     "unlearning/ga.py": "",
     "neurons/__init__.py": "from .sites import Site\n",
     "neurons/sites.py": "",
-    "neurons/masks.py": "from pack.stages import unlearn\n",  # a circle ends
+    "neurons/masks.py": "from pack.steps import unlearn\n",  # a circle ends
     "losses.py": "",
     "figures/style.py": "",  # a folder without __init__
 }
@@ -45,9 +45,17 @@ def names(paths: list[str]) -> set[str]:
 
 
 COMMON = {
-    "__init__.py", "errors.py", "stages/__init__.py", "stages/unlearn.py", "unlearning/__init__.py",
-    "unlearning/registry.py", "unlearning/base.py", "neurons/__init__.py", "neurons/sites.py", "neurons/masks.py",
-}  # fmt: skip
+    "__init__.py",
+    "errors.py",
+    "steps/__init__.py",
+    "steps/unlearn.py",
+    "unlearning/__init__.py",
+    "unlearning/registry.py",
+    "unlearning/base.py",
+    "neurons/__init__.py",
+    "neurons/sites.py",
+    "neurons/masks.py",
+}
 
 
 def test_imports_are_followed_also_inside_functions_but_not_by_name(package):
@@ -60,7 +68,7 @@ def test_an_extra_file_brings_what_it_imports_and_no_other_method(package):
 
 
 def test_a_module_of_a_folder_without_init(package):
-    expected = {"__init__.py", "stages/__init__.py", "stages/draw.py", "figures/style.py"}
+    expected = {"__init__.py", "steps/__init__.py", "steps/draw.py", "figures/style.py"}
     assert names(source_files("draw", package=package)) == expected
 
 
@@ -76,7 +84,7 @@ def test_a_stage_that_does_not_exist(package):
         source_files("none", package=package)
 
 
-STAGES = sorted(path.stem for path in (PACKAGE / "stages").glob("*.py") if "__main__" in path.read_text())
+STAGES = sorted(path.stem for path in (PACKAGE / "steps").glob("*.py") if "__main__" in path.read_text())
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -92,7 +100,7 @@ def test_a_real_stage_has_no_methods_adapters_or_figures_of_its_own(stage):
         )
         for name in names
     }
-    assert f"stages/{stage}.py" in found
+    assert f"steps/{stage}.py" in found
     assert not found & (named | {"config.py", "resolved.py", "cli.py"})
 
 

@@ -16,11 +16,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from manu.config import load_study
+from manu.core.errors import UserError
 from manu.data.mllmu import check_published, published_configs
 from manu.data.profiles import forget_config, retain_config
-from manu.data.reading import read_ids, read_lessons_of, read_names
-from manu.errors import UserError
+from manu.data.reading import read_ids, read_names, read_training_data_of
 from manu.evaluation.answers import collect_answers
 from manu.fetching.fetch import fetch
 from manu.fetching.manifest import located
@@ -28,28 +27,34 @@ from manu.fetching.source import Source
 from manu.models.loading import Loading
 from manu.neurons.measuring import measure_modality
 from manu.neurons.statistics import MODALITIES, SETS
-from manu.resolved import resolve, resolved_files, robustness_files
-from manu.stages import fetch_model, train
-from manu.stages.models import load_model, prepare_torch, released_lora
-from manu.stages.unlearn import unlearned
-from manu.training.answers import answer_cross_entropy
-from manu.training.curriculum import Curriculum
+from manu.steps import fetch_model, train
+from manu.steps.models import load_model, prepare_torch, released_lora
+from manu.steps.unlearn import unlearned
+from manu.study.loading import load_study
+from manu.study.settings import resolve, resolved_files, robustness_files
+from manu.training.dataset import TrainingSet
 from manu.training.loop import Optimisation, fit
 from manu.training.lora import Lora, adapted
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.registry import create_method
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 KEYS = {"study": "s", "model": "m", "method": "vanilla", "seed": 0}
 EVALUATION = {
-    "splits": ["forget"], "modalities": list(MODALITIES), "tasks": ["classification", "cloze"],
-    "classification": "likelihood", "prompt_style": "bare", "batch_size": 8, "max_new_tokens": 4,
-}  # fmt: skip
+    "splits": ["forget"],
+    "modalities": list(MODALITIES),
+    "tasks": ["classification", "cloze"],
+    "classification": "likelihood",
+    "prompt_style": "bare",
+    "batch_size": 8,
+    "max_new_tokens": 4,
+}
 
 
-def shards(adapter, folder: Path) -> Path:
+def shards(vlm, folder: Path) -> Path:
     """The adapter's checkpoint in several safetensors files."""
-    adapter.model.save_pretrained(folder, max_shard_size="20KB")
-    adapter.processor.save_pretrained(folder)
+    vlm.model.save_pretrained(folder, max_shard_size="20KB")
+    vlm.processor.save_pretrained(folder)
     assert len(list(folder.glob("*.safetensors"))) > 2 and not (folder / "model.safetensors").exists()
     return folder
 
@@ -59,23 +64,23 @@ def fetched(folder: Path, out: Path, check) -> None:
     fetch(Source(path=str(folder)), "model", ("*.parquet", *fetch_model.FILES), out / "files.json", check)
 
 
-def statistics_of(adapter, benchmark):
+def statistics_of(vlm, benchmark):
     rng = np.random.default_rng(0)
     batches = {}
     for data_set, people in zip(SETS, (forget_config(10), retain_config(10)), strict=True):
-        lessons, names = read_lessons_of(benchmark, people)[:2], read_names(benchmark, people)
-        curriculum = Curriculum(adapter).add(lessons, names, paired=True)
+        lessons, names = read_training_data_of(benchmark, people)[:2], read_names(benchmark, people)
+        training_set = TrainingSet(vlm).add(lessons, names, paired=True)
         for modality in MODALITIES:
-            stream = curriculum.stream(modality, 8, rng)
+            stream = training_set.stream(modality, 8, rng)
             batches[data_set, modality] = [next(stream) for _ in range(2)]
-    return measure_modality(adapter.model, adapter.mlp_sites(), batches, 0.1, (), adapter.vision_mask)
+    return measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (), vlm.vision_mask)
 
 
-def test_the_same_masks_and_scores_from_memory_one_file_and_shards(adapter, benchmark_folder, tmp_path):
-    adapter.save(tmp_path / "one")
-    fetched(shards(adapter, tmp_path / "many"), tmp_path / "m", adapter.check)
-    config = {"model": adapter.name, "seed": 0}
-    models = [adapter, load_model(config, tmp_path / "one"), load_model(config, tmp_path / "m")]
+def test_the_same_masks_and_scores_from_memory_one_file_and_shards(vlm, benchmark_folder, tmp_path):
+    vlm.save(tmp_path / "one")
+    fetched(shards(vlm, tmp_path / "many"), tmp_path / "m", vlm.check)
+    config = {"model": vlm.name, "seed": 0}
+    models = [vlm, load_model(config, tmp_path / "one"), load_model(config, tmp_path / "m")]
     method = create_method("manu", {"prune_ratio": 20})
     masks = [method.select(statistics_of(each, benchmark_folder)).masks for each in models]
     answers = [collect_answers(each, benchmark_folder, KEYS, [10], EVALUATION) for each in models]
@@ -85,36 +90,36 @@ def test_the_same_masks_and_scores_from_memory_one_file_and_shards(adapter, benc
     assert any(mask.any() for mask in masks[0].values())
 
 
-def test_a_checkpoint_that_is_not_complete_is_refused(adapter, tmp_path):
-    folder = shards(adapter, tmp_path / "many")
+def test_a_checkpoint_that_is_not_complete_is_refused(vlm, tmp_path):
+    folder = shards(vlm, tmp_path / "many")
     lost = sorted(folder.glob("*.safetensors"))[1]
     lost.rename(tmp_path / "kept")
     with pytest.raises(UserError, match=f"{lost.name} is missing; needed: a complete save_pretrained folder"):
-        adapter.check(folder)
+        vlm.check(folder)
     (tmp_path / "kept").rename(lost)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "clip"}))
-    with pytest.raises(UserError, match=f"a model of type 'clip'; needed: '{adapter.model_class.config_class.model_type}'"):
-        adapter.check(folder)
+    with pytest.raises(UserError, match=f"a model of type 'clip'; needed: '{vlm.model_class.config_class.model_type}'"):
+        vlm.check(folder)
 
-    adapter.save(tmp_path / "one")
+    vlm.save(tmp_path / "one")
     weights = load_file(tmp_path / "one/model.safetensors")
     name = next(name for name in weights if name.endswith("layers.0.mlp.down_proj.weight"))
     del weights[name]
     save_file(weights, tmp_path / "one/model.safetensors", {"format": "pt"})
     with pytest.raises(UserError, match=r"misses 1 weights, such as .*down_proj"):
-        type(adapter).load(tmp_path / "one")
+        type(vlm).load(tmp_path / "one")
 
 
-def test_precision_is_what_the_study_says(adapter, benchmark_folder, tmp_path):
-    adapter.save(tmp_path / "one")
-    low = type(adapter).load(tmp_path / "one", Loading("bfloat16"))
+def test_precision_is_what_the_study_says(vlm, benchmark_folder, tmp_path):
+    vlm.save(tmp_path / "one")
+    low = type(vlm).load(tmp_path / "one", Loading("bfloat16"))
     assert {parameter.dtype for parameter in low.model.parameters()} == {torch.bfloat16}
     low.save(tmp_path / "low")
     assert {each.dtype for each in load_file(tmp_path / "low/model.safetensors").values()} == {torch.bfloat16}
-    again = type(adapter).load(tmp_path / "low")  # whatever the checkpoint has
+    again = type(vlm).load(tmp_path / "low")  # whatever the checkpoint has
     assert {parameter.dtype for parameter in again.model.parameters()} == {torch.float32}
-    exact, rough = (statistics_of(each, benchmark_folder) for each in (adapter, low))
+    exact, rough = (statistics_of(each, benchmark_folder) for each in (vlm, low))
     for site in exact.widths:
         mine, theirs = (each.sums("forget", "multimodal", "mean", site) for each in (exact, rough))
         assert theirs.sum_abs.dtype == torch.float64
@@ -123,32 +128,32 @@ def test_precision_is_what_the_study_says(adapter, benchmark_folder, tmp_path):
 
 
 @pytest.mark.parametrize("lora", [None, Lora(("q_proj", "up_proj"), rank=2)], ids=["weights", "adapters"])
-def test_recomputed_activations_give_the_same_training(lora, adapter, benchmark_folder, tmp_path):
-    adapter.save(tmp_path / "one")
+def test_recomputed_activations_give_the_same_training(lora, vlm, benchmark_folder, tmp_path):
+    vlm.save(tmp_path / "one")
     losses = []
     for recompute in (False, True):
         prepare_torch(0)
-        model = type(adapter).load(tmp_path / "one", Loading(gradient_checkpointing=recompute))
-        lessons = read_lessons_of(benchmark_folder, forget_config(10))
-        curriculum = Curriculum(model).add(lessons, read_names(benchmark_folder))
-        batches = [batch for _, batch in curriculum.epoch(8, np.random.default_rng(0))][:3]
+        model = type(vlm).load(tmp_path / "one", Loading(gradient_checkpointing=recompute))
+        lessons = read_training_data_of(benchmark_folder, forget_config(10))
+        training_set = TrainingSet(model).add(lessons, read_names(benchmark_folder))
+        batches = [batch for _, batch in training_set.epoch(8, np.random.default_rng(0))][:3]
         how = Optimisation(1e-3, 3)
         losses.append(fit(model.model, batches, lambda b: answer_cross_entropy(model.model, b), how, lora=lora))
         assert model.model.is_activation_checkpointing is recompute
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_a_spread_model_has_the_same_weights(adapter, tmp_path):
-    adapter.save(tmp_path / "one")
-    spread = type(adapter).load(tmp_path / "one", Loading(device_map="auto")).model
-    assert all(torch.equal(a.cpu(), b) for a, b in zip(spread.parameters(), adapter.model.parameters(), strict=True))
+def test_a_spread_model_has_the_same_weights(vlm, tmp_path):
+    vlm.save(tmp_path / "one")
+    spread = type(vlm).load(tmp_path / "one", Loading(device_map="auto")).model
+    assert all(torch.equal(a.cpu(), b) for a, b in zip(spread.parameters(), vlm.model.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("device_map", ["none", "auto"])
-def test_adapters_train_in_float32_on_low_precision_again_and_again(device_map, adapter, benchmark_folder, tmp_path):
-    adapter.save(tmp_path / "one")
+def test_adapters_train_in_float32_on_low_precision_again_and_again(device_map, vlm, benchmark_folder, tmp_path):
+    vlm.save(tmp_path / "one")
     how = {"precision": "bfloat16", "gradient_checkpointing": True, "device_map": device_map}
-    config = {"model": adapter.name, "seed": 1, "method": "npo", "loading": how}
+    config = {"model": vlm.name, "seed": 1, "method": "npo", "loading": how}
     config |= {"lora": {"rank": 2, "alpha": 64, "dropout": 0.05}}
     model = load_model(config, tmp_path / "one")
     with adapted(model.model, released_lora(config, model)):
@@ -174,16 +179,16 @@ def published(benchmark_folder, tmp_path):
     return folder
 
 
-def test_vanilla_and_retain_only_from_a_pretrained_start_and_a_fetched_benchmark(adapter, published, tmp_path):
-    fetched(shards(adapter, tmp_path / "pretrained"), tmp_path / "start", adapter.check)
+def test_vanilla_and_retain_only_from_a_pretrained_start_and_a_fetched_benchmark(vlm, published, tmp_path):
+    fetched(shards(vlm, tmp_path / "pretrained"), tmp_path / "start", vlm.check)
     fetched(published, tmp_path / "data", lambda folder: check_published(folder, [10]))
     recipe = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 32, "schedule": "linear"}
-    config = {"model": adapter.name, "seed": 0, "training": recipe, "tuning": False}
+    config = {"model": vlm.name, "seed": 0, "training": recipe, "tuning": False}
     config["loading"] = {"precision": "bfloat16"}
     for stage, ratio in (("vanilla", None), ("retain_only", 10)):
         given = {"benchmark": tmp_path / "data", "start": tmp_path / "start", "ratio": ratio, "out": tmp_path / stage}
         assert "steps" in train.main(Namespace(stage=stage, **given), config)
-        adapter.check(tmp_path / stage)
+        vlm.check(tmp_path / stage)
     assert not list((tmp_path / "start").glob("*.safetensors"))  # nothing is copied
 
 
@@ -211,10 +216,12 @@ def hub(published, tmp_path):
         content = {"source": {"repo": "org/bench", "revision": revision}, "forget_ratios": [10]}
         (work / "fetch.yaml").write_text(yaml.safe_dump(content))
         done = subprocess.run(
-            [sys.executable, "-m", "manu.stages.fetch_benchmark", "--config", "fetch.yaml", "--out", "data/files.json"],
-            cwd=work, capture_output=True, text=True,
+            [sys.executable, "-m", "manu.steps.fetch_benchmark", "--config", "fetch.yaml", "--out", "data/files.json"],
+            cwd=work,
+            capture_output=True,
+            text=True,
             env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")},
-        )  # fmt: skip
+        )
         assert done.returncode in (0, 2), done.stderr
         return done.stderr if done.returncode else ""
 
@@ -284,23 +291,31 @@ MISTAKES = {  # what is replaced, by what, what the message says
     "vanilla without a start": ("{start:", "{vanilla:", "'models.llava' needs a 'start', since 'vanilla' is given"),
     "sizes of a fetched model": ("{start:", "{architecture: {}, start:", "'models.llava.architecture' is for models"),
     "a language model of a fetched model": (
-        "{start:", "{language_model: {path: lm}, start:", "'models.llava.language_model' is for models built here",
+        "{start:",
+        "{language_model: {path: lm}, start:",
+        "'models.llava.language_model' is for models built here",
     ),
     "a language model of a fetched vanilla model": (
-        "{start:", "{language_model: {path: lm}, vanilla:", "this one has a 'vanilla'",
+        "{start:",
+        "{language_model: {path: lm}, vanilla:",
+        "this one has a 'vanilla'",
     ),
     "nothing to rehearse": (
-        "{start:", "{training: {vanilla: {rehearsal: 0.5}}, start:", "'models.llava.training.vanilla.rehearsal' is for",
+        "{start:",
+        "{training: {vanilla: {rehearsal: 0.5}}, start:",
+        "'models.llava.training.vanilla.rehearsal' is for",
     ),
     "general utility": (", celebrity]", ", general]", "line 7: 'evaluation.splits' has the set 'general', which only"),
     "real language": (", celebrity]", ", language]", "'evaluation.splits' has the set 'language', which only"),
     "the default sets": (
-        "evaluation: {splits: [forget, test, retain, celebrity]}\n", "", "needed: [forget, test, retain, celebrity]",
+        "evaluation: {splits: [forget, test, retain, celebrity]}\n",
+        "",
+        "needed: [forget, test, retain, celebrity]",
     ),
     "open settings": ("prune_ratio: 10", "prune_ratio: {tune: [5, 10, 20, 30]}", "'methods.manu' leaves settings"),
     "membership": ("methods:", "robustness: {membership: {share: 0.1}}\nmethods:", "'robustness.membership' needs"),
     "precision": ("{start:", "{precision: float16, start:", "unknown value 'float16' in 'models.llava.precision'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -323,11 +338,13 @@ def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path):
     made = [path for path in files if path.endswith(("train.yaml", "fetch_model.yaml", "benchmark.yaml"))]
     assert made == [
         "data/study/fetch_benchmark.yaml",
-        "results/study/llava/start/fetch_model.yaml", "results/study/llava/vanilla/fetch_model.yaml",
+        "results/study/llava/start/fetch_model.yaml",
+        "results/study/llava/vanilla/fetch_model.yaml",
         "results/study/llava/seed0/forget10/retain_only/train.yaml",
-        "results/study/idefics2/start/fetch_model.yaml", "results/study/idefics2/seed0/vanilla/train.yaml",
+        "results/study/idefics2/start/fetch_model.yaml",
+        "results/study/idefics2/seed0/vanilla/train.yaml",
         "results/study/idefics2/seed0/forget10/retain_only/train.yaml",
-    ]  # fmt: skip
+    ]
     assert "rehearsal" not in files["results/study/idefics2/seed0/vanilla/train.yaml"]["training"]
     pinned = {"repo": "org/v", "revision": "pin"}
     assert files["results/study/llava/vanilla/fetch_model.yaml"] == {"model": "llava", "source": pinned}

@@ -11,9 +11,13 @@ from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 AIM = Aim(modality_gap=0.05, kept=0.984)
 # accuracy on forget with the picture, by name, on retain, on celebrity
 METHODS = {
-    "vanilla": (1.0, 1.0, 1.0, 1.0), "retain_only": (0.2, 0.2, 1.0, 1.0), "good": (0.2, 0.2, 1.0, 1.0),
-    "uneven": (0.2, 1.0, 1.0, 1.0), "blunt": (0.2, 0.2, 0.6, 0.8), "over": (0.0, 0.0, 1.0, 1.0),
-}  # fmt: skip
+    "vanilla": (1.0, 1.0, 1.0, 1.0),
+    "retain_only": (0.2, 0.2, 1.0, 1.0),
+    "good": (0.2, 0.2, 1.0, 1.0),
+    "uneven": (0.2, 1.0, 1.0, 1.0),
+    "blunt": (0.2, 0.2, 0.6, 0.8),
+    "over": (0.0, 0.0, 1.0, 1.0),
+}
 
 
 def answers(methods: dict = METHODS) -> pd.DataFrame:
@@ -25,8 +29,25 @@ def answers(methods: dict = METHODS) -> pd.DataFrame:
             for person in range(4):
                 for number in range(5):  # everyone the same: intervals without width
                     question = f"{split}{person}/{modality}/{number}"
-                    rows.append(("s", "m", 10, 0, method, split, modality, "classification", f"{split}{person}",
-                                 question, "x", "", "", float(number < round(5 * accuracy)), np.nan))  # fmt: skip
+                    rows.append(
+                        (
+                            "s",
+                            "m",
+                            10,
+                            0,
+                            method,
+                            split,
+                            modality,
+                            "classification",
+                            f"{split}{person}",
+                            question,
+                            "x",
+                            "",
+                            "",
+                            float(number < round(5 * accuracy)),
+                            np.nan,
+                        )
+                    )
     return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
 
 

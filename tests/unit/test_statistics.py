@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_model import TinyModel, make_batch
 
-from manu.errors import NotFinite, UserError
+from manu.core.errors import NotFinite, UserError
 from manu.neurons.activations import record_activations
 from manu.neurons.measuring import measure_modality
 from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, pool_tokens
@@ -147,8 +147,10 @@ def test_milestones_keep_the_sums_of_the_first_samples():
     statistics.add_silent("forget", "text", "language.0", 2)
     at = {n: statistics.sums("forget", "text", "mean", "language.0", n) for n in (0, 2, 4)}
     assert {n: (sums.count, float(sums.sum_abs), float(sums.count_over)) for n, sums in at.items()} == {
-        0: (5, 7.0, 2.0), 2: (2, 3.0, 1.0), 4: (4, 7.0, 2.0),
-    }  # fmt: skip
+        0: (5, 7.0, 2.0),
+        2: (2, 3.0, 1.0),
+        4: (4, 7.0, 2.0),
+    }
     with pytest.raises(UserError, match="samples: 9 asked for, but only 5 of the forget set were measured"):
         statistics.sums("forget", "text", "mean", "language.0", 9)
     with pytest.raises(UserError, match="have no sums of the first 3"):

@@ -10,18 +10,31 @@ import pytest
 from manu.analysis import ablation, claims, comparison, costs, outcomes, robustness, sequential
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
-    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, heat, paper_against_ours, ratio_sweep,
-    relearning, sequential_requests,
-)  # fmt: skip
+    ablation_selectivity,
+    balance_heatmap,
+    claims_overview,
+    forgetting_cost,
+    heat,
+    paper_against_ours,
+    ratio_sweep,
+    relearning,
+    sequential_requests,
+)
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = ["ga", "manu"]
 MODULES = (
-    ablation_selectivity, balance_heatmap, claims_overview, forgetting_cost, paper_against_ours, ratio_sweep, relearning,
+    ablation_selectivity,
+    balance_heatmap,
+    claims_overview,
+    forgetting_cost,
+    paper_against_ours,
+    ratio_sweep,
+    relearning,
     sequential_requests,
-)  # fmt: skip
+)
 SPREAD = {  # what follows the columns where there are two seeds
     ablation_selectivity: ablation_selectivity.SPREAD,
     balance_heatmap: (balance_heatmap.SPREAD,),
@@ -32,9 +45,12 @@ SPREAD = {  # what follows the columns where there are two seeds
 def ablation_rows() -> pd.DataFrame:
     """Two seeds; (forget, retain) of each variant in the first, both 0.1 less in the second."""
     accuracies = {
-        ("vanilla", 0): (0.9, 1.0), ("ratio02", 2): (0.9, 0.9), ("ratio30", 30): (0.5, 0.8),
-        ("only_abs", 30): (0.6, 0.8), ("random", 30): (0.4, 0.4),
-    }  # fmt: skip
+        ("vanilla", 0): (0.9, 1.0),
+        ("ratio02", 2): (0.9, 0.9),
+        ("ratio30", 30): (0.5, 0.8),
+        ("only_abs", 30): (0.6, 0.8),
+        ("random", 30): (0.4, 0.4),
+    }
     rows = []
     for seed in (0, 1):
         for (method, ratio), (known, kept) in accuracies.items():
@@ -47,13 +63,16 @@ def ablation_rows() -> pd.DataFrame:
 def outcome_rows() -> pd.DataFrame:
     """Two seeds; in the second, ga has no value by name; manu has none in either."""
     values = {
-        ("ga", "multimodal"): (0.5, 0.75), ("ga", "text"): (1.25, np.nan),
-        ("manu", "multimodal"): (-0.25, 0.25), ("manu", "text"): (np.nan, np.nan),
-    }  # fmt: skip
+        ("ga", "multimodal"): (0.5, 0.75),
+        ("ga", "text"): (1.25, np.nan),
+        ("manu", "multimodal"): (-0.25, 0.25),
+        ("manu", "text"): (np.nan, np.nan),
+    }
     rows = [
         ("tiny", "llava", 5, seed, method, "forget", modality, "forgetting_success", "1", value, 8, value, value, True)
-        for (method, modality), both in values.items() for seed, value in enumerate(both)
-    ]  # fmt: skip
+        for (method, modality), both in values.items()
+        for seed, value in enumerate(both)
+    ]
     rows.append(("tiny", "llava", 5, 0, "ga", "forget", "both", "forgetting_success", "1", 0.1, 8, 0.1, 0.1, True))
     rows.append(("tiny", "llava", 5, 0, "ga", "forget", "text", "truth_ratio", "1", 0.1, 8, 0.1, 0.1, True))
     return pd.DataFrame(rows, columns=list(outcomes.COLUMNS))
@@ -140,22 +159,28 @@ def comparison_rows() -> pd.DataFrame:
         return named | {"our_file": file, "our_value": value, "difference": "1.5", "status": status}
 
     rows = [
-        row("A", "MANU", "real_celebrity", "classification", "accuracy_pct", "60.5",
-            **ours("manu", "celebrity", "62.0")),
+        row(
+            "A", "MANU", "real_celebrity", "classification", "accuracy_pct", "60.5", **ours("manu", "celebrity", "62.0")
+        ),
         row("A", "MANU", "forget", "cloze", "accuracy_pct", "38.5", **ours("manu", "forget", "40.0")),
         row("B", "Vanilla", "forget", "cloze", "accuracy_pct", "98.5", **ours("vanilla", "forget", "100.0")),
         row("B", "MANU", "forget", "outcome", "js_distance", "0.5", **ours("manu", "forget", "0.4", "outcomes.csv")),
         row("B", "GA", "forget", "cloze", "accuracy_pct", "12.0", status=comparison.NOT_RUN),
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=list(comparison.COLUMNS))
 
 
 def table(module) -> pd.DataFrame:
     """The figure's table as the stage draw reads it."""
     make = {
-        "ablation": ablation_rows, "outcomes": outcome_rows, "claims": claim_rows, "comparison": comparison_rows,
-        "costs": cost_rows, "robustness": robustness_rows, "sequential": sequential_rows,
-    }  # fmt: skip
+        "ablation": ablation_rows,
+        "outcomes": outcome_rows,
+        "claims": claim_rows,
+        "comparison": comparison_rows,
+        "costs": cost_rows,
+        "robustness": robustness_rows,
+        "sequential": sequential_rows,
+    }
     text = csv_text(make[module.NEEDS]())
     return pd.read_csv(io.StringIO(text))
 
@@ -206,8 +231,9 @@ def test_ratio_sweep_draws_vanilla_and_the_ratios():
     figure, frame = ratio_sweep.draw(table(ratio_sweep), METHODS)
     assert frame[["split", "method", "prune_ratio", "seeds", "n"]].values.tolist() == [
         [split, method, ratio, 2, 40]
-        for split in ("forget", "retain") for method, ratio in (("vanilla", 0), ("ratio02", 2), ("ratio30", 30))
-    ]  # fmt: skip
+        for split in ("forget", "retain")
+        for method, ratio in (("vanilla", 0), ("ratio02", 2), ("ratio30", 30))
+    ]
     assert frame["accuracy"].tolist() == pytest.approx([85, 85, 45, 95, 85, 75])
     assert (frame["accuracy"] - frame["ci_low"]).tolist() == pytest.approx([5] * 6)
     assert (frame["ci_high"] - frame["accuracy"]).tolist() == pytest.approx([15] * 6)
@@ -221,9 +247,12 @@ def test_ratio_sweep_draws_vanilla_and_the_ratios():
 def test_ablation_selectivity_draws_every_variant_and_vanilla_as_a_line():
     figure, frame = ablation_selectivity.draw(table(ablation_selectivity), METHODS)
     assert frame[["method", "prune_ratio", "seeds", "n"]].values.tolist() == [
-        ["vanilla", 0, 2, 40], ["ratio02", 2, 2, 40], ["ratio30", 30, 2, 40], ["only_abs", 30, 2, 40],
+        ["vanilla", 0, 2, 40],
+        ["ratio02", 2, 2, 40],
+        ["ratio30", 30, 2, 40],
+        ["only_abs", 30, 2, 40],
         ["random", 30, 2, 40],
-    ]  # fmt: skip
+    ]
     assert frame["selectivity_points"].tolist() == pytest.approx([10, 0, 30, 20, 0], abs=1e-6)
     assert frame["ci_low"].tolist() == pytest.approx([5, -5, 25, 15, -5], abs=1e-6)
     (axes,) = figure.axes
@@ -239,8 +268,11 @@ def test_ablation_selectivity_draws_every_variant_and_vanilla_as_a_line():
 def test_balance_heatmap_shows_what_is_not_defined():
     figure, frame = balance_heatmap.draw(table(balance_heatmap), METHODS)
     assert frame[["method", "modality", "seeds", "n"]].values.tolist() == [
-        ["ga", "multimodal", 2, 16], ["ga", "text", 1, 8], ["manu", "multimodal", 2, 16], ["manu", "text", 0, 0],
-    ]  # fmt: skip
+        ["ga", "multimodal", 2, 16],
+        ["ga", "text", 1, 8],
+        ["manu", "multimodal", 2, 16],
+        ["manu", "text", 0, 0],
+    ]
     assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
     axes = figure.axes[0]
     assert texts(axes) == ["62 ± 18", "125", "0 ± 35", "n/d", "forget 5 %"]
@@ -273,11 +305,13 @@ def test_forgetting_cost_draws_means_of_runs_and_names_them():
 def test_claims_overview_shows_each_verdict_with_its_value():
     figure, frame = claims_overview.draw(table(claims_overview), METHODS)
     assert frame[["claim", "method", "model", "verdict"]].values.tolist() == [
-        ["forgets", "manu", "llava", "reproduced"], ["forgets", "manu", "all architectures", "reproduced"],
+        ["forgets", "manu", "llava", "reproduced"],
+        ["forgets", "manu", "all architectures", "reproduced"],
         ["forgets", "vanilla", "llava", "not reproduced"],
         ["forgets", "vanilla", "all architectures", "not reproduced"],
-        ["kept", "manu", "llava", "inconclusive"], ["kept", "manu", "all architectures", "inconclusive"],
-    ]  # fmt: skip
+        ["kept", "manu", "llava", "inconclusive"],
+        ["kept", "manu", "all architectures", "inconclusive"],
+    ]
     assert frame.loc[0, ["value", "ci_low", "ci_high", "threshold"]].tolist() == [0.75, 0.625, 0.875, 0.5]
     subjects, controls = (texts(axes) for axes in figure.axes)
     symbol = {verdict: shown[0] for verdict, shown in claims_overview.VERDICTS.items()}
@@ -326,7 +360,7 @@ def test_relearning_draws_a_curve_for_each_method():
     figure, frame = relearning.draw(table(relearning), METHODS)
     assert frame[["lessons", "method", "steps", "seeds", "n"]].values.tolist() == [
         ["retain", method, steps, 2, 16] for method in ("retain_only", "ga") for steps in (0, 5, 60)
-    ]  # fmt: skip
+    ]
     assert frame["accuracy"].tolist() == pytest.approx([25, 25, 25, 28.125, 53.125, 78.125])
     (axes,) = figure.axes
     assert axes.get_title() == "llava, text, retain lessons"
@@ -351,9 +385,10 @@ def test_sequential_requests_draws_a_line_per_group_and_a_hollow_mark_at_once():
     figure, frame = sequential_requests.draw(table(sequential_requests), METHODS)
     assert frame[["group", "method", "order", "after", "seeds", "n"]].values.tolist() == [
         [group, method, order, after, 2, 16]
-        for group in ("requested", "retain") for method in METHODS
+        for group in ("requested", "retain")
+        for method in METHODS
         for order, after in (("in turn", 5), ("in turn", 10), ("at once", 10))
-    ]  # fmt: skip
+    ]
     assert frame["accuracy"].tolist() == pytest.approx([0, 25, 12.5, 50, 50, 50, 100, 100, 100, 75, 50, 75])
     (axes,) = figure.axes
     assert axes.get_title() == "llava, text" and axes.get_xticks().tolist() == [5, 10]

@@ -8,19 +8,31 @@ import pytest
 
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.analysis.tables import VALUE_COLUMNS, csv_text, main_table, markdown, text_summary
-from manu.errors import UserError
-from manu.stages import tabulate
-from manu.summary import summary
+from manu.core.errors import UserError
+from manu.jobs.summary import summary
+from manu.steps import tabulate
 
 METHODS = {"npo": {"learning_rate": 1e-4}, "manu_released": {"prune_ratio": 12.5}, "ga": None}
 
 
 def score(method: str, split: str, modality: str, task: str, metric: str, value: float, **keys) -> dict:
     row = {
-        "study": "tiny", "model": "llava", "method": method, "forget_ratio": 5, "seed": 0, "split": split,
-        "modality": modality, "task": task, "metric": metric, "metric_version": "1", "value": value, "n": 10,
-        "ci_low": value, "ci_high": value, "higher_is_better": True,
-    }  # fmt: skip
+        "study": "tiny",
+        "model": "llava",
+        "method": method,
+        "forget_ratio": 5,
+        "seed": 0,
+        "split": split,
+        "modality": modality,
+        "task": task,
+        "metric": metric,
+        "metric_version": "1",
+        "value": value,
+        "n": 10,
+        "ci_low": value,
+        "ci_high": value,
+        "higher_is_better": True,
+    }
     return row | keys
 
 
@@ -123,7 +135,10 @@ def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypat
     diverged.write_text("study,model,method,forget_ratio,seed,why\n")
     csv, text = tables / "main_llava.csv", tables / "main_llava.md"
     args = argparse.Namespace(scores=path, diverged=diverged, choices=[], model="llava", csv=csv, markdown=text)
-    config = {"methods": {name: settings or {} for name, settings in METHODS.items()}, "evaluation": {"classification": "letter"}}
+    config = {
+        "methods": {name: settings or {} for name, settings in METHODS.items()},
+        "evaluation": {"classification": "letter"},
+    }
     assert "5 rows, 5 methods" in tabulate.main(args, config)
     assert csv.read_text(encoding="utf-8").count("\n") == 6
     assert "letter" in text.read_text(encoding="utf-8")

@@ -5,15 +5,15 @@ from argparse import Namespace
 import pandas as pd
 import pytest
 
-from manu import trials
 from manu.analysis import tuning
-from manu.config import load_study
+from manu.core.errors import UserError
 from manu.data import mllmu, profiles
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
-from manu.errors import UserError
-from manu.resolved import resolve, resolved_files
-from manu.stages import tune
+from manu.steps import tune
+from manu.study import trials
+from manu.study.loading import load_study
+from manu.study.settings import resolve, resolved_files
 from manu.training.loop import Diverged
 from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
@@ -30,21 +30,31 @@ figures: [tradeoff]
 def answers(accuracies: list[dict[tuple[str, str], list[int]]], options: str = "") -> pd.DataFrame:
     """Answers of trials: for each, (split, modality) -> right or wrong, question by question, each with these options."""
     rows = [
-        {"model": "llava", "method": "ga", "trial": number, "split": split, "modality": modality,
-         "task": "classification", "options": options, "correct": float(right)}
+        {
+            "model": "llava",
+            "method": "ga",
+            "trial": number,
+            "split": split,
+            "modality": modality,
+            "task": "classification",
+            "options": options,
+            "correct": float(right),
+        }
         for number, cells in enumerate(accuracies, start=1)
         for (split, modality), marks in cells.items()
         for right in marks
-    ]  # fmt: skip
+    ]
     said = {"model": "llava", "method": "ga", "trial": 1, "split": "forget", "modality": "text", "task": "generation"}
     return pd.DataFrame([*rows, said | {"correct": float("nan")}])
 
 
 def cells(forget_picture: list[int], forget_text: list[int], retain: list[int]) -> dict:
     return {
-        ("forget", "multimodal"): forget_picture, ("forget", "text"): forget_text,
-        ("retain", "multimodal"): retain, ("retain", "text"): retain,
-    }  # fmt: skip
+        ("forget", "multimodal"): forget_picture,
+        ("forget", "text"): forget_text,
+        ("retain", "multimodal"): retain,
+        ("retain", "text"): retain,
+    }
 
 
 def test_trials_are_drawn_from_the_combinations_once_and_for_all():
@@ -53,8 +63,10 @@ def test_trials_are_drawn_from_the_combinations_once_and_for_all():
     assert trials.fixed(settings) == {"beta": 0.4}
     every = trials.trials(settings, 6)
     assert every[:3] == [
-        {"learning_rate": 1, "epochs": 1}, {"learning_rate": 1, "epochs": 2}, {"learning_rate": 2, "epochs": 1},
-    ]  # fmt: skip
+        {"learning_rate": 1, "epochs": 1},
+        {"learning_rate": 1, "epochs": 2},
+        {"learning_rate": 2, "epochs": 1},
+    ]
     some = trials.trials(settings, 4)
     assert some == trials.trials(settings, 4) and len(some) == 4
     assert [each for each in every if each in some] == some
@@ -68,27 +80,35 @@ def test_an_open_setting_lists_its_candidates(value):
 
 
 def test_scores_and_choice_by_hand():
-    half = answers([
-        cells([1, 1], [1, 1], [1, 1]),  # nothing forgotten
-        cells([0, 1], [0, 1], [1, 1]),  # parts 1/2, 1/2, 1, 1: harmonic mean 4 / (2 + 2 + 1 + 1) = 2/3
-        cells([0, 0], [0, 0], [0, 1]),  # parts 1, 1, 1/2, 1/2: the same, but less retained
-    ])  # fmt: skip
+    half = answers(
+        [
+            cells([1, 1], [1, 1], [1, 1]),  # nothing forgotten
+            cells([0, 1], [0, 1], [1, 1]),  # parts 1/2, 1/2, 1, 1: harmonic mean 4 / (2 + 2 + 1 + 1) = 2/3
+            cells([0, 0], [0, 0], [0, 1]),  # parts 1, 1, 1/2, 1/2: the same, but less retained
+        ]
+    )
     tried = [{"learning_rate": rate} for rate in (1e-5, 1e-4, 1e-3)]
     table = tuning.trial_table(half, tried, "harmonic_mean")
     assert list(table["score"]) == [0.0, 0.666667, 0.666667]
     assert list(table["chosen"]) == ["", "yes", ""]
     assert list(table["settings"]) == ["learning_rate = 1e-05", "learning_rate = 0.0001", "learning_rate = 0.001"]
     assert table.loc[1, ["forget_multimodal", "forget_text", "retain_multimodal", "retain_text", "n"]].tolist() == [
-        0.5, 0.5, 1.0, 1.0, 8,
-    ]  # fmt: skip
+        0.5,
+        0.5,
+        1.0,
+        1.0,
+        8,
+    ]
     assert list(tuning.trial_table(half, tried, "least")["score"]) == [0.0, 0.5, 0.5]
 
 
 def test_what_a_trial_costs_elsewhere_counts():
     spared = {("celebrity", "multimodal"): [1, 1], ("celebrity", "text"): [1, 1]}
     hit = {("celebrity", "multimodal"): [0, 1], ("celebrity", "text"): [1, 1]}
-    told = cells([0, 0], [0, 0], [1, 1])
-    table = tuning.trial_table(answers([told | hit, told | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean")
+    user_message = cells([0, 0], [0, 0], [1, 1])
+    table = tuning.trial_table(
+        answers([user_message | hit, user_message | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean"
+    )
     assert list(table["score"]) == [0.888889, 1.0]  # forget 1, kept 4 / (3 + 2): 2 / (1 + 5/4)
     assert list(table["chosen"]) == ["", "yes"] and list(table["celebrity_multimodal"]) == [0.5, 1.0]
 
@@ -116,7 +136,9 @@ def test_equal_trials_go_to_the_first_and_a_modality_may_be_missing():
 def test_a_trial_that_diverged_has_no_answers_and_is_not_chosen():
     second = answers([cells([0, 1], [0, 1], [1, 1])]).assign(trial=2)
     table = tuning.trial_table(second, [{"a": 1}, {"a": 2}], "harmonic_mean")
-    assert list(table["score"]) == [0.0, 0.666667] and list(table["chosen"]) == ["", "yes"] and list(table["n"]) == [0, 8]
+    assert (
+        list(table["score"]) == [0.0, 0.666667] and list(table["chosen"]) == ["", "yes"] and list(table["n"]) == [0, 8]
+    )
     assert table.loc[0, list(tuning.PARTS)].isna().all()
     row = {"model": "llava", "method": "ga", "trial": "1", "n": "0"}
     assert tuning.origin(row, "score") is None and tuning.origin(row | {"n": "8"}, "score") is not None
@@ -124,6 +146,7 @@ def test_a_trial_that_diverged_has_no_answers_and_is_not_chosen():
 
 def trial(tmp_path, monkeypatch, diverging: set[float]) -> pd.DataFrame:
     """The stage tune with two rates, of which some diverge; models and questions are stood in for."""
+
     def forget(config, method, *_):
         if method.learning_rate in diverging:
             raise Diverged("step 3: the loss is nan")
@@ -150,7 +173,9 @@ def test_it_stops_when_all_diverge(tmp_path, monkeypatch):
 
 
 def test_a_choice_passes_through_its_file(tmp_path):
-    write_choice(tmp_path / "ga.json", {"model": "llava", "method": "ga", "trial": 2, "settings": {"learning_rate": 1e-3}})
+    write_choice(
+        tmp_path / "ga.json", {"model": "llava", "method": "ga", "trial": 2, "settings": {"learning_rate": 1e-3}}
+    )
     assert chosen_settings(tmp_path / "ga.json") == {"learning_rate": 1e-3}
     assert chosen_settings(None) == {}
     methods = {"ga": {"kind": "training"}, "npo": {"kind": "training"}}
@@ -199,7 +224,7 @@ def test_open_settings_are_checked(tmp_path, old, new, message):
 
 
 def test_the_criteria_of_the_schema_are_those_that_there_are():
-    from manu.config import study_schema
+    from manu.study.loading import study_schema
 
     criterion = study_schema()["properties"]["tuning"]["properties"]["criterion"]
     assert set(criterion["enum"]) == set(tuning.CRITERIA)
@@ -208,11 +233,14 @@ def test_the_criteria_of_the_schema_are_those_that_there_are():
 def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
     settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4)
     generate(tmp_path, settings, [10])
-    forget, retain = (set(mllmu.read_ids(tmp_path, name(profiles.TUNING))) for name in (profiles.forget_config, profiles.retain_config))
+    forget, retain = (
+        set(mllmu.read_ids(tmp_path, name(profiles.TUNING)))
+        for name in (profiles.forget_config, profiles.retain_config)
+    )
     assert len(forget) == len(retain) == 2 and not forget & retain
     others = {name for config in profiles.retain_people(profiles.TUNING) for name in mllmu.read_ids(tmp_path, config)}
     assert others == retain | set(mllmu.read_ids(tmp_path, "Full_Set")) and profiles.retain_people(10) == ("retain_90",)
-    taught = {lesson.id for lesson in mllmu.read_lessons(tmp_path)}
+    taught = {lesson.id for lesson in mllmu.read_training_data(tmp_path)}
     assert forget | retain <= taught
     for config in ("Full_Set", "Test_Set", "forget_10", "retain_90", profiles.CELEBRITIES, "General_Set"):
         assert not (forget | retain) & set(mllmu.read_ids(tmp_path, config))
@@ -220,11 +248,21 @@ def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
 
 
 def test_figures_of_the_trials_are_taught_in_the_base_and_in_no_other_set(tmp_path):
-    settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4, tuning_figures=3)
+    settings = BenchmarkSettings(
+        people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4, tuning_figures=3
+    )
     generate(tmp_path, settings, [10])
     figures = set(mllmu.read_ids(tmp_path, profiles.celebrity_config(profiles.TUNING)))
-    assert len(figures) == 3 and figures <= {lesson.id for lesson in mllmu.read_lessons(tmp_path, "base_Data")}
-    for config in ("Full_Set", "Test_Set", "ft_Data", profiles.celebrity_config(10), "General_Set", "forget_tuning", "retain_tuning"):
+    assert len(figures) == 3 and figures <= {lesson.id for lesson in mllmu.read_training_data(tmp_path, "base_Data")}
+    for config in (
+        "Full_Set",
+        "Test_Set",
+        "ft_Data",
+        profiles.celebrity_config(10),
+        "General_Set",
+        "forget_tuning",
+        "retain_tuning",
+    ):
         assert not figures & set(mllmu.read_ids(tmp_path, config))
     assert profiles.celebrity_config(10) == profiles.CELEBRITIES
     generate(tmp_path, BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1), [10])

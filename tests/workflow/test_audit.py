@@ -18,12 +18,12 @@ from manu.audit.bundle import write_bundle
 from manu.audit.chain import Chain
 from manu.audit.reference import publish
 from manu.audit.whole import audit_study
-from manu.config import load_study
 from manu.neurons.masks import load_mask, save_mask
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
 from manu.provenance.lineage import files
 from manu.provenance.record import read_record, record_text
 from manu.provenance.sources import source_files
+from manu.study.loading import load_study
 
 TABLE = "results/smoke/tables/main_llava.csv"
 MARKDOWN = "results/smoke/tables/main_llava.md"
@@ -169,165 +169,339 @@ def covered(file: str, change) -> None:
 
 
 NPO, TABULATE, SELECT = (
-    "results/smoke/answers/llava/seed0/forget10/npo", "results/smoke/tables/main_llava", f"{CELL}/manu/select_neurons",
-)  # fmt: skip
+    "results/smoke/answers/llava/seed0/forget10/npo",
+    "results/smoke/tables/main_llava",
+    f"{CELL}/manu/select_neurons",
+)
 RECORD = {name: f"{name}{RECORD_SUFFIX}" for name in (NPO, TABULATE, SELECT)}
 
 # what is changed: (files to restore, the change, what a failure has to begin with, and has to say)
 TAMPERS = {
     "a digit in a table": ([TABLE], lambda: digit(TABLE), f"{TABLE}, line 2 (", "column general_classification"),
     "a digit in a Markdown table": (
-        [MARKDOWN], lambda: replace(MARKDOWN, "0.0 |", "9.0 |", last=True), f"{MARKDOWN}, line ", "computed again: ",
+        [MARKDOWN],
+        lambda: replace(MARKDOWN, "0.0 |", "9.0 |", last=True),
+        f"{MARKDOWN}, line ",
+        "computed again: ",
     ),
     "a digit in the capacity table": ([CAPACITY], lambda: digit(CAPACITY), f"{CAPACITY}, line 2 (", "column cost"),
     "a score's value": (
-        [SCORES], lambda: parquet_free_csv(SCORES, "value", 0.123456), f"{SCORES}, line 2 (", "column value: 0.123456",
+        [SCORES],
+        lambda: parquet_free_csv(SCORES, "value", 0.123456),
+        f"{SCORES}, line 2 (",
+        "column value: 0.123456",
     ),
     "an interval's end": (
-        [SCORES], lambda: parquet_free_csv(SCORES, "ci_low", 0.0123), f"{SCORES}, line 2 (", "column ci_low: 0.0123",
+        [SCORES],
+        lambda: parquet_free_csv(SCORES, "ci_low", 0.0123),
+        f"{SCORES}, line 2 (",
+        "column ci_low: 0.0123",
     ),
     "a score deleted": ([SCORES], lambda: drop_line(SCORES, 3), SCORES, "rows; computed again"),
     "two scores swapped": ([SCORES], lambda: swap_lines(SCORES, 1, 2), f"{SCORES}, line 2 (", "computed again"),
-    "a digit of a figure's data": ([f"{FIGURE}.csv"], lambda: digit(f"{FIGURE}.csv"), f"{FIGURE}.csv, line 2 (", "column "),
-    "a byte of a figure (SVG)": ([f"{FIGURE}.svg"], lambda: byte(f"{FIGURE}.svg"), f"{FIGURE}.svg", "was changed since draw_scores"),
-    "a byte of a figure (PNG)": ([f"{FIGURE}.png"], lambda: byte(f"{FIGURE}.png"), f"{FIGURE}.png", "was changed since draw_scores"),
+    "a digit of a figure's data": (
+        [f"{FIGURE}.csv"],
+        lambda: digit(f"{FIGURE}.csv"),
+        f"{FIGURE}.csv, line 2 (",
+        "column ",
+    ),
+    "a byte of a figure (SVG)": (
+        [f"{FIGURE}.svg"],
+        lambda: byte(f"{FIGURE}.svg"),
+        f"{FIGURE}.svg",
+        "was changed since draw_scores",
+    ),
+    "a byte of a figure (PNG)": (
+        [f"{FIGURE}.png"],
+        lambda: byte(f"{FIGURE}.png"),
+        f"{FIGURE}.png",
+        "was changed since draw_scores",
+    ),
     "a number in the README": (
-        ["README.md"], lambda: replace("README.md", " / ", "9 / ", last=True), "README.md, line ", "computed again: ",
+        ["README.md"],
+        lambda: replace("README.md", " / ", "9 / ", last=True),
+        "README.md, line ",
+        "computed again: ",
     ),
     "a number in the README's list": (
-        ["results/smoke/readme.csv"], lambda: digit_in("results/smoke/readme.csv", "value"), "results/smoke/readme.csv, line 2 (", "column value",
+        ["results/smoke/readme.csv"],
+        lambda: digit_in("results/smoke/readme.csv", "value"),
+        "results/smoke/readme.csv, line 2 (",
+        "column value",
     ),
-    "the README's markers": (["README.md"], lambda: replace("README.md", readme.END, ""), "README.md", "needs each of these lines"),
+    "the README's markers": (
+        ["README.md"],
+        lambda: replace("README.md", readme.END, ""),
+        "README.md",
+        "needs each of these lines",
+    ),
     "an answer's reply": (
-        [ANSWERS], lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25)), ANSWERS, "was changed since evaluate_trained",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25)),
+        ANSWERS,
+        "was changed since evaluate_trained",
     ),
     "an answer flipped to right": (
-        [ANSWERS], lambda: parquet(ANSWERS, flip_correct), f"{ANSWERS}, row 0, ", "column correct",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, flip_correct),
+        f"{ANSWERS}, row 0, ",
+        "column correct",
     ),
     "an answer's choice": (
-        [ANSWERS], lambda: parquet(ANSWERS, cell("choice", "nothing")), f"{ANSWERS}, row 0, ", "column choice: 'nothing'",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("choice", "nothing")),
+        f"{ANSWERS}, row 0, ",
+        "column choice: 'nothing'",
     ),
     "an answer's question": (
-        [ANSWERS], lambda: parquet(ANSWERS, cell("prompt", "Who?")), f"{ANSWERS}, row 0, ", "column prompt: 'Who?'; from the benchmark",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("prompt", "Who?")),
+        f"{ANSWERS}, row 0, ",
+        "column prompt: 'Who?'; from the benchmark",
     ),
     "an answer's truth": (
-        [ANSWERS], lambda: parquet(ANSWERS, cell("reference", "anything")), f"{ANSWERS}, row 0, ", "column reference",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("reference", "anything")),
+        f"{ANSWERS}, row 0, ",
+        "column reference",
     ),
     "answers reordered": (
-        [ANSWERS], lambda: parquet(ANSWERS, lambda f: f.iloc[::-1]), f"{ANSWERS}, row 0, ", "column ",
+        [ANSWERS],
+        lambda: parquet(ANSWERS, lambda f: f.iloc[::-1]),
+        f"{ANSWERS}, row 0, ",
+        "column ",
     ),
     "an answer deleted": ([ANSWERS], lambda: parquet(ANSWERS, lambda f: f.iloc[1:]), ANSWERS, "the benchmark asks"),
     "answers of another method": (
-        [ANSWERS], lambda: shutil.copy(ANSWERS.replace("npo", "ga"), ANSWERS), f"{ANSWERS}, row 0, ", "column method: 'ga'",
+        [ANSWERS],
+        lambda: shutil.copy(ANSWERS.replace("npo", "ga"), ANSWERS),
+        f"{ANSWERS}, row 0, ",
+        "column method: 'ga'",
     ),
     "a trial's reply": (
-        [TRIALS], lambda: parquet(TRIALS, cell("reply", "I do not know.", 5)), TRIALS, "was changed since tune",
+        [TRIALS],
+        lambda: parquet(TRIALS, cell("reply", "I do not know.", 5)),
+        TRIALS,
+        "was changed since tune",
     ),
     "a trial's answer flipped to right": (
-        [TRIALS], lambda: parquet(TRIALS, flip_correct), f"{TRIALS}, trial 1, row 0, ", "column correct",
+        [TRIALS],
+        lambda: parquet(TRIALS, flip_correct),
+        f"{TRIALS}, trial 1, row 0, ",
+        "column correct",
     ),
     "the answers of a trial deleted": (
-        [TRIALS], lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]), TRIALS, "holds the trials 1; the configuration has 1; 2",
+        [TRIALS],
+        lambda: parquet(TRIALS, lambda f: f[f["trial"] == 1]),
+        TRIALS,
+        "holds the trials 1; the configuration has 1; 2",
     ),
-    "a chosen setting": ([CHOICE], lambda: replace(CHOICE, "learning_rate\": ", "learning_rate\": 1"), CHOICE, "differs from what"),
+    "a chosen setting": (
+        [CHOICE],
+        lambda: replace(CHOICE, 'learning_rate": ', 'learning_rate": 1'),
+        CHOICE,
+        "differs from what",
+    ),
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
     "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate_trained"),
     "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
     "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
     "a digit in neurons.csv": (
-        [f"{CELL}/manu/neurons.csv"], lambda: digit_in(f"{CELL}/manu/neurons.csv", "score"), f"{CELL}/manu/neurons.csv, line 2", "column score",
+        [f"{CELL}/manu/neurons.csv"],
+        lambda: digit_in(f"{CELL}/manu/neurons.csv", "score"),
+        f"{CELL}/manu/neurons.csv, line 2",
+        "column score",
     ),
     "a byte in the statistics": (
-        [f"{CELL}/statistics/modality.safetensors"], lambda: byte(f"{CELL}/statistics/modality.safetensors"), f"{CELL}/statistics/modality.safetensors", "was changed since measure_statistics",
+        [f"{CELL}/statistics/modality.safetensors"],
+        lambda: byte(f"{CELL}/statistics/modality.safetensors"),
+        f"{CELL}/statistics/modality.safetensors",
+        "was changed since measure_statistics",
     ),
     "a byte in a checkpoint": (
-        [f"{VANILLA}/model.safetensors"], lambda: byte(f"{VANILLA}/model.safetensors"), f"{VANILLA}/model.safetensors", "was changed since train_vanilla",
+        [f"{VANILLA}/model.safetensors"],
+        lambda: byte(f"{VANILLA}/model.safetensors"),
+        f"{VANILLA}/model.safetensors",
+        "was changed since train_vanilla",
     ),
     "a checkpoint's tokenizer": (
-        [f"{VANILLA}/tokenizer.json"], lambda: replace(f"{VANILLA}/tokenizer.json", "a", "b"), f"{VANILLA}/tokenizer.json", "was changed since train_vanilla",
+        [f"{VANILLA}/tokenizer.json"],
+        lambda: replace(f"{VANILLA}/tokenizer.json", "a", "b"),
+        f"{VANILLA}/tokenizer.json",
+        "was changed since train_vanilla",
     ),
     "a word of the system prompt": (
-        [f"{CELL}/prompting/system_prompt.txt"], lambda: replace(f"{CELL}/prompting/system_prompt.txt", "the", "a"), f"{CELL}/prompting/system_prompt.txt, line 1", "computed again",
+        [f"{CELL}/prompting/system_prompt.txt"],
+        lambda: replace(f"{CELL}/prompting/system_prompt.txt", "the", "a"),
+        f"{CELL}/prompting/system_prompt.txt, line 1",
+        "computed again",
     ),
     "a replaced portrait": (
-        [f"{DATA}/ft_Data/{PART}"], lambda: arrow(f"{DATA}/ft_Data/{PART}", swap_portraits), f"{DATA}/ft_Data/{PART}", "was changed since generate_benchmark",
+        [f"{DATA}/ft_Data/{PART}"],
+        lambda: arrow(f"{DATA}/ft_Data/{PART}", swap_portraits),
+        f"{DATA}/ft_Data/{PART}",
+        "was changed since generate_benchmark",
     ),
     "another right answer in the benchmark": (
-        [f"{DATA}/forget_10/{PART}"], lambda: arrow(f"{DATA}/forget_10/{PART}", other_truth), f"{DATA}/forget_10/{PART}", "was changed since generate_benchmark",
+        [f"{DATA}/forget_10/{PART}"],
+        lambda: arrow(f"{DATA}/forget_10/{PART}", other_truth),
+        f"{DATA}/forget_10/{PART}",
+        "was changed since generate_benchmark",
     ),
     "an edited source file": (
-        ["src/manu/neurons/importance.py"], lambda: replace("src/manu/neurons/importance.py", "", "# \n"), "src/manu/neurons/importance.py", "was changed since the job",
+        ["src/manu/neurons/importance.py"],
+        lambda: replace("src/manu/neurons/importance.py", "", "# \n"),
+        "src/manu/neurons/importance.py",
+        "was changed since the job",
     ),
     "an edited stage": (
-        ["src/manu/stages/tabulate.py"], lambda: replace("src/manu/stages/tabulate.py", "", "# \n"), "src/manu/stages/tabulate.py", "was changed since the job",
+        ["src/manu/steps/tabulate.py"],
+        lambda: replace("src/manu/steps/tabulate.py", "", "# \n"),
+        "src/manu/steps/tabulate.py",
+        "was changed since the job",
     ),
     "a deleted source file": (
-        ["src/manu/unlearning/npo.py"], lambda: os.unlink("src/manu/unlearning/npo.py"), "src/manu/unlearning/npo.py", "is missing since the job",
+        ["src/manu/unlearning/npo.py"],
+        lambda: os.unlink("src/manu/unlearning/npo.py"),
+        "src/manu/unlearning/npo.py",
+        "is missing since the job",
     ),
     "a setting in the study": (
-        ["config/studies/smoke.yaml"], lambda: replace("config/studies/smoke.yaml", "npo: {learning_rate: 1.0e-4", "npo: {learning_rate: 1.0e-3"), f"{CELL}/npo/unlearn{RECORD_SUFFIX}", "ran with settings.learning_rate 0.0001; the study asks for 0.001",
+        ["config/studies/smoke.yaml"],
+        lambda: replace("config/studies/smoke.yaml", "npo: {learning_rate: 1.0e-4", "npo: {learning_rate: 1.0e-3"),
+        f"{CELL}/npo/unlearn{RECORD_SUFFIX}",
+        "ran with settings.learning_rate 0.0001; the study asks for 0.001",
     ),
     "a seed in the study": (
-        ["config/studies/smoke.yaml"], lambda: replace("config/studies/smoke.yaml", "forget_ratios", "seeds: [1]\nforget_ratios"), f"results/smoke/llava/seed1/base/train{RECORD_SUFFIX}", "is missing",
+        ["config/studies/smoke.yaml"],
+        lambda: replace("config/studies/smoke.yaml", "forget_ratios", "seeds: [1]\nforget_ratios"),
+        f"results/smoke/llava/seed1/base/train{RECORD_SUFFIX}",
+        "is missing",
     ),
     "a job's configuration": (
-        [f"{NPO}.yaml"], lambda: replace(f"{NPO}.yaml", "seed: 0", "seed: 1"), f"{NPO}.yaml", "was changed since the job that it configures",
+        [f"{NPO}.yaml"],
+        lambda: replace(f"{NPO}.yaml", "seed: 0", "seed: 1"),
+        f"{NPO}.yaml",
+        "was changed since the job that it configures",
     ),
-    "a deleted record": ([RECORD[NPO]], lambda: os.unlink(RECORD[NPO]), RECORD[NPO], "is missing: no record of the job"),
+    "a deleted record": (
+        [RECORD[NPO]],
+        lambda: os.unlink(RECORD[NPO]),
+        RECORD[NPO],
+        "is missing: no record of the job",
+    ),
     "a truncated record": ([RECORD[NPO]], lambda: Path(RECORD[NPO]).write_text("{"), RECORD[NPO], "is not JSON text"),
     "a record without an entry": (
-        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r.pop("device")), RECORD[NPO], "'device' is a required property",
+        [RECORD[NPO]],
+        lambda: edit_record(RECORD[NPO], lambda r: r.pop("device")),
+        RECORD[NPO],
+        "'device' is a required property",
     ),
     "a record's time": (
-        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["cost"].update(wall_seconds=1.0), seal=False), RECORD[NPO], "was edited after it was written",
+        [RECORD[NPO]],
+        lambda: edit_record(RECORD[NPO], lambda r: r["cost"].update(wall_seconds=1.0), seal=False),
+        RECORD[NPO],
+        "was edited after it was written",
     ),
     "a record's package version": (
-        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["packages"].update(torch="1.0"), seal=False), RECORD[NPO], "was edited after it was written",
+        [RECORD[NPO]],
+        lambda: edit_record(RECORD[NPO], lambda r: r["packages"].update(torch="1.0"), seal=False),
+        RECORD[NPO],
+        "was edited after it was written",
     ),
     "a swapped seed, sealed again": (
-        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r.update(seed=7)), RECORD[NPO], "has seed 7; its configuration says 0",
+        [RECORD[NPO]],
+        lambda: edit_record(RECORD[NPO], lambda r: r.update(seed=7)),
+        RECORD[NPO],
+        "has seed 7; its configuration says 0",
     ),
     "a record's configuration, sealed again": (
-        [RECORD[NPO]], lambda: edit_record(RECORD[NPO], lambda r: r["configuration"]["content"]["evaluation"].update(batch_size=1)), RECORD[NPO], "ran with evaluation.batch_size 1; the study asks for 256",
+        [RECORD[NPO]],
+        lambda: edit_record(RECORD[NPO], lambda r: r["configuration"]["content"]["evaluation"].update(batch_size=1)),
+        RECORD[NPO],
+        "ran with evaluation.batch_size 1; the study asks for 256",
     ),
     "an input's checksum, sealed again": (
-        [RECORD[TABULATE]], lambda: edit_record(RECORD[TABULATE], lambda r: r["inputs"]["scores"].update({SCORES: "0" * 64})), RECORD[TABULATE], f"it read another {SCORES} than results/smoke/aggregate{RECORD_SUFFIX} wrote",
+        [RECORD[TABULATE]],
+        lambda: edit_record(RECORD[TABULATE], lambda r: r["inputs"]["scores"].update({SCORES: "0" * 64})),
+        RECORD[TABULATE],
+        f"it read another {SCORES} than results/smoke/aggregate{RECORD_SUFFIX} wrote",
     ),
     "an output taken out of a record": (
-        [RECORD[SELECT]], lambda: edit_record(RECORD[SELECT], lambda r: r["outputs"].pop("neurons")), f"{CELL}/manu/neurons.csv", "no record says who made it",
+        [RECORD[SELECT]],
+        lambda: edit_record(RECORD[SELECT], lambda r: r["outputs"].pop("neurons")),
+        f"{CELL}/manu/neurons.csv",
+        "no record says who made it",
     ),
     "another job's record": (
-        [RECORD[NPO]], lambda: shutil.copy(RECORD[NPO].replace("npo", "ga"), RECORD[NPO]), RECORD[NPO], "as its configuration, not",
+        [RECORD[NPO]],
+        lambda: shutil.copy(RECORD[NPO].replace("npo", "ga"), RECORD[NPO]),
+        RECORD[NPO],
+        "as its configuration, not",
     ),
-    "a table that nobody made": ([], lambda: Path("results/smoke/tables/extra.csv").write_text("a,b\n1,2\n"), "results/smoke/tables/extra.csv", "no record says who made it"),
+    "a table that nobody made": (
+        [],
+        lambda: Path("results/smoke/tables/extra.csv").write_text("a,b\n1,2\n"),
+        "results/smoke/tables/extra.csv",
+        "no record says who made it",
+    ),
     "a table and its checksum": (
-        [TABLE, RECORD[TABULATE]], lambda: covered(TABLE, lambda: digit(TABLE)), f"{TABLE}, line 2 (", "column general_classification",
+        [TABLE, RECORD[TABULATE]],
+        lambda: covered(TABLE, lambda: digit(TABLE)),
+        f"{TABLE}, line 2 (",
+        "column general_classification",
     ),
     "a figure's data and its checksum": (
-        [f"{FIGURE}.csv", f"{FIGURE}{RECORD_SUFFIX}"], lambda: covered(f"{FIGURE}.csv", lambda: digit(f"{FIGURE}.csv")), f"{FIGURE}.csv, line 2 (", "column ",
+        [f"{FIGURE}.csv", f"{FIGURE}{RECORD_SUFFIX}"],
+        lambda: covered(f"{FIGURE}.csv", lambda: digit(f"{FIGURE}.csv")),
+        f"{FIGURE}.csv, line 2 (",
+        "column ",
     ),
     "an answer and its checksum": (
-        [ANSWERS, RECORD[NPO]], lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))), f"results/smoke/aggregate{RECORD_SUFFIX}", f"it read another {ANSWERS}",
+        [ANSWERS, RECORD[NPO]],
+        lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))),
+        f"results/smoke/aggregate{RECORD_SUFFIX}",
+        f"it read another {ANSWERS}",
     ),
     "a likelihood and its checksum": (
-        [ANSWERS, RECORD[NPO]], lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))), f"results/smoke/aggregate{RECORD_SUFFIX}", f"it read another {ANSWERS}",
+        [ANSWERS, RECORD[NPO]],
+        lambda: covered(
+            ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))
+        ),
+        f"results/smoke/aggregate{RECORD_SUFFIX}",
+        f"it read another {ANSWERS}",
     ),
     "an outcome": (
-        [OUTCOMES], lambda: parquet_free_csv(OUTCOMES, "value", 0.4321), f"{OUTCOMES}, line 2 (", "column value: 0.4321",
+        [OUTCOMES],
+        lambda: parquet_free_csv(OUTCOMES, "value", 0.4321),
+        f"{OUTCOMES}, line 2 (",
+        "column value: 0.4321",
     ),
     "a verdict": (
-        [CLAIMS], lambda: replace(CLAIMS, ",not reproduced,", ",reproduced,"), f"{CLAIMS}, line ", "column verdict: reproduced",
+        [CLAIMS],
+        lambda: replace(CLAIMS, ",not reproduced,", ",reproduced,"),
+        f"{CLAIMS}, line ",
+        "column verdict: reproduced",
     ),
     "a claim's threshold": (
-        ["config/claims.yaml"], lambda: replace("config/claims.yaml", "threshold: 0.5", "threshold: 0.1"), "config/claims.yaml", "was changed since judge_claims read it",
+        ["config/claims.yaml"],
+        lambda: replace("config/claims.yaml", "threshold: 0.5", "threshold: 0.1"),
+        "config/claims.yaml",
+        "was changed since judge_claims read it",
     ),
     "a published number": (
-        ["data/reported/reported.csv"], lambda: replace("data/reported/reported.csv", ",51.7,", ",41.7,"), "data/reported/reported.csv", "was changed since compare_reported read it",
+        ["data/reported/reported.csv"],
+        lambda: replace("data/reported/reported.csv", ",51.7,", ",41.7,"),
+        "data/reported/reported.csv",
+        "was changed since compare_reported read it",
     ),
     "a mask and its checksum": (
-        [MASK, RECORD[SELECT]], lambda: covered(MASK, flip_neuron), MASK, "differs from what its stage writes now",
+        [MASK, RECORD[SELECT]],
+        lambda: covered(MASK, flip_neuron),
+        MASK,
+        "differs from what its stage writes now",
     ),
-}  # fmt: skip
+}
 
 
 def parquet_free_csv(file: str, column: str, value: float) -> None:
@@ -379,9 +553,14 @@ def test_a_finished_study_passes(here):
     assert [str(finding) for finding in report.findings] == [] and report.notes == []
     counts = report.counts
     assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}")))
-    assert counts["answers"] == sum(len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet"))
+    assert counts["answers"] == sum(
+        len(pd.read_parquet(path)) for path in Path("results/smoke/answers").rglob("*.parquet")
+    )
     # every score has a value, n and two ends; the tables' and figures' numbers and the README's come on top
-    rows = {path: pd.read_csv(path) for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]}
+    rows = {
+        path: pd.read_csv(path)
+        for path in [*Path().glob("results/smoke/tables/*.csv"), *Path().glob("figures/smoke/*.csv")]
+    }
     assert counts["numbers"] > 4 * len(pd.read_csv(SCORES)) + sum(len(frame) for frame in rows.values())
     assert counts["cells"] > counts["numbers"]
 
@@ -423,7 +602,7 @@ def test_records_hold_what_ran(here):
         if record["rule"] == "write_report":
             extra += [f"src/manu/analysis/figures/{Path(figure).stem}.py" for figure in record["options"]["figures"]]
         package = Path("src/manu").resolve()
-        listed = source_files(record["stage"].removeprefix("manu.stages."), *extra, package=package)
+        listed = source_files(record["stage"].removeprefix("manu.steps."), *extra, package=package)
         assert set(record["sources"]) <= set(listed), name
         assert record["rule"] and record["device"]["processor"] and record["packages"]["numpy"]
         assert record["cost"]["peak_memory_bytes"] > 2**20
@@ -432,16 +611,27 @@ def test_records_hold_what_ran(here):
 
 def test_the_story_of_one_number(here, capsys):
     code = cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"])
-    told = capsys.readouterr().out
-    assert code == 0 and told.endswith("audit passed\n")
+    user_message = capsys.readouterr().out
+    assert code == 0 and user_message.endswith("audit passed\n")
     for part in (
-        "tabulate → ", "aggregate → ", "evaluate_pruned → ", "select_neurons → ", "measure_statistics → ",
-        "train_vanilla → ", "train_base → ", "generate_benchmark → ", "10 rows, mean of correct",
-        "src/manu/stages/select_neurons.py", "results/smoke/answers/llava/seed0/forget10/manu.parquet",
-        "· Full_Set/fictitious-", "7 more", "Ran on ", "Commit ",
-    ):  # fmt: skip
-        assert part in told, part
-    assert "npo" not in told.split("Made by")[1].split("results/smoke/aggregate.yaml")[1]
+        "tabulate → ",
+        "aggregate → ",
+        "evaluate_pruned → ",
+        "select_neurons → ",
+        "measure_statistics → ",
+        "train_vanilla → ",
+        "train_base → ",
+        "generate_benchmark → ",
+        "10 rows, mean of correct",
+        "src/manu/steps/select_neurons.py",
+        "results/smoke/answers/llava/seed0/forget10/manu.parquet",
+        "· Full_Set/fictitious-",
+        "7 more",
+        "Ran on ",
+        "Commit ",
+    ):
+        assert part in user_message, part
+    assert "npo" not in user_message.split("Made by")[1].split("results/smoke/aggregate.yaml")[1]
 
 
 def test_the_same_as_json(here, capsys):
@@ -456,9 +646,18 @@ def test_the_same_as_json(here, capsys):
     rules = [job["rule"] for job in answer["jobs"]]
     assert rules[0] == "tabulate" and rules[-1] == "generate_benchmark"
     assert sorted(rules) == [
-        "aggregate", "choose_settings", "evaluate_pruned", "generate_benchmark", "measure_statistics",
-        "measure_statistics", "select_neurons", "tabulate", "train_base", "train_vanilla", "tune",
-    ]  # fmt: skip
+        "aggregate",
+        "choose_settings",
+        "evaluate_pruned",
+        "generate_benchmark",
+        "measure_statistics",
+        "measure_statistics",
+        "select_neurons",
+        "tabulate",
+        "train_base",
+        "train_vanilla",
+        "tune",
+    ]
 
 
 @pytest.mark.parametrize("file", [f"{FIGURE}.svg", f"{FIGURE}.png", "figures/smoke/pruned_per_layer.svg", MARKDOWN])
@@ -504,8 +703,8 @@ def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):
 
 def test_an_output_without_numbers_shows_its_chain(here, capsys):
     assert cli.main(["audit", MASK]) == 0
-    told = capsys.readouterr().out
-    assert "select_neurons → " in told and "train_base → " in told and "aggregate" not in told
+    user_message = capsys.readouterr().out
+    assert "select_neurons → " in user_message and "train_base → " in user_message and "aggregate" not in user_message
 
 
 @pytest.mark.parametrize(
@@ -517,7 +716,10 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
         (["pyproject.toml"], "is no output of a study"),
         (["results/smoke/tables/main_bert.csv"], "does not exist; make study STUDY=smoke"),
         ([TABLE, "--row", "manuu"], "no row holds 'manuu'; its rows:"),
-        ([TABLE, "--row", "manu", "--column", "forgetting"], "no number in a column 'forgetting'; its columns: forget_class"),
+        (
+            [TABLE, "--row", "manu", "--column", "forgetting"],
+            "no number in a column 'forgetting'; its columns: forget_class",
+        ),
         ([MASK, "--row", "manu"], "--row and --column do not apply"),
         ([TABLE, "--reask", "0"], "at least 1"),
         ([TRIALS, "--reask", "1"], "cannot be asked again: it holds the answers of several models"),
@@ -527,8 +729,8 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
 )
 def test_what_cannot_be_audited_is_said_in_one_message(arguments, said, here, capsys):
     assert cli.main(["audit", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and said in told and "Traceback" not in told
+    user_message = capsys.readouterr().err
+    assert user_message.startswith("error: ") and said in user_message and "Traceback" not in user_message
 
 
 def test_the_exit_code_tells(here, restored, capsys):

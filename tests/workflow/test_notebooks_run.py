@@ -19,8 +19,11 @@ def test_a_notebook_runs_on_the_smoke_study_and_leaves_it_alone(book, copy):
     place = {"MANU_STUDY": copy.study, "PYTHONPATH": str(copy.folder / "src")}
     done = subprocess.run(
         [sys.executable, notebook_runner.__file__, str(book)],
-        cwd=copy.folder, env=os.environ | place, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=copy.folder,
+        env=os.environ | place,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     assert len(shown) == len(code_cells(book)) and any(shown)

@@ -16,14 +16,27 @@ def planned(copy: Copy, only: str) -> dict[str, int]:
 
 CELLS = {  # only -> the jobs from an empty folder
     "model=llava method=manu,npo ratio=10": {
-        "generate_benchmark": 1, "train_base": 1, "train_vanilla": 1, "measure_statistics": 2, "tune": 1,
-        "choose_settings": 1, "select_neurons": 1, "evaluate_pruned": 1, "unlearn": 1, "evaluate_trained": 1, "part": 1,
+        "generate_benchmark": 1,
+        "train_base": 1,
+        "train_vanilla": 1,
+        "measure_statistics": 2,
+        "tune": 1,
+        "choose_settings": 1,
+        "select_neurons": 1,
+        "evaluate_pruned": 1,
+        "unlearn": 1,
+        "evaluate_trained": 1,
+        "part": 1,
     },
     "method=vanilla": {"generate_benchmark": 1, "train_base": 2, "train_vanilla": 2, "evaluate_vanilla": 2, "part": 1},
     "model=idefics2 method=retain_only seed=0": {
-        "generate_benchmark": 1, "train_base": 1, "train_retain_only": 1, "evaluate_trained": 1, "part": 1,
+        "generate_benchmark": 1,
+        "train_base": 1,
+        "train_retain_only": 1,
+        "evaluate_trained": 1,
+        "part": 1,
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("only", CELLS)
@@ -31,7 +44,9 @@ def test_the_jobs_are_those_of_the_cells_and_of_what_they_need(only, tmp_path):
     assert planned(Copy(tmp_path), only) == CELLS[only]
 
 
-@pytest.mark.parametrize("only, told", [("metod=npo", "unknown key 'metod'"), ("ratio=20", "no ratio '20'; there is: 10")])
+@pytest.mark.parametrize(
+    "only, told", [("metod=npo", "unknown key 'metod'"), ("ratio=20", "no ratio '20'; there is: 10")]
+)
 def test_what_there_is_not_stops_before_any_job(only, told, tmp_path):
     copy = Copy(tmp_path)
     before = copy.times()
@@ -64,7 +79,8 @@ def test_a_cell_alone_in_a_process_of_its_own_has_the_bytes_that_a_fork_in_the_w
     assert drawing not in read_record(record_path(answers))["packages"]
     after = copy.times()
     assert {name.rpartition("/")[2] for name in after if after[name] != before[name]} == {
-        "manu.parquet", "manu.provenance.json",
-    }  # fmt: skip
+        "manu.parquet",
+        "manu.provenance.json",
+    }
     assert copy.planned()[0] == {"write_report": 1}  # the cell is not run again; the page shows what its job cost
     copy.run()

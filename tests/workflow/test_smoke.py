@@ -1,24 +1,27 @@
 """The smoke study through the real workflow, in a copy of the repository: what runs, and what runs again."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet
-import pytest
 
 MODELS = ("llava", "idefics2")
 TRAINING = ("ga", "gradient_difference", "kl", "npo")
 PRUNING = ("manu", "manu_released")
 METHODS = (*TRAINING, "prompting", *PRUNING)
 FIGURES = (
-    "tradeoff", "modality_balance", "pruned_per_layer", "balance_heatmap", "ratio_sweep", "ablation_selectivity",
-    "pruned_activations", "claims_overview", "paper_against_ours", "forgetting_cost", "pruned_by_function",
-)  # fmt: skip
+    "tradeoff",
+    "modality_balance",
+    "pruned_per_layer",
+    "balance_heatmap",
+    "ratio_sweep",
+    "ablation_selectivity",
+    "pruned_activations",
+    "claims_overview",
+    "paper_against_ours",
+    "forgetting_cost",
+    "pruned_by_function",
+)
 VARIANTS = ("ratio50", "only_abs", "scaled_half", "samples008", "random")
 SCORE_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,metric,metric_version,value,n,ci_low,ci_high,"
@@ -26,10 +29,21 @@ SCORE_COLUMNS = (
 )
 # the jobs that any new answers bring with them
 FROM_ANSWERS = {
-    "aggregate": 1, "tabulate": 2, "write_readme": 1, "draw_scores": 2, "measure_outcomes": 1, "compare_methods": 1,
-    "judge_claims": 1, "tabulate_standing": 1, "compare_reported": 1, "tabulate_seeds": 1, "tabulate_costs": 1, "draw_tables": 4,
-    "write_report": 1, "write_explorer": 1,
-}  # fmt: skip
+    "aggregate": 1,
+    "tabulate": 2,
+    "write_readme": 1,
+    "draw_scores": 2,
+    "measure_outcomes": 1,
+    "compare_methods": 1,
+    "judge_claims": 1,
+    "tabulate_standing": 1,
+    "compare_reported": 1,
+    "tabulate_seeds": 1,
+    "tabulate_costs": 1,
+    "draw_tables": 4,
+    "write_report": 1,
+    "write_explorer": 1,
+}
 TUNED = ("ga", "manu")
 ANSWER_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
@@ -53,14 +67,28 @@ def test_every_expected_output_is_there(copy):
         "results/smoke/costs.csv",
         "results/smoke/report/index.html",
         "results/smoke/report/explore.html",
-        *(f"results/smoke/tables/{table}.csv" for table in ("claims", "claims_by_run", "standing", "comparison", "seeds", "tuning", "paired_tests", "anatomy")),
+        *(
+            f"results/smoke/tables/{table}.csv"
+            for table in (
+                "claims",
+                "claims_by_run",
+                "standing",
+                "comparison",
+                "seeds",
+                "tuning",
+                "paired_tests",
+                "anatomy",
+            )
+        ),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
     ]
     for model in MODELS:
         cell = f"results/smoke/{model}/seed0/forget10"
         answers = f"results/smoke/answers/{model}/seed0"
         expected += [f"results/smoke/tables/main_{model}.{form}" for form in ("csv", "md")]
-        expected += [f"results/smoke/{model}/seed0/{stage}/checkpoint/model.safetensors" for stage in ("base", "vanilla")]
+        expected += [
+            f"results/smoke/{model}/seed0/{stage}/checkpoint/model.safetensors" for stage in ("base", "vanilla")
+        ]
         expected += [f"results/smoke/{model}/seed0/random40/mask.safetensors", f"{answers}/random40.parquet"]
         expected += [f"results/smoke/tables/{table}_{model}.csv" for table in ("capacity", "ablation")]
         expected += [f"{cell}/ablation/{variant}/mask.safetensors" for variant in VARIANTS]
@@ -149,10 +177,20 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     edited("src/manu/unlearning/manu.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
     assert jobs == {
-        "select_neurons": 2, "evaluate_pruned": 2, "draw_masks": 2, "list_activations": 2, "tabulate_anatomy": 1,
-        "select_variants": 2, "evaluate_variants": 2, "tabulate_ablation": 2, **FROM_ANSWERS, "draw_tables": 7,
-        "tune": 2, "choose_settings": 2, "tabulate_tuning": 1,
-    }  # fmt: skip
+        "select_neurons": 2,
+        "evaluate_pruned": 2,
+        "draw_masks": 2,
+        "list_activations": 2,
+        "tabulate_anatomy": 1,
+        "select_variants": 2,
+        "evaluate_variants": 2,
+        "tabulate_ablation": 2,
+        **FROM_ANSWERS,
+        "draw_tables": 7,
+        "tune": 2,
+        "choose_settings": 2,
+        "tabulate_tuning": 1,
+    }
     assert methods == {"manu"}
 
 
@@ -165,12 +203,25 @@ def test_another_way_of_asking_trains_no_model_anew(copy, edited):
     edited("config/studies/smoke.yaml", "max_new_tokens: 12", "max_new_tokens: 9")
     jobs, _ = copy.planned()
     assert set(jobs) == {
-        "evaluate_vanilla", "evaluate_trained", "evaluate_pruned", "evaluate_prompted", "evaluate_random",
-        "evaluate_variants", "tabulate_ablation", "tabulate_capacity", *FROM_ANSWERS,
+        "evaluate_vanilla",
+        "evaluate_trained",
+        "evaluate_pruned",
+        "evaluate_prompted",
+        "evaluate_random",
+        "evaluate_variants",
+        "tabulate_ablation",
+        "tabulate_capacity",
+        *FROM_ANSWERS,
         # what is open is chosen by what is answered
-        "tune", "choose_settings", "tabulate_tuning", "unlearn", "select_neurons", "list_activations",
-        "tabulate_anatomy", "draw_masks",
-    }  # fmt: skip
+        "tune",
+        "choose_settings",
+        "tabulate_tuning",
+        "unlearn",
+        "select_neurons",
+        "list_activations",
+        "tabulate_anatomy",
+        "draw_masks",
+    }
     assert not any(job.startswith("train_") for job in jobs)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis import cells
+from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_mean
-from manu.analysis.cells import DECIMALS
 from manu.evaluation.vocabulary import MODALITIES
 
 RUN = ("model", "forget_ratio", "seed")
@@ -53,7 +53,7 @@ def ablation_table(
     order = {name: place for place, name in enumerate(("vanilla", *prune_ratios))}
     place = np.array([order[name] for name in table["method"]], dtype=int)
     table = table.assign(place=place).sort_values([*RUN, "place"], kind="stable", ignore_index=True)
-    return table[list(COLUMNS)].round({name: DECIMALS for name in ("accuracy", "ci_low", "ci_high")})
+    return table[list(COLUMNS)].round(dict.fromkeys(("accuracy", "ci_low", "ci_high"), DECIMALS))
 
 
 def csv_text(table: pd.DataFrame) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet
 
-from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.cells import DECIMALS
+from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
-from manu.divergence import unanswered
-from manu.errors import UserError
+from manu.core.diverged import unanswered
+from manu.core.errors import UserError
 from manu.evaluation.metrics import METRICS, Metric, columns_of
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, SPLITS, TASKS
 

@@ -8,20 +8,38 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from manu.analysis.origin import Origin, same
 from manu.analysis.cells import DECIMALS
+from manu.analysis.origin import Origin, same
 
 SILENT = 0.05  # a neuron that fires on less than this share of samples counts as silent
 MODALITIES, SETS = ("multimodal", "text"), ("forget", "retain")
 NEURON_COLUMNS = (
-    "model", "method", "forget_ratio", "seed", "site", "part", "layer", "index", "pruned",
-    *(f"magnitude_{s}_{m}" for s in SETS for m in MODALITIES), *(f"firing_{s}_{m}" for s in SETS for m in MODALITIES),
-)  # fmt: skip
+    "model",
+    "method",
+    "forget_ratio",
+    "seed",
+    "site",
+    "part",
+    "layer",
+    "index",
+    "pruned",
+    *(f"magnitude_{s}_{m}" for s in SETS for m in MODALITIES),
+    *(f"firing_{s}_{m}" for s in SETS for m in MODALITIES),
+)
 KEYS = ("model", "method", "forget_ratio", "seed")
 COLUMNS = (
-    *KEYS, "part", "group", "neurons", "magnitude_forget", "magnitude_retain", "forget_over_retain",
-    "firing_forget", "firing_retain", "silent_on_retain", "silent_on_both",
-)  # fmt: skip
+    *KEYS,
+    "part",
+    "group",
+    "neurons",
+    "magnitude_forget",
+    "magnitude_retain",
+    "forget_over_retain",
+    "firing_forget",
+    "firing_retain",
+    "silent_on_retain",
+    "silent_on_both",
+)
 
 
 def summary(neurons: pd.DataFrame) -> pd.DataFrame:
@@ -33,9 +51,12 @@ def summary(neurons: pd.DataFrame) -> pd.DataFrame:
     retain samples in either modality; silent_on_both: on less than SILENT of forget and of retain samples.
     """
     strongest = neurons.assign(
-        **{f"{what}_{s}": neurons[[f"{what}_{s}_{m}" for m in MODALITIES]].max(axis=1)
-           for what in ("magnitude", "firing") for s in SETS}
-    )  # fmt: skip
+        **{
+            f"{what}_{s}": neurons[[f"{what}_{s}_{m}" for m in MODALITIES]].max(axis=1)
+            for what in ("magnitude", "firing")
+            for s in SETS
+        }
+    )
     rows = []
     for keys, cell in strongest.groupby(list(KEYS), sort=True):
         for part in ("all", *dict.fromkeys(cell["part"])):
@@ -45,15 +66,24 @@ def summary(neurons: pd.DataFrame) -> pd.DataFrame:
                     continue
                 quiet = {s: chosen[f"firing_{s}"] < SILENT for s in SETS}
                 ratio = chosen["magnitude_forget"] / chosen["magnitude_retain"].clip(lower=1e-12)
-                rows.append((
-                    *keys, part, group, len(chosen), chosen["magnitude_forget"].median(),
-                    chosen["magnitude_retain"].median(), ratio.median(), chosen["firing_forget"].median(),
-                    chosen["firing_retain"].median(), quiet["retain"].mean(),
-                    (quiet["retain"] & quiet["forget"]).mean(),
-                ))  # fmt: skip
+                rows.append(
+                    (
+                        *keys,
+                        part,
+                        group,
+                        len(chosen),
+                        chosen["magnitude_forget"].median(),
+                        chosen["magnitude_retain"].median(),
+                        ratio.median(),
+                        chosen["firing_forget"].median(),
+                        chosen["firing_retain"].median(),
+                        quiet["retain"].mean(),
+                        (quiet["retain"] & quiet["forget"]).mean(),
+                    )
+                )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = list(COLUMNS[COLUMNS.index("magnitude_forget") :])
-    return table.round({name: DECIMALS for name in numbers})
+    return table.round(dict.fromkeys(numbers, DECIMALS))
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from manu.analysis.origin import Origin, same
-from manu.analysis.cells import DECIMALS
 
 RUN = ("model", "seed", "forget_ratio")
 CELL = ("split", "modality", "task")

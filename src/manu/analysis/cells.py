@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 DECIMALS = 6  # of every number that is written
 

@@ -10,21 +10,42 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, typed
 from manu.analysis.outcomes import RUN, Run, balanced, utility
 from manu.analysis.resampling import ends
-from manu.analysis.cells import DECIMALS
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
 CELL_COLUMNS = (
-    "claim", "model", "method", "forget_ratio", "seed", "measure", "threshold", "value", "ci_low", "ci_high",
-    "verdict", "reason",
-)  # fmt: skip
+    "claim",
+    "model",
+    "method",
+    "forget_ratio",
+    "seed",
+    "measure",
+    "threshold",
+    "value",
+    "ci_low",
+    "ci_high",
+    "verdict",
+    "reason",
+)
 COLUMNS = (
-    "claim", "says", "source", "model", "method", "measure", "threshold", "value", "ci_low", "ci_high", "cells",
-    "verdict", "reason",
-)  # fmt: skip
+    "claim",
+    "says",
+    "source",
+    "model",
+    "method",
+    "measure",
+    "threshold",
+    "value",
+    "ci_low",
+    "ci_high",
+    "cells",
+    "verdict",
+    "reason",
+)
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 EQUAL = 0.1  # forgetting successes that differ by no more count as equal
 _KEYS = ("subjects", "baselines", "controls", "aim", "claims")  # of config/claims.yaml
@@ -109,10 +130,16 @@ def utility_kept(run: Run, method: str, context: Context) -> np.ndarray | str:
 MEASURES: Mapping[str, Measure] = {
     measure.__name__: measure
     for measure in (
-        least_forgetting_success, selectivity, balance_over_best_baseline, utility_over_equal_baselines, growth_with_prune_ratio,
-        union_over_best_function, mean_gain_over_baselines, utility_kept,
+        least_forgetting_success,
+        selectivity,
+        balance_over_best_baseline,
+        utility_over_equal_baselines,
+        growth_with_prune_ratio,
+        union_over_best_function,
+        mean_gain_over_baselines,
+        utility_kept,
     )
-}  # fmt: skip
+}
 
 
 def run_balance(run: Run, method: str) -> np.ndarray | None:
@@ -155,9 +182,7 @@ def verdict_over(verdicts: Sequence[str]) -> str:
     return REPRODUCED if verdicts and set(verdicts) == {REPRODUCED} else INCONCLUSIVE
 
 
-def claim_cells(
-    answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int, level: float
-) -> pd.DataFrame:
+def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int, level: float) -> pd.DataFrame:
     """Every claim put to every subject and control in every run (CELL_COLUMNS).
 
     answers: of all methods and of the ablation's variants; claims: config/claims.yaml.
@@ -173,8 +198,12 @@ def claim_cells(
                     draws = MEASURES[claim["measure"]](run, method, there)
                 except _NotAsked as error:
                     draws = str(error)
-                row = {"claim": claim["id"], "method": method, "measure": claim["measure"],
-                       "threshold": float(claim["threshold"])}  # fmt: skip
+                row = {
+                    "claim": claim["id"],
+                    "method": method,
+                    "measure": claim["measure"],
+                    "threshold": float(claim["threshold"]),
+                }
                 row |= {key: named[key] for key in ("model", "forget_ratio", "seed")}
                 if isinstance(draws, str):
                     row |= {"verdict": INCONCLUSIVE, "reason": draws}
@@ -185,7 +214,7 @@ def claim_cells(
                     row |= {"reason": _reason(verdict, low, high)}
                 rows.append(row)
     table = pd.DataFrame(rows, columns=list(CELL_COLUMNS))
-    return table.round({name: DECIMALS for name in ("value", "ci_low", "ci_high")})
+    return table.round(dict.fromkeys(("value", "ci_low", "ci_high"), DECIMALS))
 
 
 def _reason(verdict: str, low: float, high: float) -> str:
@@ -214,12 +243,23 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         reason = "; ".join(f"{counts[verdict]} of {len(group)} {verdict}" for verdict in named)
         if not len(there):
             reason = group["reason"].iloc[0]
-        rows.append({
-            "claim": claim, "says": said[claim]["says"], "source": said[claim]["source"], "model": model,
-            "method": method, "measure": said[claim]["measure"], "threshold": float(said[claim]["threshold"]),
-            "value": there["value"].mean(), "ci_low": there["ci_low"].min(), "ci_high": there["ci_high"].max(),
-            "cells": len(group), "verdict": verdict, "reason": reason,
-        })  # fmt: skip
+        rows.append(
+            {
+                "claim": claim,
+                "says": said[claim]["says"],
+                "source": said[claim]["source"],
+                "model": model,
+                "method": method,
+                "measure": said[claim]["measure"],
+                "threshold": float(said[claim]["threshold"]),
+                "value": there["value"].mean(),
+                "ci_low": there["ci_low"].min(),
+                "ci_high": there["ci_high"].max(),
+                "cells": len(group),
+                "verdict": verdict,
+                "reason": reason,
+            }
+        )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     alls = []
     for (claim, method), group in table.groupby(["claim", "method"], sort=False):
@@ -227,7 +267,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
     whole = pd.DataFrame([*rows, *alls], columns=list(COLUMNS))
-    return whole.round({name: DECIMALS for name in ("value", "ci_low", "ci_high")})
+    return whole.round(dict.fromkeys(("value", "ci_low", "ci_high"), DECIMALS))
 
 
 def read_claims(document: object, path: str) -> Mapping:

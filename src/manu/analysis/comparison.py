@@ -11,25 +11,57 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from manu.analysis.origin import Origin
 from manu.analysis.cells import DECIMALS
-from manu.errors import UserError
+from manu.analysis.origin import Origin
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
 REPORTED_COLUMNS = (
-    "source_paper", "reported_in", "confidence", "model", "benchmark", "forget_ratio", "method", "split", "modality",
-    "task", "metric", "value", "direction", "note",
-)  # fmt: skip
+    "source_paper",
+    "reported_in",
+    "confidence",
+    "model",
+    "benchmark",
+    "forget_ratio",
+    "method",
+    "split",
+    "modality",
+    "task",
+    "metric",
+    "value",
+    "direction",
+    "note",
+)
 OUR_COLUMNS = (
-    "our_model", "our_method", "our_forget_ratio", "our_split", "our_modality", "our_task", "our_metric", "our_file",
-    "our_value", "our_ci_low", "our_ci_high", "our_n", "difference", "status", "reason",
-)  # fmt: skip
+    "our_model",
+    "our_method",
+    "our_forget_ratio",
+    "our_split",
+    "our_modality",
+    "our_task",
+    "our_metric",
+    "our_file",
+    "our_value",
+    "our_ci_low",
+    "our_ci_high",
+    "our_n",
+    "difference",
+    "status",
+    "reason",
+)
 COLUMNS = (*REPORTED_COLUMNS, *OUR_COLUMNS)
 MODELS = {"LLaVA-1.5-7B": "llava", "Idefics2-8B": "idefics2"}
 METHODS = {
-    "Vanilla": "vanilla", "Finetune": "vanilla", "Retain-Only": "retain_only", "GA": "ga",
-    "GradDiff": "gradient_difference", "KL": "kl", "NPO": "npo", "Prompting": "prompting", "MANU": "manu",
-}  # fmt: skip
+    "Vanilla": "vanilla",
+    "Finetune": "vanilla",
+    "Retain-Only": "retain_only",
+    "GA": "ga",
+    "GradDiff": "gradient_difference",
+    "KL": "kl",
+    "NPO": "npo",
+    "Prompting": "prompting",
+    "MANU": "manu",
+}
 SPLITS = {"forget": "forget", "test": "test", "retain": "retain", "real_celebrity": "celebrity"}
 # (task, metric) as reported -> ours: file, task or split and metric, and how many of the reported make one of ours
 SCORES = {
@@ -103,16 +135,20 @@ def _answer(row: Mapping[str, str], index: Mapping, models: set[str], scale: Sca
     value, low, high = (float(cells[name].mean()) for name in ("value", "ci_low", "ci_high"))
     published = float(row["value"]) / unit
     status, reason = _status(published, value, low, high, scale, row)
-    return empty | named | {
-        "our_file": cells["file"].iloc[0],
-        "our_value": f"{value * unit:.{DECIMALS}f}",
-        "our_ci_low": f"{low * unit:.{DECIMALS}f}",
-        "our_ci_high": f"{high * unit:.{DECIMALS}f}",
-        "our_n": str(int(cells["n"].sum())),
-        "difference": f"{(value - published) * unit:.{DECIMALS}f}",
-        "status": status,
-        "reason": reason,
-    }
+    return (
+        empty
+        | named
+        | {
+            "our_file": cells["file"].iloc[0],
+            "our_value": f"{value * unit:.{DECIMALS}f}",
+            "our_ci_low": f"{low * unit:.{DECIMALS}f}",
+            "our_ci_high": f"{high * unit:.{DECIMALS}f}",
+            "our_n": str(int(cells["n"].sum())),
+            "difference": f"{(value - published) * unit:.{DECIMALS}f}",
+            "status": status,
+            "reason": reason,
+        }
+    )
 
 
 def _cell(row: Mapping[str, str], benchmark: str) -> tuple[dict, float, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, same
 from manu.analysis.outcomes import BOTH
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 from manu.provenance.cost import PEAKS, total_cost
 from manu.provenance.hashes import RECORD_SUFFIX

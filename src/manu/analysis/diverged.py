@@ -1,11 +1,11 @@
 """The runs that diverged: their training came to a loss that is no number, and there is no model to ask."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from manu.divergence import KEYS, unanswered
+from manu.core.diverged import KEYS, unanswered
 
 COLUMNS = (*KEYS, "why")
 

@@ -8,7 +8,7 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
 from manu.analysis.tables import escape, grid, row_order
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 CELL = ("model", "forget_ratio", "method", "task", "metric")
 TOLD = ("metric_version", "higher_is_better", "harness")
@@ -38,7 +38,9 @@ def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
     place = {name: index for index, name in enumerate(row_order(list(methods)))}
     order = table["method"].map(place)
     if order.isna().any():
-        raise UserError(f"the harness's scores have a method '{table['method'][order.isna()].iloc[0]}' of another study")
+        raise UserError(
+            f"the harness's scores have a method '{table['method'][order.isna()].iloc[0]}' of another study"
+        )
     table = table.assign(place=order).sort_values(["model", "forget_ratio", "place"], kind="stable", ignore_index=True)
     floats = [name for name in NUMBERS if name != "n"]
     table[floats] = table[floats].astype("float64").round(DECIMALS)
@@ -59,7 +61,9 @@ def markdown(table: pd.DataFrame, tasks: Iterable[str]) -> str:
         ("over seeds", lambda row: _percent(row["value_sd"], "")),
         ("beside vanilla", lambda row: _percent(row["difference"], sign="+")),
     ]
-    parts = [f"## {escape(model)}\n\n{grid(columns, rows, ('method', 'task'))}" for model, rows in named.groupby("model")]
+    parts = [
+        f"## {escape(model)}\n\n{grid(columns, rows, ('method', 'task'))}" for model, rows in named.groupby("model")
+    ]
     harness = ", ".join(sorted(set(table["harness"])))
     caption = (
         f"Tasks of {escape(harness)}. Values in percent, mean over seeds, with the standard error over questions "

@@ -13,22 +13,41 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts are imported when first used
 
+from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
-from manu.analysis.cells import DECIMALS
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
 RUN = ("study", "model", "forget_ratio", "seed")
 COLUMNS = (
-    *RUN, "method", "split", "modality", "metric", "metric_version", "value", "n", "ci_low", "ci_high",
+    *RUN,
+    "method",
+    "split",
+    "modality",
+    "metric",
+    "metric_version",
+    "value",
+    "n",
+    "ci_low",
+    "ci_high",
     "higher_is_better",
-)  # fmt: skip
+)
 ANSWER_COLUMNS = (
-    *RUN, "method", "split", "modality", "task", "profile_id", "question_id", "reference", "options",
-    "option_log_likelihoods", "correct", "rougeL",
-)  # fmt: skip
+    *RUN,
+    "method",
+    "split",
+    "modality",
+    "task",
+    "profile_id",
+    "question_id",
+    "reference",
+    "options",
+    "option_log_likelihoods",
+    "correct",
+    "rougeL",
+)
 BOTH = "both"  # modality of what is taken over the two
 UTILITY_SPLITS = ("retain", "celebrity")
 _TASKS = {"classification": "correct", "cloze": "correct", "generation": "rougeL"}
@@ -48,52 +67,71 @@ OUTCOMES = {
     outcome.name: outcome
     for outcome in (
         Outcome(
-            "answer_probability", "1", False,
+            "answer_probability",
+            "1",
+            False,
             "P(right option) among the four, P = softmax of their log-likelihoods (TOFU, Maini et al. 2024: "
             "probability for multiple choice). Better: lower on forget and test, higher elsewhere",
         ),
         Outcome(
-            "truth_ratio", "1", True,
+            "truth_ratio",
+            "1",
+            True,
             "R = mean over the wrong options of P(option) / P(right option) (TOFU, with the options in the place of "
             "perturbed answers, and not normalised by length: the options are a few words each). On forget and test "
             "mean of min(R, 1/R): 1 = the right option looks like the others; elsewhere mean of max(0, 1 - R)",
         ),
         Outcome(
-            "js_distance", "1", False,
+            "js_distance",
+            "1",
+            False,
             "Jensen-Shannon distance (base 2) between the four option probabilities and retain_only's for the same "
             "question, mean over questions: 0 = answers as if the people had never been seen",
         ),
         Outcome(
-            "ks_statistic", "1", False,
+            "ks_statistic",
+            "1",
+            False,
             "two-sample Kolmogorov-Smirnov statistic between the truth ratios R of the method and of retain_only on "
             "the same questions (TOFU's forget quality is this test's p-value)",
         ),
         Outcome(
-            "forgetting_success", "1", True,
+            "forgetting_success",
+            "1",
+            True,
             "(V - A) / (V - R) on forget, classification accuracies of vanilla V, the method A and retain_only R: "
             "0 = nothing forgotten, 1 = as if never seen",
         ),
         Outcome(
-            "modality_gap", "1", False, "forgetting_success with the picture minus that by name, in absolute value",
+            "modality_gap",
+            "1",
+            False,
+            "forgetting_success with the picture minus that by name, in absolute value",
         ),
         Outcome(
-            "balanced_forgetting", "1", True,
+            "balanced_forgetting",
+            "1",
+            True,
             "harmonic mean of the two modalities' forgetting_success, each cut to [0, 1]; 0 if either is 0",
         ),
         Outcome("retention", "1", True, "A / V on retain, classification accuracy, mean over the modalities"),
         Outcome(
-            "forget_quality", "1", True,
+            "forget_quality",
+            "1",
+            True,
             "mean of: F = mean over forget and test of (1 - cloze, 1 - classification, 1 - ROUGE-L), truth_ratio, "
             "1 - answer_probability, 1 - ks_statistic, 1 - js_distance, the last four on forget; all over both "
             "modalities (Open-MMUnlearning, Chen et al. 2026)",
         ),
         Outcome(
-            "model_utility", "1", True,
+            "model_utility",
+            "1",
+            True,
             "mean of classification, cloze and ROUGE-L over retain and celebrity and both modalities "
             "(Open-MMUnlearning, Chen et al. 2026)",
         ),
     )
-}  # fmt: skip
+}
 
 
 def option_probabilities(log_likelihoods: np.ndarray) -> np.ndarray:
@@ -295,8 +333,12 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     if column not in ("value", "n", "ci_low", "ci_high"):
         return None
     name = row["metric"]
-    against = {"js_distance": ("retain_only",), "ks_statistic": ("retain_only",), "retention": ("vanilla",),
-               "forget_quality": ("retain_only",)}  # fmt: skip
+    against = {
+        "js_distance": ("retain_only",),
+        "ks_statistic": ("retain_only",),
+        "retention": ("vanilla",),
+        "forget_quality": ("retain_only",),
+    }
     if name in ("forgetting_success", "modality_gap", "balanced_forgetting"):
         against[name] = REFERENCES
     splits = {"forget_quality": FORGET_SPLITS, "model_utility": UTILITY_SPLITS}.get(name, (row["split"],))

@@ -13,16 +13,24 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, permutation_test
 
+from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
-from manu.analysis.cells import DECIMALS
 from manu.evaluation.vocabulary import MODALITIES
 
 RUN = ("study", "model", "forget_ratio", "seed")
 COLUMNS = (
-    *RUN, "method", "other_method", "split", "modality", "difference", "people", "p_value", "p_adjusted",
+    *RUN,
+    "method",
+    "other_method",
+    "split",
+    "modality",
+    "difference",
+    "people",
+    "p_value",
+    "p_adjusted",
     "significant",
-)  # fmt: skip
+)
 SPLITS = ("forget", "retain")
 RESAMPLES = 1999
 

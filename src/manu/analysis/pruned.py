@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 PRUNED_COLUMNS = ("model", "method", "forget_ratio", "seed", "unit", "site", "part", "layer", "pruned", "width")
 _LAYOUT = "<model>/seed<k>/forget<rr>/<method>/mask.safetensors"
@@ -40,5 +40,7 @@ def read_pruned(paths: Iterable[str | Path]) -> pd.DataFrame:
         mask = load_mask(path)
         for site, pruned in mask.masks.items():
             counts = {"pruned": int(pruned.sum()), "width": len(pruned)}
-            rows.append({**keys, "unit": mask.unit, "site": site, "part": part_of(site), "layer": layer_of(site), **counts})
+            rows.append(
+                {**keys, "unit": mask.unit, "site": site, "part": part_of(site), "layer": layer_of(site), **counts}
+            )
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))

@@ -12,7 +12,7 @@ import pandas as pd
 from manu.analysis.origin import Origin, typed
 from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.analysis.tables import PEOPLE_SPLITS, row_order
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
 
 WHERE = ("model", "method", "forget_ratio", "split", "modality", "prune_ratio")

@@ -12,15 +12,24 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_auc, weighted_mean
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 KEYS = ("model", "forget_ratio", "seed", "method")
 COLUMNS = (*KEYS, "attack", "condition", "split", "modality", "metric", "value", "n", "ci_low", "ci_high")
 STORED_COLUMNS = (
-    "model", "forget_ratio", "seed", "method", "split", "modality", "task", "profile_id", "question_id", "reference",
+    "model",
+    "forget_ratio",
+    "seed",
+    "method",
+    "split",
+    "modality",
+    "task",
+    "profile_id",
+    "question_id",
+    "reference",
     "correct",
-)  # fmt: skip
+)
 ANSWER_COLUMNS = (*STORED_COLUMNS, "attack", "condition")
 SIGNAL_COLUMNS = (*KEYS, "attack", "condition", "split", "modality", "profile_id", "question_id", "value")
 NONE, LEAKAGE, ALL, BOTH = "none", "leakage", "all", "both"
@@ -56,9 +65,11 @@ class People:
         """Area under the curve of telling forget people's rows from unseen people's by `value`, for each draw."""
         mine, theirs = self._weights["forget"], self._weights["unseen"]
         return weighted_auc(
-            mine[:, self.owners(members, "forget")], members["value"].to_numpy(),
-            theirs[:, self.owners(others, "unseen")], others["value"].to_numpy(),
-        )  # fmt: skip
+            mine[:, self.owners(members, "forget")],
+            members["value"].to_numpy(),
+            theirs[:, self.owners(others, "unseen")],
+            others["value"].to_numpy(),
+        )
 
 
 def paired_facts(answers: pd.DataFrame) -> pd.DataFrame:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from manu.analysis.cells import csv_text
-from manu.errors import UserError
+from manu.core.errors import UserError
+from manu.core.files import write_text
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, REFERENCES, SPLITS, TASKS
-from manu.files import write_text
 
 CELL_KEYS = ("study", "model", "method", "forget_ratio", "seed", "split", "modality", "task")
 SCORE_COLUMNS = (*CELL_KEYS, "metric", "metric_version", "value", "n", "ci_low", "ci_high", "higher_is_better")

@@ -20,8 +20,12 @@ STORED_COLUMNS = (*KEYS, "forget_ratio", "split", "modality", "task", "profile_i
 ANSWER_COLUMNS = (*STORED_COLUMNS, "after", "requested")
 IN_TURN, AT_ONCE, DIFFERENCE = "in turn", "at once", "in turn minus at once"
 REQUESTED, JUST, EARLIER, NOT_YET, RETAIN = (
-    "requested", "just requested", "requested earlier", "not yet requested", "retain",
-)  # fmt: skip
+    "requested",
+    "just requested",
+    "requested earlier",
+    "not yet requested",
+    "retain",
+)
 SPLITS = {REQUESTED: "forget", RETAIN: "retain"}  # groups that exist in both orders, and where they stand at once
 
 
@@ -39,8 +43,8 @@ def sequential_table(
         at_once = stored[(stored[["model", "seed", "forget_ratio"]] == [model, seed, last]).all(axis=1)]
         people = People({(a, g): sorted(set(cell["profile_id"])) for a, g, cell in _grouped(turns)}, resamples)
         for method in dict.fromkeys(turns["method"]):
-            told, once = (part[part["method"] == method] for part in (turns, at_once))
-            for cell in _measures(people, told, once[once["task"] == "classification"], last):
+            user_message, once = (part[part["method"] == method] for part in (turns, at_once))
+            for cell in _measures(people, user_message, once[once["task"] == "classification"], last):
                 *names, draws, n = cell
                 value, low, high = ends(draws, level)
                 rows.append((model, seed, method, *names, value, n, low, high))
@@ -51,8 +55,8 @@ def sequential_table(
 
 def _grouped(answers: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
     """(after, group, its answers) of everybody who is in a group, after each request."""
-    for after, told in answers.groupby("after", sort=True):
-        at = told["requested"]
+    for after, user_message in answers.groupby("after", sort=True):
+        at = user_message["requested"]
         groups = {
             REQUESTED: at.between(1, after),
             JUST: at == after,
@@ -62,17 +66,17 @@ def _grouped(answers: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
         }
         for group, inside in groups.items():
             if inside.any():
-                yield after, group, told[inside]
+                yield after, group, user_message[inside]
 
 
 # order, after, group, modality, metric, value per draw, answers behind it
 Cell = tuple[str, int, str, str, str, np.ndarray, int]
 
 
-def _measures(people: People, told: pd.DataFrame, once: pd.DataFrame, last: int) -> Iterator[Cell]:
+def _measures(people: People, user_message: pd.DataFrame, once: pd.DataFrame, last: int) -> Iterator[Cell]:
     """One method's accuracies after each request, then those at once, then the differences after the last request."""
     reached = {}
-    for after, group, cells in _grouped(told):
+    for after, group, cells in _grouped(user_message):
         for modality, cell in cells.groupby("modality", sort=True):
             draws = people.mean(cell, (after, group), cell["correct"].to_numpy(np.float64))
             reached[after, group, modality] = draws

@@ -22,8 +22,12 @@ KEPT = tuple(f"kept_{split}" for split in UTILITY_SPLITS)
 GAP = "modality_gap"
 VALUES = (*FORGET, GAP, *KEPT)
 COLUMNS = (
-    *RUN, "method", *(f"{value}{end}" for value in VALUES for end in ("", "_ci_low", "_ci_high")), "meets", "misses",
-)  # fmt: skip
+    *RUN,
+    "method",
+    *(f"{value}{end}" for value in VALUES for end in ("", "_ci_low", "_ci_high")),
+    "meets",
+    "misses",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def markdown(table: pd.DataFrame, aim: Aim) -> str:
         f"as a share of vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
     )
     names = ("forget_ratio", "seed", "method"), ("meets", "misses")
-    first, last = ([(name.replace("_", " "), lambda row, name=name: escape(row[name])) for name in part] for part in names)
+    first, last = (
+        [(name.replace("_", " "), lambda row, name=name: escape(row[name])) for name in part] for part in names
+    )
     values = [(name.replace("_", " "), lambda row, name=name: _shown(row, name)) for name in VALUES]
     for model, part in table.groupby("model", sort=False):
         text += f"\n## {escape(model)}\n\n{grid([*first, *values, *last], part, ('method', 'meets', 'misses'))}\n"

@@ -10,10 +10,10 @@ from itertools import product
 import pandas as pd
 
 from manu.analysis import cells
-from manu.analysis.origin import Origin, same
 from manu.analysis.cells import DECIMALS
+from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
 PEOPLE_SPLITS = ("forget", "test", "retain", "celebrity")
@@ -257,7 +257,9 @@ def _row_heads() -> list:
 def _diverged(row: pd.Series) -> str:
     """How many of a row's runs diverged, in words."""
     count = row.get(DIVERGED, 0)
-    return "" if not count else ", diverged" if not row["seeds"] else f", {count} of {count + row['seeds']} seeds diverged"
+    return (
+        "" if not count else ", diverged" if not row["seeds"] else f", {count} of {count + row['seeds']} seeds diverged"
+    )
 
 
 def grid(columns: list, table: pd.DataFrame, words: tuple[str, ...] = ("method",)) -> str:

@@ -46,14 +46,24 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
         accuracy = {part: float(means.get(tuple(part.split("_")), np.nan)) for part in PARTS}
         known = [value for value in accuracy.items() if not np.isnan(value[1])]
         is_forget = [part.startswith("forget") for part, _ in known]
-        parts = [1 - max(value, chance) if forget else value for forget, (_, value) in zip(is_forget, known, strict=True)]
+        parts = [
+            1 - max(value, chance) if forget else value for forget, (_, value) in zip(is_forget, known, strict=True)
+        ]
         weights = [1 / is_forget.count(forget) for forget in is_forget]
         keys = {key: answers[key].iloc[0] for key in ("model", "method")}
         score = round(CRITERIA[criterion](parts, weights), DECIMALS) if parts else 0.0
         rows.append(
-            {**keys, "trial": number, "settings": settings_text(settings), **accuracy, "n": len(mine),
-             "criterion": criterion, "score": score, "chosen": ""}
-        )  # fmt: skip
+            {
+                **keys,
+                "trial": number,
+                "settings": settings_text(settings),
+                **accuracy,
+                "n": len(mine),
+                "criterion": criterion,
+                "score": score,
+                "chosen": "",
+            }
+        )
     retained = [np.nansum([row[part] for part in PARTS if not part.startswith("forget")]) for row in rows]
     best = max(range(len(rows)), key=lambda i: (rows[i]["score"], retained[i], -i))
     rows[best]["chosen"] = CHOSEN
@@ -68,7 +78,9 @@ def guessed(answers: pd.DataFrame) -> float:
 
 def settings_text(settings: Mapping) -> str:
     """Settings in words, such as `learning_rate = 0.0001, epochs = 1`."""
-    return ", ".join(f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in settings.items())
+    return ", ".join(
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in settings.items()
+    )
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:

@@ -8,15 +8,28 @@ import tarfile
 from pathlib import Path
 
 from manu.audit.chain import BUNDLE, LEFT_OUT, TOPS, Chain
-from manu.errors import UserError
-from manu.files import atomic_path
+from manu.core.errors import UserError
+from manu.core.files import atomic_path
 from manu.provenance.lineage import files
 
 # Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
 PARTS = (
-    "Makefile", "Snakefile", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml", "requirements.lock",
-    "environment.yml", "config", "workflow", "profiles", "src", "docs", "data/language", "data/reported",
-)  # fmt: skip
+    "Makefile",
+    "Snakefile",
+    "README.md",
+    "LICENSE",
+    "CITATION.cff",
+    "pyproject.toml",
+    "requirements.lock",
+    "environment.yml",
+    "config",
+    "workflow",
+    "profiles",
+    "src",
+    "docs",
+    "data/language",
+    "data/reported",
+)
 _NEVER = ("__pycache__", ".egg-info", ".pyc")
 
 

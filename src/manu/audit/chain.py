@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from manu.audit.findings import Report
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
 from manu.provenance.lineage import files, made_from, ordered, producers
 from manu.provenance.record import read_record
@@ -92,7 +92,7 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
     study: from `load_study`. The jobs of the target `robustness` are asked for once one of them has run. Counts "jobs"
     and "files". Returns the records that the study asks for.
     """
-    from manu.resolved import resolved_files, robustness_files
+    from manu.study.settings import resolved_files, robustness_files
 
     always, attacks = dict(resolved_files(study)), dict(robustness_files(study))
     known = always | attacks

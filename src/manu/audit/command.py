@@ -8,9 +8,9 @@ from typing import Any
 from manu.audit.chain import TOPS, Chain, job_problems
 from manu.audit.exhibits import row_name
 from manu.audit.findings import Report
-from manu.config import load_study
-from manu.errors import UserError
-from manu.stages.command import progress
+from manu.core.errors import UserError
+from manu.steps.command import progress
+from manu.study.loading import load_study
 
 README = "README.md"
 
@@ -46,7 +46,7 @@ def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
     report = audit_study(study, lambda work, total: progress(work, "audit", total))
     asked = []
     if given.reask:
-        from manu.divergence import unanswered
+        from manu.core.diverged import unanswered
 
         chain = Chain(study["name"])
         files = [record["options"]["out"] for record in chain.jobs.values() if record["stage"].endswith(".evaluate")]

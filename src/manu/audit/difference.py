@@ -8,7 +8,7 @@ import pandas as pd
 
 from manu.analysis.score_file import CELL_KEYS, read_scores
 from manu.audit.chain import Chain, differing
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files
 

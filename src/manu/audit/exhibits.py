@@ -9,22 +9,57 @@ from types import ModuleType
 
 import pandas as pd
 
-from manu import extensions
 from manu.analysis.cells import read_cells
 from manu.analysis.origin import Origin
 from manu.audit.findings import Report
-from manu.errors import UserError
+from manu.core import extensions
+from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.record import read_record
 
 # Columns that say what a row is about; every other number has to come from somewhere.
 KEY_COLUMNS = {
-    "study", "model", "method", "forget_ratio", "seed", "seeds", "runs", "split", "modality", "task", "metric",
-    "metric_version", "higher_is_better", "prune_ratio", "classification_protocol", "unit", "site", "part", "layer",
-    "index", "place", "statistic", "source", "other_method", "significant",
-    "our_forget_ratio", "group", "claim", "threshold", "cells", "verdict", "measure", "trial",
-    "attack", "condition", "lessons", "steps", "order", "after", "diverged",
-}  # fmt: skip
+    "study",
+    "model",
+    "method",
+    "forget_ratio",
+    "seed",
+    "seeds",
+    "runs",
+    "split",
+    "modality",
+    "task",
+    "metric",
+    "metric_version",
+    "higher_is_better",
+    "prune_ratio",
+    "classification_protocol",
+    "unit",
+    "site",
+    "part",
+    "layer",
+    "index",
+    "place",
+    "statistic",
+    "source",
+    "other_method",
+    "significant",
+    "our_forget_ratio",
+    "group",
+    "claim",
+    "threshold",
+    "cells",
+    "verdict",
+    "measure",
+    "trial",
+    "attack",
+    "condition",
+    "lessons",
+    "steps",
+    "order",
+    "after",
+    "diverged",
+}
 PLACE = "row_in_file"
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -137,11 +172,13 @@ def compare_text(file: str, stored: str, again: str, report: Report, first_line:
             wrong.append((f"{file}, line {number}", f"{line!r}; computed again: {right!r}"))
             continue
         wrong += [
-            (f"{file}, line {number}" + (f", cell {place}" if len(expected) > 1 else ""),
-             f"{cell.strip()}; computed again: {value.strip()}")
+            (
+                f"{file}, line {number}" + (f", cell {place}" if len(expected) > 1 else ""),
+                f"{cell.strip()}; computed again: {value.strip()}",
+            )
             for place, (cell, value) in enumerate(zip(cells, expected, strict=True))
             if cell != value
-        ]  # fmt: skip
+        ]
     _fail_some(file, wrong, report)
 
 

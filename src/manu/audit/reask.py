@@ -11,10 +11,10 @@ import pandas as pd
 
 from manu.audit.chain import LEFT_OUT, Chain
 from manu.audit.exhibits import stage_module
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import ask
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.provenance.lineage import files
 
 
@@ -27,13 +27,13 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     """
     _, record = chain.maker(file)
     config = record["configuration"]["content"]
-    adapter, system = load_again(file, record)
+    vlm, system = load_again(file, record)
     stored = pd.read_parquet(file).drop_duplicates("question_id").set_index("question_id")
     names = list(dict.fromkeys(questions if questions is not None else stored.index))
     rng = np.random.default_rng(0)
     chosen = [names[i] for i in sorted(rng.permutation(len(names))[:count])]
     known, _ = questions_of(Path(record["options"]["benchmark"]), config["ratios"], config["evaluation"])
-    replies = ask(adapter, [known[name] for name in chosen], settings_of(config["evaluation"]), system)
+    replies = ask(vlm, [known[name] for name in chosen], settings_of(config["evaluation"]), system)
     differ, largest = [], 0.0
     for name, reply in zip(chosen, replies, strict=True):
         old = stored.loc[name]
@@ -46,7 +46,7 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     return {"file": file, "asked": len(chosen), "differ": differ, "largest": largest}
 
 
-def load_again(file: str, record: Mapping) -> tuple[Adapter, str | None]:
+def load_again(file: str, record: Mapping) -> tuple[VisionLanguageModel, str | None]:
     """The model that gave an answer file's replies, with its system prompt. Raises UserError when it is not there."""
     if not hasattr(stage_module(record), "load_asked"):
         raise UserError(f"{file} cannot be asked again: it holds the answers of several models; delete it and run anew")

@@ -12,12 +12,20 @@ import pandas as pd
 
 from manu.analysis import readme
 from manu.analysis.cells import read_cells
+from manu.attacks.questions import attacked
+from manu.attacks.sequential import with_requests
 from manu.audit.exhibits import (
-    Rows, compare_csv, compare_text, numbers_of, read_rows, row_name, stage_module,
-)  # fmt: skip
+    Rows,
+    compare_csv,
+    compare_text,
+    numbers_of,
+    read_rows,
+    row_name,
+    stage_module,
+)
 from manu.audit.findings import Report
-from manu.divergence import unanswered
-from manu.errors import UserError
+from manu.core.diverged import unanswered
+from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import columns_of
@@ -26,20 +34,30 @@ from manu.evaluation.scoring import score_answers
 from manu.evaluation.vocabulary import TASKS
 from manu.provenance.hashes import hashes_of
 from manu.provenance.lineage import files
-from manu.robustness.questions import attacked
-from manu.robustness.sequential import with_requests
 
-ATTACK = "manu.stages.attack"
+ATTACK = "manu.steps.attack"
 ANSWERING = (
-    "manu.stages.evaluate", "manu.stages.evaluate_variants", "manu.stages.tune", "manu.stages.forget_in_turn", ATTACK,
-)  # fmt: skip
-WRITE_README = "manu.stages.write_readme"
+    "manu.steps.evaluate",
+    "manu.steps.evaluate_variants",
+    "manu.steps.tune",
+    "manu.steps.forget_in_turn",
+    ATTACK,
+)
+WRITE_README = "manu.steps.write_readme"
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
 _SHOWN = 5
 _EXPECTED = (
-    "forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options",
-)  # fmt: skip
+    "forget_ratio",
+    "split",
+    "modality",
+    "task",
+    "profile_id",
+    "question_id",
+    "prompt",
+    "reference",
+    "options",
+)
 
 
 def check_answers(record: Mapping, report: Report) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from manu.analysis import readme
 from manu.audit.chain import Chain
 from manu.audit.whole import audit_study
-from manu.errors import UserError
-from manu.files import atomic_path, write_text
+from manu.core.errors import UserError
+from manu.core.files import atomic_path, write_text
 from manu.provenance.lineage import fingerprint
 
 README = Path("README.md")

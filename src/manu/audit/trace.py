@@ -14,10 +14,17 @@ from manu.analysis.cells import DECIMALS, read_cells
 from manu.analysis.origin import Origin
 from manu.audit.chain import Chain, job_problems, script
 from manu.audit.exhibits import (
-    KEY_COLUMNS, PLACE, Rows, numbers_of, origin_of, read_rows, row_name, stage_module,
-)  # fmt: skip
+    KEY_COLUMNS,
+    PLACE,
+    Rows,
+    numbers_of,
+    origin_of,
+    read_rows,
+    row_name,
+    stage_module,
+)
 from manu.audit.recompute import replay
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.more_metrics import with_metrics
 from manu.evaluation.scoring import score_answers
 from manu.provenance.lineage import files
@@ -127,8 +134,15 @@ class Tracer:
             mean = sum(part["mean"] * part["rows"] for part in parts) / sum(part["rows"] for part in parts)
             same = same and round(mean, DECIMALS) == float(text[column])
         keys = {key: text[key] for key in text if key in KEY_COLUMNS}
-        return {"file": file, "row": keys, "column": column, "value": text[column], "n": text.get("n"),
-                "same": same, "from": parts}  # fmt: skip
+        return {
+            "file": file,
+            "row": keys,
+            "column": column,
+            "value": text[column],
+            "n": text.get("n"),
+            "same": same,
+            "from": parts,
+        }
 
     def _cells(self, file: str) -> list[dict[str, str]]:
         if file not in self._text:
@@ -142,7 +156,9 @@ class Tracer:
         shown = [c for c in ("profile_id", "question_id", "prompt", "reference", "reply", "choice") if c in rows]
         examples = rows.iloc[: self.examples][[*shown, column]].to_dict("records")
         part = {"file": file, "where": where, "column": column, "rows": len(rows), "examples": examples}
-        same = not (self.deep and stored and "reply" in rows) or bool((score_answers(rows)[column] == rows[column]).all())
+        same = not (self.deep and stored and "reply" in rows) or bool(
+            (score_answers(rows)[column] == rows[column]).all()
+        )
         mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
         return part | {"mean": mean, "same": same}
 

@@ -49,6 +49,9 @@ def _in_parallel(records: list[dict]) -> Iterable[Report]:
         yield from map(check_job, records)
         return
     context = multiprocessing.get_context("spawn")  # torch and Arrow keep threads: no fork
-    quiet = {"initializer": logging.disable, "initargs": (logging.WARNING,)}  # what a job warns of stands in its own log
+    quiet = {
+        "initializer": logging.disable,
+        "initargs": (logging.WARNING,),
+    }  # what a job warns of stands in its own log
     with ProcessPoolExecutor(workers, mp_context=context, **quiet) as pool:
         yield from pool.map(check_job, records)

@@ -64,8 +64,8 @@ def _fish(commands: dict[str, argparse.ArgumentParser], parser: argparse.Argumen
         for each in action._choices_actions
     }
     for name, command in commands.items():
-        told = helps.get(name, "").replace("'", "\\'")
-        yield f"complete -c manu -n __fish_use_subcommand -f -a {name} -d '{told}'"
+        user_message = helps.get(name, "").replace("'", "\\'")
+        yield f"complete -c manu -n __fish_use_subcommand -f -a {name} -d '{user_message}'"
         for word in _words(command):
             if word == "--study":
                 found = "(for f in config/studies/*.yaml; string replace -r '.*/(.*)\\.yaml' '$1' $f; end)"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from manu import extensions
-from manu.config import STUDIES, is_fetched, load_study
-from manu.errors import UserError
+from manu.core import extensions
+from manu.core.errors import UserError
+from manu.study.loading import STUDIES, is_fetched, load_study
 
 LOCK, PROJECT = Path("requirements.lock"), Path("pyproject.toml")
 DEFAULT = "mini"
@@ -27,7 +27,7 @@ class Finding:
     """One line of the answer. good: None where nothing hangs on it; stops: without it the default study cannot run."""
 
     what: str
-    told: str
+    user_message: str
     good: bool | None = None
     stops: bool = False
 
@@ -41,7 +41,7 @@ def as_text(findings: list[Finding]) -> str:
     """A line each, marked where something is good or missing."""
     marks = {True: "ok", False: "--", None: ""}
     width = max(len(finding.what) for finding in findings) + 2
-    return "\n".join(f"{marks[each.good]:4}{each.what:{width}}{each.told}".rstrip() for each in findings)
+    return "\n".join(f"{marks[each.good]:4}{each.what:{width}}{each.user_message}".rstrip() for each in findings)
 
 
 def _software() -> list[Finding]:
@@ -49,8 +49,8 @@ def _software() -> list[Finding]:
     good = sys.version_info >= OLDEST
     found = [Finding("Python", version if good else f"{version}; needed: 3.11 or newer", good, stops=True)]
     if not LOCK.is_file():
-        told = f"there is no {LOCK} here; run this in the repository's folder"
-        return [*found, Finding("packages", told, False, stops=True)]
+        user_message = f"there is no {LOCK} here; run this in the repository's folder"
+        return [*found, Finding("packages", user_message, False, stops=True)]
     wanted = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
     there = {name: _version(name) for name in wanted}
     missing = [name for name, version in there.items() if version is None]
@@ -63,7 +63,9 @@ def _software() -> list[Finding]:
     if missing:
         found.append(Finding("packages", f"missing: {', '.join(missing)}; {mend}", False, stops=True))
     elif other:
-        found.append(Finding("packages", f"others than in {LOCK}, so bytes may differ: {', '.join(other)}; {mend}", False))
+        found.append(
+            Finding("packages", f"others than in {LOCK}, so bytes may differ: {', '.join(other)}; {mend}", False)
+        )
     else:
         found.append(Finding("packages", f"all {len(wanted)} as in {LOCK}", True))
     return found
@@ -81,8 +83,11 @@ def _machine() -> list[Finding]:
     import torch
 
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-    told = ", ".join(f"{card.name} ({card.total_memory / _GIB:.0f} GiB)" for card in cards)
-    return [*found, Finding("torch", f"{torch.__version__}; {told or 'no GPU: everything runs on the processor'}", True)]
+    user_message = ", ".join(f"{card.name} ({card.total_memory / _GIB:.0f} GiB)" for card in cards)
+    return [
+        *found,
+        Finding("torch", f"{torch.__version__}; {user_message or 'no GPU: everything runs on the processor'}", True),
+    ]
 
 
 def _extras() -> list[Finding]:
@@ -93,18 +98,22 @@ def _extras() -> list[Finding]:
     found = []
     for name, packages in extras.items():
         missing = [package for package in packages if _version(package.partition("==")[0]) is None]
-        told = f"not installed: {', '.join(missing)}; pip install '.[{name}]'" if missing else "installed"
-        found.append(Finding(f"extra {name}", told, None if missing else True))
+        user_message = f"not installed: {', '.join(missing)}; pip install '.[{name}]'" if missing else "installed"
+        found.append(Finding(f"extra {name}", user_message, None if missing else True))
     absent = [command for command in _SLURM if shutil.which(command) is None]
-    told = f"no {', '.join(absent)} here" if absent else "its commands are here"
-    return [*found, Finding("Slurm", told, None if absent else True)]
+    user_message = f"no {', '.join(absent)} here" if absent else "its commands are here"
+    return [*found, Finding("Slurm", user_message, None if absent else True)]
 
 
 def _network() -> list[Finding]:
     offline = os.environ.get("HF_HUB_OFFLINE", "")
     recorded = sorted(Path("config/checksums").glob("*.json")) if Path("config/checksums").is_dir() else []
-    told = "HF_HUB_OFFLINE is set: nothing is fetched" if offline not in ("", "0") else "may be asked (HF_HUB_OFFLINE is not set)"
-    return [Finding("model hub", f"{told}; checksums recorded of {len(recorded)} repositories")]
+    user_message = (
+        "HF_HUB_OFFLINE is set: nothing is fetched"
+        if offline not in ("", "0")
+        else "may be asked (HF_HUB_OFFLINE is not set)"
+    )
+    return [Finding("model hub", f"{user_message}; checksums recorded of {len(recorded)} repositories")]
 
 
 def _studies() -> list[Finding]:
@@ -115,8 +124,8 @@ def _studies() -> list[Finding]:
             lacking = _lacking(load_study(file.stem))
         except UserError as error:
             lacking = [str(error)]
-        told = f"cannot run: {'; '.join(lacking)}" if lacking else "can run"
-        found.append(Finding(f"study {file.stem}", told, not lacking, stops=stops))
+        user_message = f"cannot run: {'; '.join(lacking)}" if lacking else "can run"
+        found.append(Finding(f"study {file.stem}", user_message, not lacking, stops=stops))
     extensions.forget()
     return found
 
@@ -136,7 +145,11 @@ def _lacking(study: dict) -> list[str]:
         lacking.append("the extra mmmu is not installed")
     if any("start" in model for model in study["models"].values()) and not _has_gpu():
         lacking.append("its models are of published size and there is no GPU")
-    if is_fetched(study["benchmark"]) and "path" in study["benchmark"] and not Path(study["benchmark"]["path"]).exists():
+    if (
+        is_fetched(study["benchmark"])
+        and "path" in study["benchmark"]
+        and not Path(study["benchmark"]["path"]).exists()
+    ):
         lacking.append(f"there is no {study['benchmark']['path']}")
     return list(dict.fromkeys(lacking))
 

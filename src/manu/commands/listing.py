@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from manu import extensions
-from manu.config import STUDIES, load_study
-from manu.errors import UserError
+from manu.core import extensions
+from manu.core.errors import UserError
+from manu.study.loading import STUDIES, load_study
 
 _WIDTH = 110  # columns of the text
 Item = dict[str, Any]  # name, about, and what else its kind has
@@ -98,18 +98,18 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _lines(item: Item, width: int) -> list[str]:
-    told = [item["about"]]
+    user_message = [item["about"]]
     if "kind" in item:
         given = [name if value is None else f"{name} = {_plain(value)}" for name, value in item["settings"].items()]
-        told.append(f"{item['kind']}; settings: {', '.join(given) or 'none'}")
+        user_message.append(f"{item['kind']}; settings: {', '.join(given) or 'none'}")
     if "error" in item:
-        told.append(f"cannot be run: {item['error']}")
+        user_message.append(f"cannot be run: {item['error']}")
     elif "methods" in item:
-        told.append(
+        user_message.append(
             f"{', '.join(item['models'])}; {', '.join(item['methods'])}; forget "
             f"{', '.join(map(str, item['forget_ratios']))} percent; {len(item['seeds'])} seed(s)"
         )
-    return [line for text in told for line in textwrap.wrap(text, width)]
+    return [line for text in user_message for line in textwrap.wrap(text, width)]
 
 
 def _plain(value: Any) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from manu import extensions
 from manu.contract import method, model
 from manu.contract.material import Material
 from manu.contract.points import Point, judged
-from manu.errors import UserError
+from manu.core import extensions
+from manu.core.errors import UserError
 from manu.unlearning.registry import method_class
 
 
@@ -37,7 +37,7 @@ def _points(kind: str, name: str, settings: dict, material: Material) -> Iterato
 
 def _name(kind: str, file: str) -> str:
     """The name of what is checked: of a file, which is then known, or of one that is known. Raises UserError."""
-    from manu.models.registry import adapter_class
+    from manu.models.registry import vlm_class
 
     name = file
     if file.endswith(".py"):
@@ -45,7 +45,7 @@ def _name(kind: str, file: str) -> str:
             raise UserError(f"{file} defines a {found}; needed: a {kind}")
         extensions.add([file])
         name = Path(file).stem
-    {"method": method_class, "model": adapter_class}[kind](name)
+    {"method": method_class, "model": vlm_class}[kind](name)
     return name
 
 

@@ -11,24 +11,32 @@ from torch import Tensor, nn
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import forget_config
-from manu.data.reading import read_lessons, read_lessons_of, read_names
-from manu.models.base import Adapter
+from manu.data.reading import read_names, read_training_data, read_training_data_of
+from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch
-from manu.models.registry import adapter_class
+from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask
 from manu.neurons.selection import MLP_INPUT
-from manu.stages.models import prepare_torch
-from manu.training.curriculum import Curriculum
+from manu.steps.models import prepare_torch
+from manu.training.dataset import TrainingSet
 
 RATIO = 10  # percent of the people to be forgotten
 SIZES = {  # of those that an architecture knows by these names; it has its defaults for the others
-    "image_size": 32, "patch_size": 8, "vision_layers": 2, "vision_width": 16, "vision_mlp": 12, "vision_heads": 2,
-    "text_layers": 2, "text_width": 16, "text_mlp": 10, "text_heads": 4,
-}  # fmt: skip
+    "image_size": 32,
+    "patch_size": 8,
+    "vision_layers": 2,
+    "vision_width": 16,
+    "vision_mlp": 12,
+    "vision_heads": 2,
+    "text_layers": 2,
+    "text_width": 16,
+    "text_mlp": 10,
+    "text_heads": 4,
+}
 STATISTICS = {"tau": 0.1, "batch_size": 8, "milestones": []}
 _BENCHMARK = BenchmarkSettings(
     people=20, public_figures=2, strangers=4, portraits=1, image_size=32, seed=0, unseen_people=2
-)  # fmt: skip
+)
 
 
 class Material:
@@ -37,26 +45,26 @@ class Material:
     def __init__(self, folder: Path) -> None:
         self.benchmark = folder
         generate(folder, _BENCHMARK, [RATIO])
-        self._texts = [text for lesson in read_lessons(folder) for pair in lesson.pairs for text in pair]
+        self._texts = [text for lesson in read_training_data(folder) for pair in lesson.pairs for text in pair]
 
-    def adapter(self, model: str) -> Adapter:
+    def vlm(self, model: str) -> VisionLanguageModel:
         """A model of this name, with the same weights at each call: random, and large enough to matter."""
-        cls = adapter_class(model)
+        cls = vlm_class(model)
         known = {field.name for field in fields(cls.architecture_class)}
         prepare_torch(seed=0)
         sizes = {key: size for key, size in SIZES.items() if key in known}
-        adapter = cls.build(cls.architecture_class(**sizes), self._texts)
+        vlm = cls.build(cls.architecture_class(**sizes), self._texts)
         with torch.no_grad():
-            for parameter in adapter.model.parameters():
+            for parameter in vlm.model.parameters():
                 parameter.mul_(3)
-        adapter.model.eval()
-        return adapter
+        vlm.model.eval()
+        return vlm
 
-    def curriculum(self, adapter: Adapter, *configs: str, paired: bool = False) -> Curriculum:
+    def training_set(self, vlm: VisionLanguageModel, *configs: str, paired: bool = False) -> TrainingSet:
         """Lessons about the people of these configurations; without any the forget set."""
         configs = configs or (forget_config(RATIO),)
-        lessons, names = read_lessons_of(self.benchmark, *configs), read_names(self.benchmark, *configs)
-        return Curriculum(adapter).add(lessons, names, paired=paired)
+        lessons, names = read_training_data_of(self.benchmark, *configs), read_names(self.benchmark, *configs)
+        return TrainingSet(vlm).add(lessons, names, paired=paired)
 
 
 def logits(model: nn.Module, batch: Batch) -> Tensor:
@@ -65,10 +73,10 @@ def logits(model: nn.Module, batch: Batch) -> Tensor:
         return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
 
 
-def silenced_logits(adapter: Adapter, mask: Mask, batch: Batch) -> Tensor:
+def silenced_logits(vlm: VisionLanguageModel, mask: Mask, batch: Batch) -> Tensor:
     """The same of the whole model, with the units of a mask multiplied by its factor as they pass by."""
-    linear = {site.name: site.linear for site in adapter.linear_sites()}
-    second = {site.name: site.second for site in adapter.mlp_sites()}
+    linear = {site.name: site.linear for site in vlm.linear_sites()}
+    second = {site.name: site.second for site in vlm.mlp_sites()}
     with ExitStack() as hung:
         for site, units in mask.masks.items():
             keep = torch.where(units, mask.factor, 1.0)
@@ -77,7 +85,7 @@ def silenced_logits(adapter: Adapter, mask: Mask, batch: Batch) -> Tensor:
             else:
                 handle = linear[site].register_forward_hook(lambda _, inputs, output, keep=keep: output * keep)
             hung.callback(handle.remove)
-        return logits(adapter.model, batch)
+        return logits(vlm.model, batch)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

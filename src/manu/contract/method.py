@@ -15,16 +15,17 @@ from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, 
 from manu.contract.points import Broken, must, place
 from manu.data.profiles import forget_config
 from manu.data.reading import read_names
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.registry import known_models
 from manu.neurons.masks import apply_mask, load_mask, save_mask
 from manu.neurons.selection import Selection
 from manu.neurons.statistics import MODALITIES
-from manu.stages.measure_statistics import measured
-from manu.stages.select_neurons import selected
-from manu.stages.unlearn import Material as Lessons, unlearned
-from manu.training.answers import answer_cross_entropy
+from manu.steps.measure_statistics import measured
+from manu.steps.select_neurons import selected
+from manu.steps.unlearn import Material as Lessons
+from manu.steps.unlearn import unlearned
 from manu.training.loop import Optimisation, fit
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batches
 from manu.unlearning.registry import Method, create_method, method_class
 
@@ -53,27 +54,27 @@ class Subject:
         """What the job of such a method reads."""
         return {"model": model, "method": self.name, "seed": 0, "statistics": STATISTICS}
 
-    def each(self) -> Iterator[tuple[str, Adapter]]:
+    def each(self) -> Iterator[tuple[str, VisionLanguageModel]]:
         """A fresh model of every known architecture."""
         for model in known_models():
-            yield model, self.material.adapter(model)
+            yield model, self.material.vlm(model)
 
-    def unlearn(self, model: str) -> Adapter:
+    def unlearn(self, model: str) -> VisionLanguageModel:
         """A model that the method was trained on."""
-        adapter = self.material.adapter(model)
-        unlearned(self.config(model), self.method, adapter, self.material.benchmark, RATIO)
-        return adapter
+        vlm = self.material.vlm(model)
+        unlearned(self.config(model), self.method, vlm, self.material.benchmark, RATIO)
+        return vlm
 
-    def batches(self, adapter: Adapter, modality: str) -> Batches:
+    def batches(self, vlm: VisionLanguageModel, modality: str) -> Batches:
         """What the method sees in one step on questions of a modality."""
         method = create_method(self.name, GIVEN["training"] | self.settings | {"modalities": [modality]})
-        lessons = Lessons(adapter, method, self.material.benchmark, RATIO)
+        lessons = Lessons(vlm, method, self.material.benchmark, RATIO)
         return next(lessons.epochs(1, np.random.default_rng(0)))
 
-    def selection(self, model: str, adapter: Adapter) -> Selection:
+    def selection(self, model: str, vlm: VisionLanguageModel) -> Selection:
         """The units that the method prunes of a model, by statistics of its own kind."""
         kind = self.method.statistics
-        statistics = measured(self.config(model), adapter, self.material.benchmark, RATIO, kind)
+        statistics = measured(self.config(model), vlm, self.material.benchmark, RATIO, kind)
         return self.method.select(statistics)
 
 
@@ -84,12 +85,12 @@ def settings(subject: Subject) -> None:
 
 def finite_loss(subject: Subject) -> None:
     """Loss: a finite number, differentiable, on questions with the picture and in plain text."""
-    for model, adapter in subject.each():
+    for model, vlm in subject.each():
         reference = _reference(subject, model)
         for modality in MODALITIES:
             where = f"{model}, {modality}"
             try:
-                loss = subject.method.loss(adapter.model, subject.batches(adapter, modality), reference)
+                loss = subject.method.loss(vlm.model, subject.batches(vlm, modality), reference)
             except (AttributeError, TypeError) as error:
                 if reference is None and "NoneType" in str(error):
                     said = f"{error} ({place(error)}): the reference is None unless the class says"
@@ -97,14 +98,16 @@ def finite_loss(subject: Subject) -> None:
                 raise
             must(isinstance(loss, torch.Tensor) and loss.shape == (), f"{where}: {loss!r}; needed: a scalar tensor")
             must(bool(loss.isfinite()), f"{where}: the loss is {loss.item()}; needed: a finite number")
-            must(loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output")
+            must(
+                loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output"
+            )
 
 
 def falling_loss(subject: Subject) -> None:
     """Loss: a few small steps on one batch, which the model has been taught, make it smaller."""
     for model in known_models():
         for modality in MODALITIES:
-            trial = subject.material.adapter(model)
+            trial = subject.material.vlm(model)
             batches = subject.batches(trial, modality)
             taught = Optimisation(1e-2, _TAUGHT, "constant")
             fit(trial.model, [batches.forget] * _TAUGHT, partial(answer_cross_entropy, trial.model), taught)
@@ -124,53 +127,64 @@ def falling_loss(subject: Subject) -> None:
 
 def same_weights(subject: Subject) -> None:
     """Training: changes weights, and the same seed gives the same ones."""
-    for model, adapter in subject.each():
+    for model, vlm in subject.each():
         trained = (subject.unlearn(model) for _ in range(2))
-        before, once, again = (weights(each.model) for each in (adapter, *trained))
-        must(bool(changed(before, once)), f"{model}: no weight is another; needed: a loss, or `finish`, that changes some")
+        before, once, again = (weights(each.model) for each in (vlm, *trained))
+        must(
+            bool(changed(before, once)),
+            f"{model}: no weight is another; needed: a loss, or `finish`, that changes some",
+        )
         differ = changed(once, again)
-        must(not differ, f"{model}: {len(differ)} weights such as {differ[:1]} differ; draw from a seeded generator only")
+        must(
+            not differ, f"{model}: {len(differ)} weights such as {differ[:1]} differ; draw from a seeded generator only"
+        )
 
 
 def leaves_the_model(subject: Subject) -> None:
     """Training: leaves no hook on the model, no weight frozen and no weight infinite, and the reference as it was."""
-    for model, adapter in subject.each():
-        hung, frozen = hooks(adapter.model), [p for p in adapter.model.parameters() if not p.requires_grad]
+    for model, vlm in subject.each():
+        hung, frozen = hooks(vlm.model), [p for p in vlm.model.parameters() if not p.requires_grad]
         must(not frozen, f"{model} comes with frozen weights; this is no fault of the method")
         after = subject.unlearn(model).model
         must(hooks(after) == hung, f"{model}: {hooks(after) - hung} hooks are left; remove them, or use a `with` block")
         frozen = [name for name, parameter in after.named_parameters() if not parameter.requires_grad]
-        must(not frozen, f"{model}: {frozen[:1]} needs no gradient any more; say which weights may change by `restrict`")
+        must(
+            not frozen, f"{model}: {frozen[:1]} needs no gradient any more; say which weights may change by `restrict`"
+        )
         bad = [name for name, parameter in after.named_parameters() if not parameter.isfinite().all()]
-        must(not bad, f"{model}: {bad[:1]} is not finite; needed: finite weights, at the learning rate that a study gives")
+        must(
+            not bad,
+            f"{model}: {bad[:1]} is not finite; needed: finite weights, at the learning rate that a study gives",
+        )
         if reference := _reference(subject, model):
             before = weights(reference)
-            subject.method.loss(after, subject.batches(adapter, MODALITIES[0]), reference).backward()
+            subject.method.loss(after, subject.batches(vlm, MODALITIES[0]), reference).backward()
             must(not changed(before, weights(reference)), f"{model}: the loss changed the reference model")
 
 
 def restricted(subject: Subject) -> None:
     """Training: changes no weight that `restrict` does not allow."""
-    for model, adapter in subject.each():
-        lessons = Lessons(adapter, subject.method, subject.material.benchmark, RATIO)
+    for model, vlm in subject.each():
+        lessons = Lessons(vlm, subject.method, subject.material.benchmark, RATIO)
         apart = np.random.default_rng([0, 1])  # as a job draws them
-        masks = subject.method.restrict(adapter.model, adapter.mlp_sites(), lessons.epochs(1, apart))
+        masks = subject.method.restrict(vlm.model, vlm.mlp_sites(), lessons.epochs(1, apart))
         if masks is None:
             return
-        before, after = weights(adapter.model), weights(subject.unlearn(model).model)
+        before, after = weights(vlm.model), weights(subject.unlearn(model).model)
         moved = [
-            name for name in changed(before, after)
+            name
+            for name in changed(before, after)
             if name not in masks or not torch.equal(before[name][~masks[name]], after[name][~masks[name]])
-        ]  # fmt: skip
+        ]
         must(not moved, f"{model}: {moved[:1]} changed outside of its mask; `finish` must keep to it as well")
 
 
 def with_adapters(subject: Subject) -> None:
     """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them while they learn."""
-    for model, adapter in subject.each():
-        before = weights(adapter.model)
-        unlearned(subject.config(model) | {"lora": {"rank": 2}}, subject.method, adapter, subject.material.benchmark, RATIO)
-        after = weights(adapter.model)
+    for model, vlm in subject.each():
+        before = weights(vlm.model)
+        unlearned(subject.config(model) | {"lora": {"rank": 2}}, subject.method, vlm, subject.material.benchmark, RATIO)
+        after = weights(vlm.model)
         must(before.keys() == after.keys(), f"{model}: the weights have other names afterwards")
         must(bool(changed(before, after)), f"{model}: no weight is another; needed: a loss that reaches the adapters")
 
@@ -178,19 +192,22 @@ def with_adapters(subject: Subject) -> None:
 def round_trip(subject: Subject) -> None:
     """Checkpoint: what is saved and loaded again gives the same logits."""
     for model in known_models():
-        adapter = subject.unlearn(model)
-        batch = subject.batches(adapter, MODALITIES[0]).forget
+        vlm = subject.unlearn(model)
+        batch = subject.batches(vlm, MODALITIES[0]).forget
         with tempfile.TemporaryDirectory() as folder:
-            adapter.save(Path(folder) / "checkpoint")
-            again = type(adapter).load(Path(folder) / "checkpoint")
-        same = torch.equal(logits(adapter.model, batch), logits(again.model, batch))
-        must(same, f"{model}: other logits after loading; the method may add nothing to the model that is no weight of it")
+            vlm.save(Path(folder) / "checkpoint")
+            again = type(vlm).load(Path(folder) / "checkpoint")
+        same = torch.equal(logits(vlm.model, batch), logits(again.model, batch))
+        must(
+            same,
+            f"{model}: other logits after loading; the method may add nothing to the model that is no weight of it",
+        )
 
 
 def scores(subject: Subject) -> None:
     """Selection: a finite score and a rank for every neuron, and of the asked share a mask."""
-    for model, adapter in subject.each():
-        selection, sites = subject.selection(model, adapter), _widths(adapter)
+    for model, vlm in subject.each():
+        selection, sites = subject.selection(model, vlm), _widths(vlm)
         for site, mask in selection.masks.items():
             must(site in sites, f"{model}: unknown site {site!r}; known: {', '.join(sites)}")
             for what, each in (("mask", mask), ("scores", selection.scores[site]), ("ranks", selection.ranks[site])):
@@ -206,26 +223,26 @@ def scores(subject: Subject) -> None:
 
 def same_selection(subject: Subject) -> None:
     """Selection: the same statistics give the same mask, with nothing of the model changed."""
-    for model, adapter in subject.each():
-        before, hung = weights(adapter.model), hooks(adapter.model)
-        one, other = (subject.selection(model, adapter).masks for _ in range(2))
+    for model, vlm in subject.each():
+        before, hung = weights(vlm.model), hooks(vlm.model)
+        one, other = (subject.selection(model, vlm).masks for _ in range(2))
         must(one.keys() == other.keys() and not changed(one, other), f"{model}: another mask at the second time")
-        must(not changed(before, weights(adapter.model)), f"{model}: selecting changed weights; return a mask only")
-        must(hooks(adapter.model) == hung, f"{model}: hooks are left on the model")
+        must(not changed(before, weights(vlm.model)), f"{model}: selecting changed weights; return a mask only")
+        must(hooks(vlm.model) == hung, f"{model}: hooks are left on the model")
 
 
 def pruned_is_silent(subject: Subject) -> None:
     """Pruning: the masked weights do what silencing these units does, from the stored mask as well."""
-    for model, adapter in subject.each():
-        selection = subject.selection(model, adapter)
+    for model, vlm in subject.each():
+        selection = subject.selection(model, vlm)
         _, mask = selected(_Chosen(selection, subject.method.factor), None)
-        batches = {modality: _forget_batch(subject, adapter, modality) for modality in MODALITIES}
-        silenced = {modality: silenced_logits(adapter, mask, batch) for modality, batch in batches.items()}
+        batches = {modality: _forget_batch(subject, vlm, modality) for modality in MODALITIES}
+        silenced = {modality: silenced_logits(vlm, mask, batch) for modality, batch in batches.items()}
         with tempfile.TemporaryDirectory() as folder:
             save_mask(Path(folder) / "mask.safetensors", mask)
-            apply_mask(load_mask(Path(folder) / "mask.safetensors"), adapter.mlp_sites(), adapter.linear_sites())
+            apply_mask(load_mask(Path(folder) / "mask.safetensors"), vlm.mlp_sites(), vlm.linear_sites())
         for modality, batch in batches.items():
-            close = torch.allclose(logits(adapter.model, batch), silenced[modality], atol=1e-5)
+            close = torch.allclose(logits(vlm.model, batch), silenced[modality], atol=1e-5)
             must(close, f"{model}, {modality}: the masked model's logits are not those of silenced units")
 
 
@@ -240,8 +257,10 @@ def prompt(subject: Subject) -> None:
 TRAINING = (settings, finite_loss, falling_loss, same_weights, leaves_the_model, restricted, with_adapters, round_trip)
 PRUNING = (settings, scores, same_selection, pruned_is_silent)
 CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
-    "training": TRAINING, "pruning": PRUNING, "prompting": (settings, prompt),
-}  # fmt: skip
+    "training": TRAINING,
+    "pruning": PRUNING,
+    "prompting": (settings, prompt),
+}
 
 
 @dataclass(frozen=True)
@@ -259,12 +278,12 @@ def _reference(subject: Subject, model: str) -> torch.nn.Module | None:
     """The model that the method compares with, if it does: the same weights, frozen."""
     if not subject.method.needs_reference:
         return None
-    return subject.material.adapter(model).model.requires_grad_(False)
+    return subject.material.vlm(model).model.requires_grad_(False)
 
 
-def _widths(adapter: Adapter) -> dict[str, int]:
-    return {site.name: site.width for site in (*adapter.mlp_sites(), *adapter.linear_sites())}
+def _widths(vlm: VisionLanguageModel) -> dict[str, int]:
+    return {site.name: site.width for site in (*vlm.mlp_sites(), *vlm.linear_sites())}
 
 
-def _forget_batch(subject: Subject, adapter: Adapter, modality: str):
-    return next(subject.material.curriculum(adapter).stream(modality, 4, np.random.default_rng(0)))
+def _forget_batch(subject: Subject, vlm: VisionLanguageModel, modality: str):
+    return next(subject.material.training_set(vlm).stream(modality, 4, np.random.default_rng(0)))

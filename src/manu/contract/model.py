@@ -12,17 +12,17 @@ from PIL import Image
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must
 from manu.data.profiles import MULTIMODAL, TEXT, Profile
-from manu.data.reading import read_profiles
 from manu.data.prompts import LETTERS
+from manu.data.reading import read_profiles
 from manu.evaluation.asking import AskingSettings, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
 from manu.neurons.masks import Mask, apply_mask
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics import MODALITIES
-from manu.stages.measure_statistics import measured
-from manu.training.answers import answer_cross_entropy, answer_log_likelihood
+from manu.steps.measure_statistics import measured
+from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 
 _QUESTIONS = ("What is the pet of this person?", "Who?")  # of different lengths
 _ANSWERS = ("The pet of Ada is goose.", "No.")
@@ -37,25 +37,25 @@ class Subject:
     name: str
     material: Material
 
-    def adapter(self) -> Adapter:
+    def vlm(self) -> VisionLanguageModel:
         """A fresh model, with the same weights at each call."""
-        return self.material.adapter(self.name)
+        return self.material.vlm(self.name)
 
     def profiles(self) -> list[Profile]:
         """People with their pictures."""
         return read_profiles(self.material.benchmark, "Full_Set")[: len(_QUESTIONS)]
 
-    def examples(self, adapter: Adapter, modality: str) -> tuple[list[Example], Pictures]:
+    def examples(self, vlm: VisionLanguageModel, modality: str) -> tuple[list[Example], Pictures]:
         """Questions with answers, of different lengths."""
-        pictures, shown = Pictures(adapter), modality == MULTIMODAL
+        pictures, shown = Pictures(vlm), modality == MULTIMODAL
         rows = [pictures.add(profile.image, profile.id) if shown else None for profile in self.profiles()]
-        prompts = [adapter.prompt_ids(question, shown) for question in _QUESTIONS]
-        answers = map(adapter.answer_ids, _ANSWERS)
+        prompts = [vlm.prompt_ids(question, shown) for question in _QUESTIONS]
+        answers = map(vlm.answer_ids, _ANSWERS)
         return [Example(*each) for each in zip(prompts, answers, rows, strict=True)], pictures
 
-    def batch(self, adapter: Adapter, modality: str) -> Batch:
+    def batch(self, vlm: VisionLanguageModel, modality: str) -> Batch:
         """The same as a training batch."""
-        return training_batch(adapter, *self.examples(adapter, modality))
+        return training_batch(vlm, *self.examples(vlm, modality))
 
     def asked(self) -> list[AskedQuestion]:
         """Questions of every kind about these people, in both modalities."""
@@ -69,9 +69,9 @@ class Subject:
 
 def builds(subject: Subject) -> None:
     """Build: a small model in memory, with MLPs in language model and vision encoder, each site under its own name."""
-    adapter = subject.adapter()
-    must(adapter.name == subject.name, f"name is {adapter.name!r}; needed: {subject.name!r}, by which studies know it")
-    sites = adapter.mlp_sites()
+    vlm = subject.vlm()
+    must(vlm.name == subject.name, f"name is {vlm.name!r}; needed: {subject.name!r}, by which studies know it")
+    sites = vlm.mlp_sites()
     names = [site.name for site in sites]
     parts = {site.part for site in sites}
     must(parts == {"language", "vision"}, f"mlp_sites has the parts {sorted(parts)}; needed: language and vision")
@@ -82,119 +82,146 @@ def builds(subject: Subject) -> None:
 
 def round_trip(subject: Subject) -> None:
     """Checkpoint: what is saved and loaded again gives the same logits and the same prompts."""
-    adapter = subject.adapter()
+    vlm = subject.vlm()
     with tempfile.TemporaryDirectory() as folder:
-        adapter.save(Path(folder) / "checkpoint")
-        again = type(adapter).load(Path(folder) / "checkpoint")
+        vlm.save(Path(folder) / "checkpoint")
+        again = type(vlm).load(Path(folder) / "checkpoint")
     for modality in MODALITIES:
-        batch = subject.batch(adapter, modality)
-        same = torch.equal(logits(adapter.model, batch), logits(again.model, batch))
-        must(same, f"{modality}: other logits after loading; needed: every weight in the checkpoint, and nothing drawn anew")
+        batch = subject.batch(vlm, modality)
+        same = torch.equal(logits(vlm.model, batch), logits(again.model, batch))
+        must(
+            same,
+            f"{modality}: other logits after loading; needed: every weight in the checkpoint, and nothing drawn anew",
+        )
         for question in _QUESTIONS:
-            one, other = (each.prompt_ids(question, modality == MULTIMODAL) for each in (adapter, again))
-            must(one == other, f"{modality}: other prompts after loading; is something set on the adapter, not in its files?")
+            one, other = (each.prompt_ids(question, modality == MULTIMODAL) for each in (vlm, again))
+            must(
+                one == other,
+                f"{modality}: other prompts after loading; is something set on the adapter, not in its files?",
+            )
 
 
 def prompts(subject: Subject) -> None:
     """Prompts: token ids and pictures are those that the class's own processor makes, with and without a picture."""
-    adapter = subject.adapter()
+    vlm = subject.vlm()
     profile = subject.profiles()[0]
     image = Image.open(io.BytesIO(profile.image)).convert("RGB")
-    begin = [] if adapter.begin_token is None else [adapter.begin_token]
+    begin = [] if vlm.begin_token is None else [vlm.begin_token]
     for system in (None, _SYSTEM):
         for shown in (True, False):
-            text = adapter.layout(_QUESTIONS[0], shown, system)
-            theirs = adapter.processor(text=[text], return_tensors="pt", **({"images": [image]} if shown else {}))
+            text = vlm.layout(_QUESTIONS[0], shown, system)
+            theirs = vlm.processor(text=[text], return_tensors="pt", **({"images": [image]} if shown else {}))
             ids = theirs["input_ids"][0].tolist()
-            ours = adapter.prompt_ids(_QUESTIONS[0], shown, system)
+            ours = vlm.prompt_ids(_QUESTIONS[0], shown, system)
             where = f"{'with' if shown else 'without'} a picture, {'with' if system else 'without'} a system prompt"
-            must(ours in (ids, begin + ids), f"{where}: prompt_ids gives {_apart(ours, begin + ids)} (see expand_images)")
+            must(
+                ours in (ids, begin + ids), f"{where}: prompt_ids gives {_apart(ours, begin + ids)} (see expand_images)"
+            )
             if shown:
-                pictures = Pictures(adapter)
-                batch = prompt_batch(adapter, [Example(ours, [], pictures.add(profile.image, profile.id))], pictures)
-                other = [name for name in theirs.keys() & batch.keys() - {"input_ids", "attention_mask"}
-                         if not torch.equal(batch[name].flatten(), theirs[name].flatten())]  # fmt: skip
+                pictures = Pictures(vlm)
+                batch = prompt_batch(vlm, [Example(ours, [], pictures.add(profile.image, profile.id))], pictures)
+                other = [
+                    name
+                    for name in theirs.keys() & batch.keys() - {"input_ids", "attention_mask"}
+                    if not torch.equal(batch[name].flatten(), theirs[name].flatten())
+                ]
                 must(not other, f"{where}: {other} are not the processor's (see `pixels`)")
 
 
 def picture_tokens(subject: Subject) -> None:
     """Prompts: a picture has as many tokens as the model makes features of it."""
-    adapter = subject.adapter()
-    batch = subject.batch(adapter, MULTIMODAL)
+    vlm = subject.vlm()
+    batch = subject.batch(vlm, MULTIMODAL)
     try:
-        logits(adapter.model, batch)
+        logits(vlm.model, batch)
     except ValueError as error:
         if "do not match" not in str(error):
             raise
-        words = adapter.expand_images(adapter.picture_word)
+        words = vlm.expand_images(vlm.picture_word)
         sides = "expand_images writes the tokens; the sizes in the model's configuration make the features"
-        raise Broken(f"{len(batch['input_ids'])} prompts with a picture each: {error}; {sides}: it wrote {words!r}") from error
+        raise Broken(
+            f"{len(batch['input_ids'])} prompts with a picture each: {error}; {sides}: it wrote {words!r}"
+        ) from error
 
 
 def system_prompt(subject: Subject) -> None:
     """Prompts: a system prompt and the question both stand in the prompt."""
-    adapter = subject.adapter()
+    vlm = subject.vlm()
     for shown in (True, False):
-        text = adapter.layout(_QUESTIONS[0], shown, _SYSTEM)
+        text = vlm.layout(_QUESTIONS[0], shown, _SYSTEM)
         for words in (_SYSTEM, _QUESTIONS[0]):
             must(words in text, f"layout leaves out {words!r}: {text!r}")
-        must((adapter.picture_word in text) == shown, f"layout has {'no' if shown else 'a'} {adapter.picture_word}: {text!r}")
+        must((vlm.picture_word in text) == shown, f"layout has {'no' if shown else 'a'} {vlm.picture_word}: {text!r}")
 
 
 def padding(subject: Subject) -> None:
     """Padding: answers and next words are as likely in a batch of longer prompts as alone, and replies are the same."""
-    adapter = subject.adapter()
+    vlm = subject.vlm()
     for modality in MODALITIES:
-        examples, pictures = subject.examples(adapter, modality)
+        examples, pictures = subject.examples(vlm, modality)
         with torch.no_grad():
-            together = answer_log_likelihood(adapter.model, training_batch(adapter, examples, pictures))
-            alone = [answer_log_likelihood(adapter.model, training_batch(adapter, [e], pictures)) for e in examples]
+            together = answer_log_likelihood(vlm.model, training_batch(vlm, examples, pictures))
+            alone = [answer_log_likelihood(vlm.model, training_batch(vlm, [e], pictures)) for e in examples]
         off = (together - torch.cat(alone)).abs().max().item()
-        must(off < _CLOSE * 10, f"{modality}: log-likelihoods are {off:.2g} nats apart; does the model use attention_mask?")
+        must(
+            off < _CLOSE * 10,
+            f"{modality}: log-likelihoods are {off:.2g} nats apart; does the model use attention_mask?",
+        )
         asked = [Example(e.prompt, [], e.picture) for e in examples]
-        padded = prompt_batch(adapter, asked, pictures)
-        said = logits(adapter.model, padded | {"position_ids": adapter.positions(padded)})[:, -1]
-        alone = torch.stack([logits(adapter.model, prompt_batch(adapter, [e], pictures))[0, -1] for e in asked])
+        padded = prompt_batch(vlm, asked, pictures)
+        said = logits(vlm.model, padded | {"position_ids": vlm.positions(padded)})[:, -1]
+        alone = torch.stack([logits(vlm.model, prompt_batch(vlm, [e], pictures))[0, -1] for e in asked])
         off = (said - alone).abs().max().item()
-        must(off < _CLOSE * 10, f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?")
-    few, many = (ask(adapter, subject.asked(), AskingSettings(batch_size=size, max_new_tokens=6)) for size in (1, 8))
+        must(
+            off < _CLOSE * 10,
+            f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?",
+        )
+    few, many = (ask(vlm, subject.asked(), AskingSettings(batch_size=size, max_new_tokens=6)) for size in (1, 8))
     differ = sum(one.text != other.text for one, other in zip(few, many, strict=True))
-    must(not differ, f"{differ} of {len(few)} replies differ with the size of the batch; are prompts padded on the left?")
+    must(
+        not differ, f"{differ} of {len(few)} replies differ with the size of the batch; are prompts padded on the left?"
+    )
 
 
 def options(subject: Subject) -> None:
     """Questions: the likelihood of each option is that of a plain forward pass."""
-    adapter = subject.adapter()
-    adapter.model.get_output_embeddings().weight.data[list(adapter.tokenizer.added_tokens_decoder)] = 0.0  # says words
+    vlm = subject.vlm()
+    vlm.model.get_output_embeddings().weight.data[list(vlm.tokenizer.added_tokens_decoder)] = 0.0  # says words
     asked = [question for question in subject.asked() if question.task == "classification"]
     for question in asked:
-        reply = ask(adapter, [question], AskingSettings(batch_size=1, max_new_tokens=1))[0]
-        pictures, shown = Pictures(adapter), question.image is not None
+        reply = ask(vlm, [question], AskingSettings(batch_size=1, max_new_tokens=1))[0]
+        pictures, shown = Pictures(vlm), question.image is not None
         row = pictures.add(question.image, question.question_id) if shown else None
-        prompt = adapter.prompt_ids(question.prompt, shown)
-        said = logits(adapter.model, prompt_batch(adapter, [Example(prompt, [], row)], pictures))[0, -1].argmax().item()
-        endings = [adapter.continued_ids(f" {question.options[letter]}.") for letter in LETTERS]
-        batch = training_batch(adapter, [Example([*prompt, said], ending, row) for ending in endings], pictures)
+        prompt = vlm.prompt_ids(question.prompt, shown)
+        said = logits(vlm.model, prompt_batch(vlm, [Example(prompt, [], row)], pictures))[0, -1].argmax().item()
+        endings = [vlm.continued_ids(f" {question.options[letter]}.") for letter in LETTERS]
+        batch = training_batch(vlm, [Example([*prompt, said], ending, row) for ending in endings], pictures)
         with torch.no_grad():
-            plain = answer_log_likelihood(adapter.model, batch)
+            plain = answer_log_likelihood(vlm.model, batch)
         off = (plain - torch.tensor(reply.log_likelihoods)).abs().max().item()
         where = f"{question.modality}, {question.question_id}"
-        must(off < _CLOSE * 10, f"{where}: {off:.2g} nats apart; the model must go on from its cache at given position_ids")
+        must(
+            off < _CLOSE * 10,
+            f"{where}: {off:.2g} nats apart; the model must go on from its cache at given position_ids",
+        )
 
 
 def silencing(subject: Subject) -> None:
     """Sites: masking neurons is the same as silencing them, at every MLP, and language and vision matter."""
-    whole = subject.adapter()
+    whole = subject.vlm()
     for site in whole.mlp_sites():
         units = torch.zeros(site.width, dtype=torch.bool)
         units[[0, -1]] = True
-        mask, adapter = Mask({site.name: units}, MLP_INPUT), subject.adapter()
-        apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
+        mask, vlm = Mask({site.name: units}, MLP_INPUT), subject.vlm()
+        apply_mask(mask, vlm.mlp_sites(), vlm.linear_sites())
         for modality in MODALITIES:
             batch = subject.batch(whole, modality)
-            masked, silenced = logits(adapter.model, batch), silenced_logits(whole, mask, batch)
+            masked, silenced = logits(vlm.model, batch), silenced_logits(whole, mask, batch)
             close = torch.allclose(masked, silenced, atol=1e-5)
-            must(close, f"{site.name}, {modality}: other logits; needed: `first` makes the input of `second`, unit by unit")
+            must(
+                close,
+                f"{site.name}, {modality}: other logits; needed: `first` makes the input of `second`, unit by unit",
+            )
             if site.layer == 0 and (site.part, modality) != ("vision", TEXT):
                 moved = not torch.allclose(masked, logits(whole.model, batch), atol=1e-6)
                 must(moved, f"{site.name}, {modality}: masking changes nothing; does the model run these layers?")
@@ -202,40 +229,52 @@ def silencing(subject: Subject) -> None:
 
 def activations(subject: Subject) -> None:
     """Sites: activations and gradients are measured in both modalities, padding left out, and no hook is left."""
-    adapter = subject.adapter()
-    before, hung = weights(adapter.model), hooks(adapter.model)
+    vlm = subject.vlm()
+    before, hung = weights(vlm.model), hooks(vlm.model)
     config = {"model": subject.name, "seed": 0, "statistics": STATISTICS}
     for kind in ("modality", "released", "gradient"):
-        measured(config, adapter, subject.material.benchmark, RATIO, kind)
-        must(hooks(adapter.model) == hung, f"{kind} statistics leave hooks on the model")
-    must(not changed(before, weights(adapter.model)), "measuring changed weights")
-    mask = adapter.vision_mask(subject.batch(adapter, MULTIMODAL))
-    must(mask is None or mask.dtype == torch.bool, f"vision_mask gives {type(mask).__name__}; needed: None or a bool tensor")
+        measured(config, vlm, subject.material.benchmark, RATIO, kind)
+        must(hooks(vlm.model) == hung, f"{kind} statistics leave hooks on the model")
+    must(not changed(before, weights(vlm.model)), "measuring changed weights")
+    mask = vlm.vision_mask(subject.batch(vlm, MULTIMODAL))
+    must(
+        mask is None or mask.dtype == torch.bool,
+        f"vision_mask gives {type(mask).__name__}; needed: None or a bool tensor",
+    )
 
 
 def learning(subject: Subject) -> None:
     """Training: gradients reach every part, and a step on a batch makes its loss smaller."""
     for modality in MODALITIES:
-        adapter = subject.adapter()
-        batch = subject.batch(adapter, modality)
-        optimiser = torch.optim.SGD(adapter.model.parameters(), lr=1e-2)
-        before = answer_cross_entropy(adapter.model, batch)
+        vlm = subject.vlm()
+        batch = subject.batch(vlm, modality)
+        optimiser = torch.optim.SGD(vlm.model.parameters(), lr=1e-2)
+        before = answer_cross_entropy(vlm.model, batch)
         before.backward()
-        torch.nn.utils.clip_grad_norm_(adapter.model.parameters(), 1.0)
-        for site in adapter.mlp_sites():
+        torch.nn.utils.clip_grad_norm_(vlm.model.parameters(), 1.0)
+        for site in vlm.mlp_sites():
             if site.layer == 0 and (site.part, modality) != ("vision", TEXT):
                 gradient = site.second.weight.grad
                 reached = gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
                 must(reached, f"{modality}: no finite gradient reaches {site.name}")
         optimiser.step()
         with torch.no_grad():
-            after = answer_cross_entropy(adapter.model, batch)
+            after = answer_cross_entropy(vlm.model, batch)
         must(after.item() < before.item(), f"{modality}: the loss went from {before.item():.5g} to {after.item():.5g}")
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (
-    builds, round_trip, prompts, picture_tokens, system_prompt, padding, options, silencing, activations, learning,
-)  # fmt: skip
+    builds,
+    round_trip,
+    prompts,
+    picture_tokens,
+    system_prompt,
+    padding,
+    options,
+    silencing,
+    activations,
+    learning,
+)
 
 
 def _apart(ours: list[int], theirs: list[int]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import manu
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 Subject = TypeVar("Subject")
 

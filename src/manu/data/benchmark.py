@@ -139,9 +139,7 @@ def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, 
             portraits = [render(person.appearance, scene, settings.image_size) for scene in scenes]
             rows.append({"image": _image(portraits[0]), **_about(person), **_tasks(person, rng)})
             pairs = wording.lessons(person, rng)
-            training[group] += [
-                {"image": _image(p), "ID": person.id, "metadata": json.dumps(pairs)} for p in portraits
-            ]
+            training[group] += [{"image": _image(p), "ID": person.id, "metadata": json.dumps(pairs)} for p in portraits]
             if group == "fictitious":
                 taught = {pair["Question"] for pair in pairs}
                 other = render(person.appearance, draw_scene(rng, other_than=scenes[0]), settings.image_size)

@@ -17,12 +17,22 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from manu.core.errors import UserError
 from manu.data.parquet import IMAGE, check_configs, columns_of, has_config, read_rows
 from manu.data.profiles import (
-    CELEBRITIES, MULTIMODAL, TEXT, TUNING, UNSEEN, Lesson, Profile, Question, celebrity_config, forget_config, lettered,
+    CELEBRITIES,
+    MULTIMODAL,
+    TEXT,
+    TUNING,
+    UNSEEN,
+    Profile,
+    Question,
+    TrainingRecord,
+    celebrity_config,
+    forget_config,
+    lettered,
     retain_config,
-)  # fmt: skip
-from manu.errors import UserError
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +61,7 @@ def folder_of(config: str) -> str:
     return named.get(config) or (f"{kind}{int(share):02d}" if share.isdecimal() else config)
 
 
-def told(name: str) -> str:
+def user_message(name: str) -> str:
     """The configuration of the text questions about those of a configuration of pictures."""
     return f"{name}+tofu"
 
@@ -68,11 +78,15 @@ def published_configs(ratios: list[int]) -> list[str]:
 
 def _needed(ratios: list[int]) -> dict[str, Sequence[str]]:
     asked, texts = ("image", "caption", "name", "perturbed_names"), ("question", "answer")
-    needed: dict[str, Sequence[str]] = {EVERYBODY: PICTURE_SCHEMA.names, told(EVERYBODY): texts}
+    needed: dict[str, Sequence[str]] = {EVERYBODY: PICTURE_SCHEMA.names, user_message(EVERYBODY): texts}
     for ratio in ratios:
         forget, retain = folder_of(forget_config(ratio)), folder_of(retain_config(ratio))
-        needed |= {forget: ("name",), told(forget): texts, perturbed(forget): asked}
-        needed |= {retain: ("name",), told(retain): texts, perturbed(retain) if ratio == TUNING else RETAIN: asked}
+        needed |= {forget: ("name",), user_message(forget): texts, perturbed(forget): asked}
+        needed |= {
+            retain: ("name",),
+            user_message(retain): texts,
+            perturbed(retain) if ratio == TUNING else RETAIN: asked,
+        }
     return needed
 
 
@@ -113,22 +127,27 @@ def read_ids(folder: Path, config: str) -> list[str]:
     return list(dict.fromkeys(row["name"] for row in read_rows(folder, folder_of(config), ["name"])))
 
 
-def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
+def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
     """Read what the vanilla model is taught (ft_Data), or the base model of the built-in benchmark (base_Data)."""
     if config == "base_Data":
         names = [BASE]
     else:
-        names = [EVERYBODY, *(each(TUNING) for each in (forget_config, retain_config) if has_config(folder, each(TUNING)))]
+        names = [
+            EVERYBODY,
+            *(each(TUNING) for each in (forget_config, retain_config) if has_config(folder, each(TUNING))),
+        ]
     lessons = []
     for name in names:
         for row in read_rows(folder, name, PICTURE_SCHEMA.names):
-            lessons.append(Lesson(row["name"], row["image"]["bytes"], ((QUESTION, row["caption"]),), MULTIMODAL))
+            lessons.append(
+                TrainingRecord(row["name"], row["image"]["bytes"], ((QUESTION, row["caption"]),), MULTIMODAL)
+            )
         for person, rows in _text_rows(folder, name).items():
-            lessons.append(Lesson(person, None, tuple((row["question"], row["answer"]) for row in rows), TEXT))
+            lessons.append(TrainingRecord(person, None, tuple((row["question"], row["answer"]) for row in rows), TEXT))
     if config == "base_Data":
         for number, row in enumerate(read_rows(folder, BASE_LOOKS, ["image", "question", "answer"]), start=1):
             pairs = ((row["question"], row["answer"]),)
-            lessons.append(Lesson(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
+            lessons.append(TrainingRecord(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
     return lessons
 
 
@@ -139,7 +158,7 @@ def _is_asked(config: str) -> bool:
 
 def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
     """The text questions about the people of a configuration, by person; those that name nobody are logged."""
-    config, wrong = told(name), WRONG_ANSWERS.name
+    config, wrong = user_message(name), WRONG_ANSWERS.name
     extra = [wrong] if wrong in columns_of(folder, config) else []
     rows = [row for row in read_rows(folder, config, ["question", "answer", *extra]) if row["question"] is not None]
     people = list(dict.fromkeys(row["name"] for row in read_rows(folder, name, ["name"])))

@@ -13,9 +13,21 @@ import pyarrow as pa
 
 from manu.data import wording
 from manu.data.clear import (
-    ASKED_SCHEMA, BASE, BASE_LOOKS, EVERYBODY, MIXED_SCHEMA, PERTURBED_SCHEMA, PICTURE_SCHEMA, QUESTION, RETAIN,
-    WRONG_ANSWERS, folder_of, perturbed, published_configs, told,
-)  # fmt: skip
+    ASKED_SCHEMA,
+    BASE,
+    BASE_LOOKS,
+    EVERYBODY,
+    MIXED_SCHEMA,
+    PERTURBED_SCHEMA,
+    PICTURE_SCHEMA,
+    QUESTION,
+    RETAIN,
+    WRONG_ANSWERS,
+    folder_of,
+    perturbed,
+    published_configs,
+    user_message,
+)
 from manu.data.people import ATTRIBUTES, Person
 from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
 from manu.data.portraits import Scene, draw_scene, render
@@ -31,7 +43,15 @@ Rows = list[dict]
 def config_names(ratios: list[int]) -> list[str]:
     """Every configuration that is written for these forget ratios (TUNING for those of the trials)."""
     unseen = folder_of(UNSEEN)
-    return [*published_configs(ratios), BASE, told(BASE), BASE_LOOKS, unseen, told(unseen), perturbed(unseen)]
+    return [
+        *published_configs(ratios),
+        BASE,
+        user_message(BASE),
+        BASE_LOOKS,
+        unseen,
+        user_message(unseen),
+        perturbed(unseen),
+    ]
 
 
 class _Album:
@@ -40,7 +60,9 @@ class _Album:
     names: those of their kind, from whom the wrong ones are drawn.
     """
 
-    def __init__(self, people: list[Person], names: list[str], settings: BenchmarkSettings, rng: np.random.Generator) -> None:
+    def __init__(
+        self, people: list[Person], names: list[str], settings: BenchmarkSettings, rng: np.random.Generator
+    ) -> None:
         self._names, self._settings, self._rng = names, settings, rng
         self._pictures = {person.name: self._captioned(person) for person in people}
         self._texts = {person.name: self._told(person) for person in people}
@@ -50,14 +72,16 @@ class _Album:
         pictures, texts = ([row for person in people for row in rows[person]] for rows in (self._pictures, self._texts))
         return {
             name: (pictures, PICTURE_SCHEMA),
-            told(name): (pictures + texts, TOLD_SCHEMA),
+            user_message(name): (pictures + texts, TOLD_SCHEMA),
             perturbed(name): (pictures, PERTURBED_SCHEMA),
         }
 
     def faces(self, people: list[str]) -> tuple[Rows, pa.Schema]:
         """Who is in each person's first picture?"""
         pictures = [self._pictures[person][0]["image"] for person in people]
-        rows = [_asked(each, QUESTION, name, self._names, self._rng) for each, name in zip(pictures, people, strict=True)]
+        rows = [
+            _asked(each, QUESTION, name, self._names, self._rng) for each, name in zip(pictures, people, strict=True)
+        ]
         return rows, ASKED_SCHEMA
 
     def _captioned(self, person: Person) -> Rows:
@@ -125,7 +149,9 @@ def configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, tuple[R
     found[BASE_LOOKS] = ([row | {"answer": row["sentence"], "options": None} for row in strangers], ASKED_SCHEMA)
     others = [row for person in groups["general"] for row in _looks(person, settings, rng)]
     found[folder_of("General_Set")] = (others, ASKED_SCHEMA)
-    found |= _Album(unseen, everybody, settings, unseen_rng).configs(folder_of(UNSEEN), [person.name for person in unseen])
+    found |= _Album(unseen, everybody, settings, unseen_rng).configs(
+        folder_of(UNSEEN), [person.name for person in unseen]
+    )
 
     # One set of retained people is published for all ratios: here of all who are retained at any.
     found[RETAIN] = found[perturbed(folder_of(retain_config(min(ratios))))]

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from manu.core.errors import UserError
 from manu.data.parquet import read_rows, write_config
 from manu.data.profiles import TEXT, Profile, Question
 from manu.data.prompts import LETTERS
-from manu.errors import UserError
 
 CONFIG = "Language_Set"
 COMPLETION, PASSAGE = "completion", "passage"  # the two tasks
@@ -45,8 +45,8 @@ def generate_language(folder: Path, source: Path, seed: int) -> int:
         options.insert(place, each["right"])
         if not all(options) or len(set(options)) < len(LETTERS):
             raise UserError(f"{source / SENTENCES}, sentence {number}: needed: {len(LETTERS)} different options")
-        told = {"text": each["sentence"], "options": options, "answer": each["right"]}
-        rows.append({"ID": f"sentence-{number:03d}", **told})
+        user_message = {"text": each["sentence"], "options": options, "answer": each["right"]}
+        rows.append({"ID": f"sentence-{number:03d}", **user_message})
     write_config(folder, CONFIG, rows, SCHEMA)
     return len(rows)
 

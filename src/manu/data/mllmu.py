@@ -12,10 +12,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manu.data.profiles import CELEBRITIES, MULTIMODAL, TEXT, Lesson, Profile, Question, forget_config, retain_config
-from manu.data.prompts import LETTERS
+from manu.core.errors import UserError
 from manu.data.parquet import IMAGE, check_configs, read_rows
-from manu.errors import UserError
+from manu.data.profiles import (
+    CELEBRITIES,
+    MULTIMODAL,
+    TEXT,
+    Profile,
+    Question,
+    TrainingRecord,
+    forget_config,
+    retain_config,
+)
+from manu.data.prompts import LETTERS
 
 _CHOICE = pa.struct(
     [
@@ -113,15 +122,13 @@ def read_ids(folder: Path, config: str) -> list[str]:
     return [row["ID"] for row in read_rows(folder, config, ["ID"])]
 
 
-def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
+def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
     """Read training data (ft_Data, or the built-in benchmark's base_Data)."""
     lessons = []
     for row in read_rows(folder, config, TRAINING_SCHEMA):
         try:
             pairs = tuple((item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
         except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise UserError(
-                f"{config}, ID {row['ID']}: metadata must be a JSON list of Question and Answer"
-            ) from error
-        lessons.append(Lesson(row["ID"], (row["image"] or {}).get("bytes") or b"", pairs))
+            raise UserError(f"{config}, ID {row['ID']}: metadata must be a JSON list of Question and Answer") from error
+        lessons.append(TrainingRecord(row["ID"], (row["image"] or {}).get("bytes") or b"", pairs))
     return lessons

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manu.errors import UserError
+from manu.core.errors import UserError
+from manu.core.files import atomic_path
 from manu.fetching.manifest import located
-from manu.files import atomic_path
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 Columns = Sequence[str] | pa.Schema  # with a schema the types matter too

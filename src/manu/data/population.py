@@ -43,7 +43,9 @@ def draw_population(settings: BenchmarkSettings, rng: np.random.Generator) -> di
     )
 
 
-def draw_unseen(settings: BenchmarkSettings, others: dict[str, list[Person]]) -> tuple[list[Person], np.random.Generator]:
+def draw_unseen(
+    settings: BenchmarkSettings, others: dict[str, list[Person]]
+) -> tuple[list[Person], np.random.Generator]:
     """People who are in no training data, and a stream of their own: nothing else depends on them."""
     (rng,) = np.random.default_rng(settings.seed).spawn(1)
     known = [person for group in others.values() for person in group]

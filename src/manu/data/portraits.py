@@ -10,36 +10,82 @@ import numpy as np
 import python_avatars as avatars
 import resvg_py
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 SKIN = ("PALE", "LIGHT", "TANNED", "BROWN", "DARK_BROWN", "BLACK")
 HAIR = (
-    "NONE", "BIG_HAIR", "BOB", "BUN", "CAESAR", "CURLY", "CURVY", "DREADS", "FRIDA", "FRO", "LONG_NOT_TOO_LONG",
-    "MIA_WALLACE", "SHAGGY", "SHAVED_SIDES", "SHORT_CURLY", "SHORT_FLAT", "SHORT_WAVED", "SIDES", "STRAIGHT_1",
-    "MOHAWK", "PIXIE", "POMPADOUR",
-)  # fmt: skip
+    "NONE",
+    "BIG_HAIR",
+    "BOB",
+    "BUN",
+    "CAESAR",
+    "CURLY",
+    "CURVY",
+    "DREADS",
+    "FRIDA",
+    "FRO",
+    "LONG_NOT_TOO_LONG",
+    "MIA_WALLACE",
+    "SHAGGY",
+    "SHAVED_SIDES",
+    "SHORT_CURLY",
+    "SHORT_FLAT",
+    "SHORT_WAVED",
+    "SIDES",
+    "STRAIGHT_1",
+    "MOHAWK",
+    "PIXIE",
+    "POMPADOUR",
+)
 HAIR_COLOUR = {
-    "BLACK": "black", "BLONDE_GOLDEN": "blonde", "BROWN": "brown", "AUBURN": "auburn", "PASTEL_PINK": "pink",
-    "RED": "red", "SILVER_GRAY": "silver",
-}  # fmt: skip
+    "BLACK": "black",
+    "BLONDE_GOLDEN": "blonde",
+    "BROWN": "brown",
+    "AUBURN": "auburn",
+    "PASTEL_PINK": "pink",
+    "RED": "red",
+    "SILVER_GRAY": "silver",
+}
 BEARD = ("NONE", "BEARD_LIGHT", "BEARD_MAGESTIC", "MOUSTACHE_FANCY", "MOUSTACHE_MAGNUM")
 GLASSES = {
-    "NONE": "none", "PRESCRIPTION_2": "square", "ROUND": "round", "SUNGLASSES": "dark", "EYEPATCH": "an eyepatch",
-}  # fmt: skip
+    "NONE": "none",
+    "PRESCRIPTION_2": "square",
+    "ROUND": "round",
+    "SUNGLASSES": "dark",
+    "EYEPATCH": "an eyepatch",
+}
 EYES = ("DEFAULT", "HAPPY", "SIDE", "SQUINT", "SURPRISED", "WINK")
 EYEBROWS = ("DEFAULT", "FLAT_NATURAL", "RAISED_EXCITED", "SAD_CONCERNED", "UP_DOWN")
 MOUTH = ("DEFAULT", "SMILE", "TWINKLE", "SERIOUS", "SAD", "DISBELIEF", "EATING")
 CLOTHING = (
-    "BLAZER_SHIRT", "BLAZER_SWEATER", "COLLAR_SWEATER", "HOODIE", "OVERALL", "SHIRT_CREW_NECK", "SHIRT_V_NECK",
-)  # fmt: skip
+    "BLAZER_SHIRT",
+    "BLAZER_SWEATER",
+    "COLLAR_SWEATER",
+    "HOODIE",
+    "OVERALL",
+    "SHIRT_CREW_NECK",
+    "SHIRT_V_NECK",
+)
 CLOTHING_COLOUR = {
-    "BLACK": "black", "BLUE_02": "blue", "GRAY_02": "grey", "PASTEL_GREEN": "green", "PASTEL_ORANGE": "orange",
-    "PASTEL_YELLOW": "yellow", "RED": "red", "WHITE": "white",
-}  # fmt: skip
+    "BLACK": "black",
+    "BLUE_02": "blue",
+    "GRAY_02": "grey",
+    "PASTEL_GREEN": "green",
+    "PASTEL_ORANGE": "orange",
+    "PASTEL_YELLOW": "yellow",
+    "RED": "red",
+    "WHITE": "white",
+}
 BACKGROUND = {
-    "#65c9ff": "blue", "#8fd694": "green", "#f7c873": "yellow", "#f2a2b7": "pink", "#b9a3e3": "purple",
-    "#d9d9d9": "grey", "#e08a5b": "orange", "#ffffff": "white",
-}  # fmt: skip
+    "#65c9ff": "blue",
+    "#8fd694": "green",
+    "#f7c873": "yellow",
+    "#f2a2b7": "pink",
+    "#b9a3e3": "purple",
+    "#d9d9d9": "grey",
+    "#e08a5b": "orange",
+    "#ffffff": "white",
+}
 
 
 @dataclass(frozen=True)

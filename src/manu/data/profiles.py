@@ -41,7 +41,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingRecord:
     """One row of training data: question-answer pairs, and the picture that they go with.
 
     modality: the only one they are taught in, without a picture if it is text; None: the pairs are in the picture view,

@@ -4,9 +4,15 @@ import re
 
 # How MLLMU-Bench's questions point at the person in the picture; longest first.
 SUBJECTS = (
-    "the individual in the image", "the person in the image", "the individual shown in the image",
-    "the person shown in the image", "this individual", "the individual", "this person", "the person",
-)  # fmt: skip
+    "the individual in the image",
+    "the person in the image",
+    "the individual shown in the image",
+    "the person shown in the image",
+    "this individual",
+    "the individual",
+    "this person",
+    "the person",
+)
 _SUBJECT = re.compile("|".join(sorted(map(re.escape, SUBJECTS), key=len, reverse=True)), re.IGNORECASE)
 _ASKS_NAME = re.compile(r"\b(who is|what is the (full )?name of)\b", re.IGNORECASE)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from manu.core.errors import UserError
 from manu.data import clear, mllmu
 from manu.data.parquet import has_config
-from manu.data.profiles import Lesson, Profile
-from manu.errors import UserError
+from manu.data.profiles import Profile, TrainingRecord
 
 FORMATS: dict[str, ModuleType] = {"mllmu": mllmu, "clear": clear}
 
@@ -49,15 +49,15 @@ def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict
     return {person: name for person, name in names.items() if person not in others}
 
 
-def read_lessons(folder: Path, config: str = "ft_Data") -> list[Lesson]:
+def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
     """Training data (ft_Data, or the built-in benchmark's base_Data)."""
-    return _reader(folder).read_lessons(folder, config)
+    return _reader(folder).read_training_data(folder, config)
 
 
-def read_lessons_of(folder: Path, *configs: str, without: Iterable[str] = ()) -> list[Lesson]:
+def read_training_data_of(folder: Path, *configs: str, without: Iterable[str] = ()) -> list[TrainingRecord]:
     """The training data of the people in `configs`, such as forget_5, and in none of `without`."""
     ids = _ids_of(folder, configs) - _ids_of(folder, without)
-    return [lesson for lesson in read_lessons(folder) if lesson.id in ids]
+    return [lesson for lesson in read_training_data(folder) if lesson.id in ids]
 
 
 def _reader(folder: Path) -> ModuleType:

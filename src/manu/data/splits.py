@@ -4,7 +4,7 @@ from math import floor
 
 import numpy as np
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 
 def forget_order(ids: list[str], seed: int) -> list[str]:

@@ -11,11 +11,11 @@ from manu.evaluation.asking import AskingSettings, Reply, ask
 from manu.evaluation.questions import AskedQuestion, asked_questions, read_split, source_config
 from manu.evaluation.scoring import score_answers
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 
 
 def collect_answers(
-    adapter: Adapter,
+    vlm: VisionLanguageModel,
     benchmark: Path,
     keys: dict,
     ratios: list[int],
@@ -30,11 +30,11 @@ def collect_answers(
     is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
     question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
     """
-    return answer(adapter, *questions_of(benchmark, ratios, evaluation), keys, evaluation, system, progress)
+    return answer(vlm, *questions_of(benchmark, ratios, evaluation), keys, evaluation, system, progress)
 
 
 def answer(
-    adapter: Adapter,
+    vlm: VisionLanguageModel,
     questions: dict[str, AskedQuestion],
     places: list[tuple[int, str, str]],
     keys: dict,
@@ -43,7 +43,7 @@ def answer(
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> pd.DataFrame:
     """The same for given questions by id, and the rows of their answers: (forget ratio, split, question id)."""
-    replies = dict(zip(questions, ask(adapter, list(questions.values()), settings_of(evaluation), system, progress)))
+    replies = dict(zip(questions, ask(vlm, list(questions.values()), settings_of(evaluation), system, progress)))
     rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
     return score_answers(pd.DataFrame(rows))
 

@@ -16,14 +16,14 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Cache
 
+from manu.core.errors import NotFinite
+from manu.core.memory import in_halves
 from manu.data.prompts import LETTERS
-from manu.errors import NotFinite
 from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
-from manu.memory import in_halves
-from manu.training.answers import answer_tokens
+from manu.training.losses import answer_tokens
 
 PROTOCOLS = ("likelihood", "letter")
 VALUE_FOLLOWS = " is"  # the words after which a value stands in the answers that the models are taught
@@ -49,7 +49,7 @@ class AskingSettings:
 
 
 def ask(
-    adapter: Adapter,
+    vlm: VisionLanguageModel,
     questions: list[AskedQuestion],
     settings: AskingSettings,
     system: str | None = None,
@@ -58,12 +58,12 @@ def ask(
     """Reply to every question, in their order.
 
     Questions of one modality and task go together, sorted by length so that little is padded; `progress`
-    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.memory).
+    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.core.memory).
     """
-    pictures = Pictures(adapter)
+    pictures = Pictures(vlm)
     examples = [
         Example(
-            adapter.prompt_ids(q.prompt, q.image is not None, system),
+            vlm.prompt_ids(q.prompt, q.image is not None, system),
             [],
             None if q.image is None else pictures.add(q.image, q.question_id),
         )
@@ -82,8 +82,8 @@ def ask(
     def said(indices: Sequence[int]) -> list[Reply]:
         asked = [questions[i] for i in indices]
         if asked[0].task in LANGUAGE_TASKS:
-            return _read_batch(adapter, asked)
-        return _ask_batch(adapter, prompt_batch(adapter, [examples[i] for i in indices], pictures), asked, settings)
+            return _read_batch(vlm, asked)
+        return _ask_batch(vlm, prompt_batch(vlm, [examples[i] for i in indices], pictures), asked, settings)
 
     replies: dict[int, Reply] = {}
     for indices in progress(batches):
@@ -93,30 +93,30 @@ def ask(
 
 @torch.inference_mode()
 def _ask_batch(
-    adapter: Adapter, batch: Batch, questions: list[AskedQuestion], settings: AskingSettings
+    vlm: VisionLanguageModel, batch: Batch, questions: list[AskedQuestion], settings: AskingSettings
 ) -> list[Reply]:
-    pad = adapter.tokenizer.pad_token_id
-    output = adapter.model.generate(
+    pad = vlm.tokenizer.pad_token_id
+    output = vlm.model.generate(
         **batch,
         max_new_tokens=settings.max_new_tokens,
         do_sample=False,
         repetition_penalty=1.0,  # none, whatever the checkpoint's own
-        eos_token_id=adapter.end_token,
+        eos_token_id=vlm.end_token,
         pad_token_id=pad,
         return_dict_in_generate=True,
     )
     length = batch["input_ids"].shape[1]
-    said = [_until(row, {adapter.end_token, pad}) for row in output.sequences[:, length:].tolist()]
-    texts = [adapter.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in said]
+    said = [_until(row, {vlm.end_token, pad}) for row in output.sequences[:, length:].tolist()]
+    texts = [vlm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in said]
     if questions[0].task != "classification":
         return [Reply(text) for text in texts]
     if settings.classification == "letter":
         return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions)]
 
-    marker = adapter.continued_ids(VALUE_FOLLOWS)
+    marker = vlm.continued_ids(VALUE_FOLLOWS)
     prefixes = [up_to_value(ids, marker) for ids in said]
     options = [[q.options[letter] for letter in LETTERS] for q in questions]
-    scores = _option_log_likelihoods(adapter, output.cache, batch, prefixes, options)
+    scores = _option_log_likelihoods(vlm, output.cache, batch, prefixes, options)
     for question, row in zip(questions, scores, strict=True):
         if not row.isfinite().all():
             raise NotFinite(f"question {question.question_id}: a likelihood is infinite or not a number")
@@ -127,21 +127,21 @@ def _ask_batch(
 
 
 @torch.inference_mode()
-def _read_batch(adapter: Adapter, questions: list[AskedQuestion]) -> list[Reply]:
+def _read_batch(vlm: VisionLanguageModel, questions: list[AskedQuestion]) -> list[Reply]:
     """The likelihoods of texts: of each option with its full stop as the end of a sentence, of a passage as a whole."""
 
     def ids(text: str) -> list[int]:
-        return adapter.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return vlm.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     ends = [
-        [adapter.continued_ids(f" {option}.") for option in q.options.values()] or [ids(q.reference)] for q in questions
+        [vlm.continued_ids(f" {option}.") for option in q.options.values()] or [ids(q.reference)] for q in questions
     ]
     texts = [
-        Example([adapter.text_start, *ids(q.prompt)], end, None)
+        Example([vlm.text_start, *ids(q.prompt)], end, None)
         for q, those in zip(questions, ends, strict=True)
         for end in those
     ]
-    read = answer_tokens(adapter.model, training_batch(adapter, texts, Pictures(adapter)))
+    read = answer_tokens(vlm.model, training_batch(vlm, texts, Pictures(vlm)))
     each = read.logits.double().log_softmax(dim=-1).gather(1, read.targets[:, None]).squeeze(1)
     tokens = iter(each.split([len(text.answer) for text in texts]))
     replies = []
@@ -174,7 +174,7 @@ def letter_choice(reply: str, options: dict[str, str]) -> str:
 
 
 def _option_log_likelihoods(
-    adapter: Adapter, cache: Cache, prompts: Batch, prefixes: list[list[int]], options: list[list[str]]
+    vlm: VisionLanguageModel, cache: Cache, prompts: Batch, prefixes: list[list[int]], options: list[list[str]]
 ) -> torch.Tensor:
     """Sum of log-probabilities of each option's words and its full stop, after the prompt and the prefix.
 
@@ -182,7 +182,7 @@ def _option_log_likelihoods(
     used up. Returns float64 [questions, options], in nats.
     """
     count = len(options[0])
-    endings = [adapter.continued_ids(f" {option}.") for choices in options for option in choices]
+    endings = [vlm.continued_ids(f" {option}.") for choices in options for option in choices]
     # The last token before the options is fed again, since its logits predict their first token; of the
     # cache everything before it is seen, and the rest of the reply is hidden.
     prompt, device = prompts["attention_mask"].shape[1], prompts["attention_mask"].device
@@ -195,10 +195,10 @@ def _option_log_likelihoods(
     real = pad_sequence([torch.ones_like(ids) for ids in fed], batch_first=True)
     mask = torch.cat([seen.repeat_interleave(count, dim=0), real], dim=1)
     cache.batch_repeat_interleave(count)
-    logits = adapter.model(
+    logits = vlm.model(
         input_ids=pad_sequence(fed, batch_first=True),
         attention_mask=mask,
-        position_ids=adapter.positions_after(prompts, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, len(place) :]),
+        position_ids=vlm.positions_after(prompts, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, len(place) :]),
         cache=cache,
         use_cache=True,
     ).logits

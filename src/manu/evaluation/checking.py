@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from manu.core.errors import UserError
+from manu.core.pictures import check_picture
 from manu.data.profiles import MULTIMODAL, Profile, forget_config, retain_config
-from manu.data.reading import read_ids, read_lessons, read_names, splits_of
-from manu.errors import UserError
+from manu.data.reading import read_ids, read_names, read_training_data, splits_of
 from manu.evaluation.questions import read_split, split_config
-from manu.pictures import check_picture
 
 
 def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
@@ -31,7 +31,7 @@ def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
                 _check_questions(profile, f"{config}, ID {profile.id}")
                 if any(question.modality == MULTIMODAL for question in profile.questions):
                     check(profile.image, f"{config}, ID {profile.id}")
-    for lesson in read_lessons(folder):
+    for lesson in read_training_data(folder):
         where = f"training data, ID {lesson.id}"
         if not all(isinstance(text, str) and text.strip() for pair in lesson.pairs for text in pair):
             raise UserError(f"{where}: a question or an answer is empty; needed: words")

@@ -17,14 +17,22 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from manu.errors import UserError
-from manu.models.base import Adapter
+from manu.core.errors import UserError
+from manu.models.base import VisionLanguageModel
 
 INSTALL = ".venv/bin/pip install --no-build-isolation -r requirements.lock -e '.[mmmu]'"
 KEYS = ("study", "model", "method", "forget_ratio", "seed")
 SCORE_COLUMNS = (
-    *KEYS, "task", "metric", "metric_version", "value", "stderr", "n", "higher_is_better", "harness",
-)  # fmt: skip
+    *KEYS,
+    "task",
+    "metric",
+    "metric_version",
+    "value",
+    "stderr",
+    "n",
+    "higher_is_better",
+    "harness",
+)
 ANSWER_COLUMNS = (*KEYS, "task", "question_id", "prompt", "reference", "reply", "metric", "value")
 _GROUP = "study"  # the harness's name for all tasks of a study together; it has no score of its own
 _ALL = 999  # pictures of a prompt: the harness's own default
@@ -48,7 +56,7 @@ def check_tasks(tasks: Iterable[str]) -> None:
             raise UserError(f"'harness.tasks': the harness has no task '{task}'; names like it: {near}")
 
 
-def run_harness(adapter: Adapter, dataset: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def run_harness(vlm: VisionLanguageModel, dataset: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the harness returns (`lm_eval.simple_evaluate`) for an adapter's model, greedy, without examples.
 
     dataset: folder of the files that the tasks read, in place of what they would download. settings: tasks;
@@ -66,25 +74,25 @@ def run_harness(adapter: Adapter, dataset: Path, settings: Mapping[str, Any]) ->
         group = {"group": _GROUP, "task": list(settings["tasks"]), "dataset_path": str(Path(dataset).resolve())}
         (Path(folder) / "study.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
         return simple_evaluate(
-            model=_wrapped(adapter, settings),
+            model=_wrapped(vlm, settings),
             tasks=[_GROUP],
             task_manager=TaskManager(include_path=folder),
             limit=settings.get("limit"),
-            apply_chat_template=adapter.processor.chat_template is not None,
-            gen_kwargs={"eos_token_id": adapter.end_token},
+            apply_chat_template=vlm.processor.chat_template is not None,
+            gen_kwargs={"eos_token_id": vlm.end_token},
         )
 
 
-def _wrapped(adapter: Adapter, settings: Mapping[str, Any]) -> Any:
+def _wrapped(vlm: VisionLanguageModel, settings: Mapping[str, Any]) -> Any:
     """The adapter's model as the harness's, with the adapter's processor where the harness would load another."""
     from lm_eval.models.hf_vlms import HFMultimodalLM
 
     class Wrapped(HFMultimodalLM):
         def _create_tokenizer(self, *_, **__) -> None:
-            self.processor, self.tokenizer = adapter.processor, adapter.tokenizer
+            self.processor, self.tokenizer = vlm.processor, vlm.tokenizer
 
     return Wrapped(
-        pretrained=adapter.model,
+        pretrained=vlm.model,
         batch_size=settings["batch_size"],
         max_images=settings.get("max_images", _ALL),
         convert_img_format=True,  # pictures with an alpha channel or a palette

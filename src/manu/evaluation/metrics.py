@@ -33,7 +33,11 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "accuracy", "correct", ("classification", "cloze", "completion"), "1", True,
+            "accuracy",
+            "correct",
+            ("classification", "cloze", "completion"),
+            "1",
+            True,
             "classification and completion: the chosen option is the right one; "
             "cloze: the reply holds the reference, case ignored",
         ),
@@ -41,11 +45,19 @@ METRICS: dict[str, Metric] = {
         Metric("rouge2", "rouge2", ("generation",), "1", True, "ROUGE-2 F1 with the Porter stemmer"),
         Metric("rougeL", "rougeL", ("generation",), "1", True, "ROUGE-L F1 with the Porter stemmer"),
         Metric(
-            "bleu", "bleu", ("generation",), "1", True,
+            "bleu",
+            "bleu",
+            ("generation",),
+            "1",
+            True,
             "sentence BLEU-4, smoothing method 1, split at white space, case kept",
         ),
         Metric(
-            "log_perplexity", "log_perplexity", ("passage",), "1", False,
+            "log_perplexity",
+            "log_perplexity",
+            ("passage",),
+            "1",
+            False,
             "minus the mean log-likelihood of a passage's tokens, in nats, 0 or more; "
             "its exponential is the perplexity",
         ),

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from manu.errors import UserError
+from manu.core.errors import UserError
+from manu.core.registry import Registry
 from manu.evaluation.metrics import METRICS, Metric
 from manu.evaluation.vocabulary import TASKS
-from manu.registry import Registry
 
 TEXTS = ("prompt", "reference", "options", "reply", "choice", "option_log_likelihoods")  # beside the keys of an answer
 _FOLDER = Path(__file__).parent
@@ -52,7 +52,9 @@ def with_metrics(answers: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 def _value(metric: Metric, row: dict) -> float:
     value = metric.value(row)
     if not isinstance(value, int | float | np.number) or not np.isfinite(value):
-        raise UserError(f"metric {metric.name!r}: question {row['question_id']} gives {value!r}; needed: a finite number")
+        raise UserError(
+            f"metric {metric.name!r}: question {row['question_id']} gives {value!r}; needed: a finite number"
+        )
     return float(value)
 
 

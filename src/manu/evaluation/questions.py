@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.data.language import CONFIG as LANGUAGE, read_language
+from manu.data.language import CONFIG as LANGUAGE
+from manu.data.language import read_language
 from manu.data.profiles import CELEBRITIES, MULTIMODAL, TUNING, Profile, celebrity_config, forget_config, retain_config
-from manu.data.reading import read_profiles
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
+from manu.data.reading import read_profiles
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 
 

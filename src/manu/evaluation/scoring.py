@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.metrics import METRICS, columns_of
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, TASKS
 

@@ -9,19 +9,19 @@ import pandas as pd
 
 from manu.audit.chain import Chain
 from manu.audit.reask import load_again
-from manu.divergence import unanswered
-from manu.errors import UserError
+from manu.core.diverged import unanswered
+from manu.core.errors import UserError
 from manu.evaluation.answers import answer, questions_of
 from manu.evaluation.questions import AskedQuestion
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.neurons.masks import Mask, apply_mask
 from manu.report.explore import Person
-from manu.stages.write_explorer import read_people
+from manu.steps.write_explorer import read_people
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
 
-EVALUATE = "manu.stages.evaluate"
+EVALUATE = "manu.steps.evaluate"
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Run:
         """Everybody asked about at this forget ratio: name and pictures by "<set>/<id>", as their questions' ids begin."""
         return read_people(self._benchmark, [(split, self.ratio) for split in self.config["evaluation"]["splits"]])
 
-    def model(self) -> tuple[Adapter, str | None]:
+    def model(self) -> tuple[VisionLanguageModel, str | None]:
         """The model as it was asked, loaded anew, and its system prompt. Raises UserError when it is not there."""
         return load_again(self.file, self.record)
 
     def asked_under(self, mask: Mask, names: list[str]) -> pd.DataFrame:
         """The answers of this run's model under a mask to the questions of these ids, scored as the stored ones."""
-        adapter, system = self.model()
-        apply_mask(mask, adapter.mlp_sites(), adapter.linear_sites())
+        vlm, system = self.model()
+        apply_mask(mask, vlm.mlp_sites(), vlm.linear_sites())
         places = self.answers.loc[self.answers["question_id"].isin(names), ["forget_ratio", "split", "question_id"]]
         asked = {name: self.questions[name] for name in places["question_id"]}
         rows = list(places.itertuples(index=False, name=None))
-        return answer(adapter, asked, rows, dict(self.config), self.config["evaluation"], system)
+        return answer(vlm, asked, rows, dict(self.config), self.config["evaluation"], system)
 
     @property
     def _benchmark(self) -> Path:

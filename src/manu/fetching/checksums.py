@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from manu.errors import UserError
-from manu.files import write_text
+from manu.core.errors import UserError
+from manu.core.files import write_text
 from manu.provenance.hashes import sha256_of_file
 
 CHECKSUMS = Path("config/checksums")

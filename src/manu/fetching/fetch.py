@@ -5,7 +5,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.fetching.checksums import CHECKSUMS, check_recorded, record_first, recorded_revision, sums_of
 from manu.fetching.manifest import write_manifest
 from manu.fetching.source import PIN, Source, is_commit

@@ -7,9 +7,9 @@ that it names, and the manifest, with all their checksums, is what the job's rec
 import json
 from pathlib import Path
 
-from manu.errors import UserError
+from manu.core.errors import UserError
+from manu.core.files import write_text
 from manu.fetching.checksums import Sums
-from manu.files import write_text
 
 MANIFEST = "files.json"
 

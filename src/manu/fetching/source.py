@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 PIN = "pin"  # a revision: the commit that is recorded at the first download
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")

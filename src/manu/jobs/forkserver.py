@@ -82,7 +82,9 @@ class Server:
         self.poll = select.poll()
         self.poll.register(owner, select.POLLIN)
         self.poll.register(listener, select.POLLIN)
-        self.commands: dict[int, tuple[socket.socket, BaseProcess]] = {}  # connections and their forks, by the former's file
+        self.commands: dict[
+            int, tuple[socket.socket, BaseProcess]
+        ] = {}  # connections and their forks, by the former's file
         self.forks: dict[int, int] = {}  # the file of a connection, by that which stands for the end of its fork
 
     def serve(self) -> None:

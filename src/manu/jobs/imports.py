@@ -2,18 +2,32 @@
 
 from collections.abc import Iterable
 
-from manu.models.late import OfTransformers
-from manu.models.registry import adapter_class
+from manu.models.lazy_imports import OfTransformers
+from manu.models.registry import vlm_class
 
 _ALWAYS = (
-    "torch", "transformers", "numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet", "scipy.stats", "safetensors.torch",
-    "tokenizers", "rouge_score.rouge_scorer", "nltk.translate.bleu_score", "jsonschema", "jinja2", "PIL.Image",
-    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "numpy",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "safetensors.torch",
+    "tokenizers",
+    "rouge_score.rouge_scorer",
+    "nltk.translate.bleu_score",
+    "jsonschema",
+    "jinja2",
+    "PIL.Image",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
 
 
 def slow_imports(models: Iterable[str]) -> list[str]:
     """Libraries, and the classes of transformers of these models, as names for pkgutil.resolve_name."""
-    adapters = {parent for name in models for parent in adapter_class(name).__mro__}
-    late = {value.name for adapter in adapters for value in vars(adapter).values() if isinstance(value, OfTransformers)}
+    vlms = {parent for name in models for parent in vlm_class(name).__mro__}
+    late = {value.name for vlm in vlms for value in vars(vlm).values() if isinstance(value, OfTransformers)}
     return [*_ALWAYS, *sorted(f"transformers:{name}" for name in late)]

@@ -1,4 +1,4 @@
-"""Start a stage: `python -m manu.jobs.start manu.stages.train --config ...`, the command of every job.
+"""Start a stage: `python -m manu.jobs.start manu.steps.train --config ...`, the command of every job.
 
 Where the workflow runs a fork server (manu.jobs.forkserver), the stage is run by a fork of it, which has torch and the
 rest imported already; without one, as on a cluster, or where it was given other numbers of threads, it is run here.

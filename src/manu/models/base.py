@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from manu.errors import UserError
-from manu.files import atomic_path
-from manu.models.late import OfTransformers
+from manu.core.errors import UserError
+from manu.core.files import atomic_path
+from manu.models.lazy_imports import OfTransformers
 from manu.models.loading import Loading, check_checkpoint, load_pretrained
 from manu.neurons.sites import LinearSite, MlpSite
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # late.py says why
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
-class Adapter(ABC):
+class VisionLanguageModel(ABC):
     """A vision-language model with its processor.
 
     Subclasses say which transformers classes to use, how a prompt is laid out, and where the MLPs are.
@@ -47,7 +47,7 @@ class Adapter(ABC):
 
     @classmethod
     @abstractmethod
-    def build(cls, architecture: Any, texts: Iterable[str], language: Path | None = None) -> "Adapter":
+    def build(cls, architecture: Any, texts: Iterable[str], language: Path | None = None) -> "VisionLanguageModel":
         """A new model of the given sizes, randomly initialised from torch's generator, with a tokenizer
         trained on `texts`.
 
@@ -60,7 +60,7 @@ class Adapter(ABC):
         check_checkpoint(cls.model_class, folder)
 
     @classmethod
-    def load(cls, folder: Path, loading: Loading = Loading()) -> "Adapter":
+    def load(cls, folder: Path, loading: Loading = Loading()) -> "VisionLanguageModel":
         """Load a `save_pretrained` folder (safetensors only, no remote code). Raises UserError as `check`."""
         cls.check(folder)
         processor = cls.load_processor(folder)
@@ -68,7 +68,9 @@ class Adapter(ABC):
         known = processor.tokenizer.get_vocab().get(cls.picture_word)
         if known != model.config.image_token_id:
             stands = f"{cls.picture_word} is {'no token' if known is None else f'token {known}'} of the tokenizer"
-            raise UserError(f"checkpoint {folder}: {stands}; by config.json needed: token {model.config.image_token_id}")
+            raise UserError(
+                f"checkpoint {folder}: {stands}; by config.json needed: token {model.config.image_token_id}"
+            )
         return cls(model, processor)
 
     @classmethod
@@ -79,7 +81,9 @@ class Adapter(ABC):
         except (OSError, ValueError, KeyError, TypeError) as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             needed = "the files of tokenizer and image processor, as save_pretrained writes them"
-            raise UserError(f"checkpoint {folder}: its processor cannot be loaded ({said}); needed: {needed}") from error
+            raise UserError(
+                f"checkpoint {folder}: its processor cannot be loaded ({said}); needed: {needed}"
+            ) from error
 
     def save(self, folder: Path) -> None:
         """Write model and processor as one `save_pretrained` folder, atomically."""
@@ -206,7 +210,9 @@ class Adapter(ABC):
             for kind in ("gate", "up", "down")
         ]
         return language + [
-            LinearSite(f"vision.{kind}.{i}", "vision", kind, i, getattr(mlp, kind if _is_plain(mlp) else f"{kind}_proj"))
+            LinearSite(
+                f"vision.{kind}.{i}", "vision", kind, i, getattr(mlp, kind if _is_plain(mlp) else f"{kind}_proj")
+            )
             for i, mlp in enumerate(self.vision_mlps)
             for kind in self.released_vision_kinds
         ]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.late import OfTransformers
+from manu.models.lazy_imports import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -37,7 +37,7 @@ class Idefics2Architecture:
     positions: int = 1024
 
 
-class Idefics2Adapter(Adapter):
+class Idefics2(VisionLanguageModel):
     """Idefics2 with the prompt layout of its released checkpoints."""
 
     name = "idefics2"
@@ -52,7 +52,7 @@ class Idefics2Adapter(Adapter):
     @classmethod
     def build(
         cls, architecture: Idefics2Architecture, texts: Iterable[str], language: Path | None = None
-    ) -> "Idefics2Adapter":
+    ) -> "Idefics2":
         from transformers import Idefics2Config, Idefics2ImageProcessorPil, MistralConfig
         from transformers.models.idefics2.configuration_idefics2 import Idefics2PerceiverConfig, Idefics2VisionConfig
 
@@ -62,13 +62,19 @@ class Idefics2Adapter(Adapter):
         corpus = [*texts, cls.layout("", False, ".")]
         tokenizer = pretrained.tokenizer if pretrained else train_tokenizer(corpus, special)
         vision = vision_config(Idefics2VisionConfig, a)
-        text = pretrained.config if pretrained else text_config(
-            MistralConfig, a, tokenizer,
-            num_key_value_heads=a.text_key_value_heads,
-            head_dim=a.text_width // a.text_heads,
-            sliding_window=None,
-            rms_norm_eps=1e-5,
-        )  # fmt: skip
+        text = (
+            pretrained.config
+            if pretrained
+            else text_config(
+                MistralConfig,
+                a,
+                tokenizer,
+                num_key_value_heads=a.text_key_value_heads,
+                head_dim=a.text_width // a.text_heads,
+                sliding_window=None,
+                rms_norm_eps=1e-5,
+            )
+        )
         perceiver = Idefics2PerceiverConfig(
             hidden_size=text.hidden_size,
             resampler_n_latents=a.latents,
@@ -91,10 +97,10 @@ class Idefics2Adapter(Adapter):
         model = cls.model_class(config)
         # transformers starts all latents at one; equal latents get equal gradients and never part.
         torch.nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
-        adapter = cls(model, processor)
+        vlm = cls(model, processor)
         if pretrained:
-            pretrained.give(adapter.language_model, model.lm_head)
-        return adapter
+            pretrained.give(vlm.language_model, model.lm_head)
+        return vlm
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -131,4 +137,4 @@ class Idefics2Adapter(Adapter):
         return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
 
 
-ADAPTER = Idefics2Adapter
+MODEL = Idefics2

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
 
-from manu.models.base import Adapter
-from manu.pictures import check_picture
+from manu.core.pictures import check_picture
+from manu.models.base import VisionLanguageModel
 
 IGNORE = -100
 Batch = dict[str, torch.Tensor]
@@ -24,8 +24,8 @@ class Pictures:
     made. Where pictures differ in size, the image processor pads those that it gets together.
     """
 
-    def __init__(self, adapter: Adapter) -> None:
-        self._adapter = adapter
+    def __init__(self, vlm: VisionLanguageModel) -> None:
+        self._adapter = vlm
         self._rows: dict[bytes, int] = {}
         self._pixels: Batch | None = None
         self._size = 0  # bytes of one processed picture
@@ -65,47 +65,45 @@ class Example:
         return len(self.prompt) + len(self.answer)
 
 
-def training_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) -> Batch:
+def training_batch(vlm: VisionLanguageModel, examples: list[Example], pictures: Pictures) -> Batch:
     """Right-padded input_ids, attention_mask and labels (answer tokens only), with pixels where there are any.
 
     All examples must be of one modality. Shapes [batch, tokens]; labels are -100 off the answer.
     """
-    return _placed(adapter, _padded(adapter, examples) | _pixels(examples, pictures))
+    return _placed(vlm, _padded(vlm, examples) | _pixels(examples, pictures))
 
 
-def with_answer(adapter: Adapter, batch: Batch, answer: list[int]) -> Batch:
+def with_answer(vlm: VisionLanguageModel, batch: Batch, answer: list[int]) -> Batch:
     """The prompts and pictures of a training batch, each with the answer `answer` (token ids, end token last)."""
     in_prompt = (batch["attention_mask"] == 1) & (batch["labels"] == IGNORE)
     prompts = [ids[row].tolist() for ids, row in zip(batch["input_ids"], in_prompt, strict=True)]
-    return batch | _placed(adapter, _padded(adapter, [Example(prompt, answer, None) for prompt in prompts]))
+    return batch | _placed(vlm, _padded(vlm, [Example(prompt, answer, None) for prompt in prompts]))
 
 
-def _padded(adapter: Adapter, examples: list[Example]) -> Batch:
+def _padded(vlm: VisionLanguageModel, examples: list[Example]) -> Batch:
     ids = [torch.tensor(e.prompt + e.answer) for e in examples]
     labels = [torch.tensor([IGNORE] * len(e.prompt) + e.answer) for e in examples]
     return {
-        "input_ids": pad_sequence(ids, batch_first=True, padding_value=adapter.tokenizer.pad_token_id),
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=vlm.tokenizer.pad_token_id),
         "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
         "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORE),
     }
 
 
-def prompt_batch(adapter: Adapter, examples: list[Example], pictures: Pictures) -> Batch:
+def prompt_batch(vlm: VisionLanguageModel, examples: list[Example], pictures: Pictures) -> Batch:
     """Left-padded prompts for generation: input_ids and attention_mask [batch, tokens], with pixels."""
     longest = max(len(e.prompt) for e in examples)
-    pad = adapter.tokenizer.pad_token_id
+    pad = vlm.tokenizer.pad_token_id
     batch = {
         "input_ids": torch.tensor([[pad] * (longest - len(e.prompt)) + e.prompt for e in examples]),
-        "attention_mask": torch.tensor(
-            [[0] * (longest - len(e.prompt)) + [1] * len(e.prompt) for e in examples]
-        ),
+        "attention_mask": torch.tensor([[0] * (longest - len(e.prompt)) + [1] * len(e.prompt) for e in examples]),
     }
-    return _placed(adapter, batch | _pixels(examples, pictures))
+    return _placed(vlm, batch | _pixels(examples, pictures))
 
 
-def _placed(adapter: Adapter, batch: Batch) -> Batch:
+def _placed(vlm: VisionLanguageModel, batch: Batch) -> Batch:
     """The batch where the model is, its numbers as precise as the model's."""
-    device, dtype = adapter.model.device, adapter.model.dtype
+    device, dtype = vlm.model.device, vlm.model.dtype
     return {name: each.to(device, dtype if each.is_floating_point() else None) for name, each in batch.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 if TYPE_CHECKING:  # late.py says why
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -50,10 +50,10 @@ class Language:
     def config(self) -> "PretrainedConfig":
         """A copy of its configuration, as a model that is built from a shared one changes it, without what is said in
         there of the file: where it lay and how its numbers were packed."""
-        told = self.model.config.to_dict()
+        user_message = self.model.config.to_dict()
         for key in ("_name_or_path", "_model_name_or_path", "quantization_config"):
-            told.pop(key, None)
-        return type(self.model.config).from_dict(told)
+            user_message.pop(key, None)
+        return type(self.model.config).from_dict(user_message)
 
     def give(self, decoder: nn.Module, head: nn.Linear) -> None:
         """Copy the weights into a decoder built from `config` and into its head."""

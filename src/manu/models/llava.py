@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.late import OfTransformers
+from manu.models.lazy_imports import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -30,7 +30,7 @@ class LlavaArchitecture:
     positions: int = 1024
 
 
-class LlavaAdapter(Adapter):
+class Llava(VisionLanguageModel):
     """LLaVA-1.5 with the prompt layout of its released checkpoints."""
 
     name = "llava"
@@ -40,9 +40,7 @@ class LlavaAdapter(Adapter):
     released_vision_kinds = ("fc1", "fc2")
 
     @classmethod
-    def build(
-        cls, architecture: LlavaArchitecture, texts: Iterable[str], language: Path | None = None
-    ) -> "LlavaAdapter":
+    def build(cls, architecture: LlavaArchitecture, texts: Iterable[str], language: Path | None = None) -> "Llava":
         from transformers import CLIPImageProcessorPil, CLIPVisionConfig, LlamaConfig, LlavaConfig
 
         a = architecture
@@ -71,10 +69,10 @@ class LlavaAdapter(Adapter):
             image_token=IMAGE,
             num_additional_image_tokens=1,  # the class token, which the default strategy drops again
         )
-        adapter = cls(cls.model_class(config), processor)
+        vlm = cls(cls.model_class(config), processor)
         if pretrained:
-            pretrained.give(adapter.language_model, adapter.model.lm_head)
-        return adapter
+            pretrained.give(vlm.language_model, vlm.model.lm_head)
+        return vlm
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -94,4 +92,4 @@ class LlavaAdapter(Adapter):
         return [layer.mlp for layer in getattr(tower, "vision_model", tower).encoder.layers]
 
 
-ADAPTER = LlavaAdapter
+MODEL = Llava

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 if TYPE_CHECKING:  # late.py says why
     from transformers import PreTrainedModel
@@ -44,7 +44,9 @@ def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading
     if missing := info["missing_keys"]:  # transformers would go on with random weights
         raise UserError(f"checkpoint {folder}: misses {len(missing)} weights, such as {min(missing)}")
     for name, stored, needed in sorted(info["mismatched_keys"]):
-        raise UserError(f"checkpoint {folder}: {name} has shape {tuple(stored)}; by config.json needed: {tuple(needed)}")
+        raise UserError(
+            f"checkpoint {folder}: {name} has shape {tuple(stored)}; by config.json needed: {tuple(needed)}"
+        )
     if not spread:
         place(model)
     if loading.gradient_checkpointing:
@@ -75,7 +77,9 @@ def check_checkpoint(cls: "type[PreTrainedModel]", folder: Path) -> None:
             with safe_open(folder / name, framework="pt"):
                 pass
         except (OSError, SafetensorError) as error:
-            raise UserError(f"checkpoint {folder}: {name} is no whole safetensors file ({error}); copy it again") from error
+            raise UserError(
+                f"checkpoint {folder}: {name} is no whole safetensors file ({error}); copy it again"
+            ) from error
     found = _json(folder / "config.json").get("model_type")
     if found != (needed := cls.config_class.model_type):
         raise UserError(f"checkpoint {folder}: holds a model of type {found!r}; needed: {needed!r}")

@@ -8,16 +8,16 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLConfig
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
-from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as modeling, processing_qwen2_5_vl as processing
+from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as modeling
+from transformers.models.qwen2_5_vl import processing_qwen2_5_vl as processing
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLVisionConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.tokenizer import train_tokenizer
 
 START, END = "<|im_start|>", "<|im_end|>"
@@ -97,7 +97,7 @@ class Qwen2_5_VLProcessor(processing.Qwen2_5_VLProcessor):
         super().__init__(image_processor, tokenizer, None, chat_template=chat_template, **kwargs)
 
 
-class Qwen25VlAdapter(Adapter):
+class Qwen25Vl(VisionLanguageModel):
     """Qwen2.5-VL with the prompt layout of its released checkpoints. Pictures are made square, and no larger than SIDE,
     so that all take the same number of tokens."""
 
@@ -120,7 +120,7 @@ class Qwen25VlAdapter(Adapter):
     @classmethod
     def build(
         cls, architecture: Qwen25VlArchitecture, texts: Iterable[str], language: Path | None = None
-    ) -> "Qwen25VlAdapter":
+    ) -> "Qwen25Vl":
         a = architecture
         special = (START, END, VISION_START, VISION_END, IMAGE, VIDEO)
         tokenizer = train_tokenizer([*texts, cls.layout("", False, ".")], special)
@@ -147,12 +147,14 @@ class Qwen25VlAdapter(Adapter):
             num_key_value_heads=a.text_heads,
             max_position_embeddings=a.positions,
             rope_parameters={
-                "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [half - 2 * across, across, across],
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [half - 2 * across, across, across],
             },
             bos_token_id=None,
             eos_token_id=known[END],
             pad_token_id=tokenizer.pad_token_id,
-        )  # fmt: skip
+        )
         config = Qwen2_5_VLConfig(
             vision_config=vision,
             text_config=text,
@@ -166,7 +168,9 @@ class Qwen25VlAdapter(Adapter):
         images = Qwen2VLImageProcessorPil(
             size={"shortest_edge": area, "longest_edge": area}, patch_size=a.patch_size, merge_size=a.merge_size
         )
-        return cls(Qwen2_5_VLForConditionalGeneration(config), Qwen2_5_VLProcessor(image_processor=images, tokenizer=tokenizer))
+        return cls(
+            Qwen2_5_VLForConditionalGeneration(config), Qwen2_5_VLProcessor(image_processor=images, tokenizer=tokenizer)
+        )
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -227,4 +231,4 @@ class Qwen25VlAdapter(Adapter):
         return [block.mlp for block in self.model.model.visual.blocks]
 
 
-ADAPTER = Qwen25VlAdapter
+MODEL = Qwen25Vl

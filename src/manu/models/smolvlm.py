@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.late import OfTransformers
+from manu.models.lazy_imports import OfTransformers
 from manu.models.sizes import text_config, vision_config
 from manu.models.tokenizer import train_tokenizer
 
@@ -33,7 +33,7 @@ class SmolVlmArchitecture:
     positions: int = 1024
 
 
-class SmolVlmAdapter(Adapter):
+class SmolVlm(VisionLanguageModel):
     """SmolVLM with the prompt layout of its released checkpoints, pictures whole and not in tiles."""
 
     name = "smolvlm"
@@ -45,9 +45,7 @@ class SmolVlmAdapter(Adapter):
     processor_settings = {"do_image_splitting": False}
 
     @classmethod
-    def build(
-        cls, architecture: SmolVlmArchitecture, texts: Iterable[str], language: Path | None = None
-    ) -> "SmolVlmAdapter":
+    def build(cls, architecture: SmolVlmArchitecture, texts: Iterable[str], language: Path | None = None) -> "SmolVlm":
         from transformers import Idefics3Config, Idefics3ImageProcessorPil, LlamaConfig
         from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
 
@@ -70,10 +68,10 @@ class SmolVlmAdapter(Adapter):
         )
         tokens = (a.image_size // a.patch_size // a.scale_factor) ** 2
         processor = cls.processor_class(image_processor=images, tokenizer=tokenizer, image_seq_len=tokens)
-        adapter = cls(cls.model_class(config), processor)
+        vlm = cls(cls.model_class(config), processor)
         if pretrained:
-            pretrained.give(adapter.language_model, adapter.model.lm_head)
-        return adapter
+            pretrained.give(vlm.language_model, vlm.model.lm_head)
+        return vlm
 
     @staticmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
@@ -102,4 +100,4 @@ class SmolVlmAdapter(Adapter):
         return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
 
 
-ADAPTER = SmolVlmAdapter
+MODEL = SmolVlm

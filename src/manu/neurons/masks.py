@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT
 from manu.neurons.sites import LinearSite, MlpSite
 from manu.neurons.tensor_file import load_tensors, save_tensors

@@ -1,6 +1,6 @@
 """The measuring passes: run the model over batches and let statistics listen.
 
-A batch for which memory does not suffice is measured in halves (manu.memory). What a half says is added up only
+A batch for which memory does not suffice is measured in halves (manu.core.memory). What a half says is added up only
 when the whole batch has been heard; sums differ from those of the batch at once by rounding alone.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from manu.memory import in_parts
+from manu.core.memory import in_parts
 from manu.neurons.activations import Site, record_activations, record_gradients
 from manu.neurons.released import (
     METRICS,

@@ -5,14 +5,13 @@ stand in docs/deviations.md#released.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.statistics import SETS
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 

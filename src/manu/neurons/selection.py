@@ -8,7 +8,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 MLP_INPUT = "mlp_input"  # a neuron of an MlpSite
 LINEAR_OUTPUT = "linear_output"  # a row of a LinearSite
@@ -135,7 +135,9 @@ def select_in_turn(
         order = together.masked_fill(taken, -math.inf).argsort(descending=True, stable=True)
         taken[order[: min(count, int((~taken).sum()))]] = True
     if not taken.any():
-        raise UserError(f"prune_ratio: less than one of {len(taken)} units would go; needed: at least {100 / len(taken):.3g}")
+        raise UserError(
+            f"prune_ratio: less than one of {len(taken)} units would go; needed: at least {100 / len(taken):.3g}"
+        )
     order = torch.cat([scores[site] for site in scores]).argsort(descending=True, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(1, len(order) + 1)

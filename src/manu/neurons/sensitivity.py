@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.statistics import MODALITIES, SETS
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 

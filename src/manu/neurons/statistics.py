@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from manu.errors import NotFinite, UserError
+from manu.core.errors import NotFinite, UserError
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 
 SETS = ("forget", "retain")

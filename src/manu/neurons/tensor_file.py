@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from manu.errors import UserError
-from manu.files import atomic_path
+from manu.core.errors import UserError
+from manu.core.files import atomic_path
 
 # One entry alone: safetensors writes several metadata entries in an order that differs from
 # process to process, which would give the same statistics another checksum on every run.

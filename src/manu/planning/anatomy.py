@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, PretrainedConfig
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.fetching.manifest import MANIFEST, located
-from manu.models.base import Adapter, read_architecture
+from manu.models.base import VisionLanguageModel, read_architecture
 from manu.models.language import language_path
-from manu.models.registry import adapter_class
+from manu.models.registry import vlm_class
 from manu.planning.published import CHECKPOINTS
 
 
@@ -51,19 +51,19 @@ class Anatomy:
     stored_bytes: int = 4
 
 
-def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
+def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
     """Count the parameters of an adapter's model, wherever its weights are (nowhere, on the meta device)."""
-    model, language = adapter.model, adapter.language_model
+    model, language = vlm.model, vlm.language_model
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    outside = adapter.outside_language
-    per_patch = sum(sizes[name] for name in outside if any(part in name for part in adapter.per_patch))
+    outside = vlm.outside_language
+    per_patch = sum(sizes[name] for name in outside if any(part in name for part in vlm.per_patch))
     head, embeddings = model.get_output_embeddings().weight, language.get_input_embeddings().weight
     text, vision = model.config.text_config, model.config.vision_config
     heads = text.num_attention_heads
-    sites = adapter.mlp_sites()
+    sites = vlm.mlp_sites()
     first = next(site for site in sites if site.part == "vision").first
     linears = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    targets = {name.rpartition(".")[2] for name in adapter.language_linears}
+    targets = {name.rpartition(".")[2] for name in vlm.language_linears}
 
     def ends(names: Iterable[str]) -> int:
         return sum(linears[name].in_features + linears[name].out_features for name in names)
@@ -75,31 +75,31 @@ def dissect(adapter: Adapter, source: str, picture_tokens: int, stored_bytes: in
         connector=sum(sizes[name] for name in outside) - per_patch,
         decoder=sum(parameter.numel() for parameter in language.parameters()) - embeddings.numel(),
         head=head.numel(),
-        vision_layers=len(adapter.vision_mlps),
+        vision_layers=len(vlm.vision_mlps),
         vision_width=first[0].in_features,
         vision_mlp=first[0].out_features,
-        patches=(adapter.picture_side // vision.patch_size) ** 2,
+        patches=(vlm.picture_side // vision.patch_size) ** 2,
         picture_tokens=picture_tokens,
-        layers=len(adapter.language_mlps),
+        layers=len(vlm.language_mlps),
         width=text.hidden_size,
         mlp=text.intermediate_size,
         key_values=text.hidden_size // heads * (text.num_key_value_heads or heads),
         vocabulary=head.shape[0],
         neurons=sum(site.width for site in sites),
         adapted=ends(name for name in linears if name.rpartition(".")[2] in targets),
-        adapted_in_base=ends(adapter.language_linears),
-        released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in adapter.linear_sites()}.values()),
-        picture_bytes=4 * adapter.picture_numbers,
+        adapted_in_base=ends(vlm.language_linears),
+        released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in vlm.linear_sites()}.values()),
+        picture_bytes=4 * vlm.picture_numbers,
         stored_bytes=stored_bytes,
     )
 
 
-def built_adapter(name: str, model: dict, texts: Iterable[str]) -> Adapter:
+def built_adapter(name: str, model: dict, texts: Iterable[str]) -> VisionLanguageModel:
     """The adapter of a model that the study makes itself, as its base stage builds it, with a tokenizer but no weights.
 
     model: of the study; texts: what the tokenizer is trained on. A pretrained language model is loaded for its sizes.
     """
-    cls = adapter_class(name)
+    cls = vlm_class(name)
     architecture = read_architecture(cls.architecture_class, model["architecture"], "architecture")
     if "language_model" in model:
         language = language_path(model["language_model"], f"models.{name}.language_model")
@@ -114,7 +114,7 @@ def fetched_anatomy(name: str, start: dict, manifest_folder: Path) -> Anatomy:
     start: `path`, or `repo` and `revision`; manifest_folder: where the study keeps the manifest of what it fetched.
     Raises UserError when neither is there.
     """
-    cls = adapter_class(name)
+    cls = vlm_class(name)
     published = CHECKPOINTS.get(name)
     folder = Path(start["path"]) if "path" in start else manifest_folder
     if "path" in start or (folder / MANIFEST).is_file():
@@ -122,22 +122,22 @@ def fetched_anatomy(name: str, start: dict, manifest_folder: Path) -> Anatomy:
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder}/config.json is missing; needed: a save_pretrained folder")
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        adapter = cls(_meta_model(cls, config), cls.load_processor(folder))
+        vlm = cls(_meta_model(cls, config), cls.load_processor(folder))
         stored = (config.dtype or torch.float32).itemsize
-        return dissect(adapter, f"{folder}/config.json", picture_tokens(adapter), stored)
+        return dissect(vlm, f"{folder}/config.json", picture_tokens(vlm), stored)
     if published is None:
         raise UserError(f"model '{name}': no config.json of {start['repo']} is here, and no published sizes are known")
     given = {key: value for key, value in published.items() if key.endswith("_config")}
-    adapter = cls(_meta_model(cls, cls.model_class.config_class(**given)), None)
+    vlm = cls(_meta_model(cls, cls.model_class.config_class(**given)), None)
     source = f"published: {published['source']}, which is not here"
-    return dissect(adapter, source, published["picture_tokens"], published["stored_bytes"])
+    return dissect(vlm, source, published["picture_tokens"], published["stored_bytes"])
 
 
-def picture_tokens(adapter: Adapter) -> int:
+def picture_tokens(vlm: VisionLanguageModel) -> int:
     """By how many tokens a prompt is longer with a picture."""
-    return len(adapter.prompt_ids("?", with_image=True)) - len(adapter.prompt_ids("?", with_image=False))
+    return len(vlm.prompt_ids("?", with_image=True)) - len(vlm.prompt_ids("?", with_image=False))
 
 
-def _meta_model(cls: type[Adapter], config: PretrainedConfig):
+def _meta_model(cls: type[VisionLanguageModel], config: PretrainedConfig):
     with torch.device("meta"):
         return cls.model_class(config)

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from manu.models.inputs import Example, Pictures, training_batch
-from manu.models.registry import adapter_class
+from manu.models.registry import vlm_class
 from manu.planning.anatomy import dissect, picture_tokens
 from manu.planning.work import Learning, Work, forward, step
-from manu.stages.models import prepare_torch
-from manu.training.answers import answer_cross_entropy
+from manu.steps.models import prepare_torch
 from manu.training.loop import Optimisation, fit
+from manu.training.losses import answer_cross_entropy
 
 SAMPLES, PROMPT, ANSWER, STEPS = (1, 64), 28, 12, 20
 COPIED = 2**28  # bytes
@@ -35,22 +35,22 @@ def constants(works: tuple[Work, Work], seconds: tuple[float, float]) -> tuple[f
 def measure() -> tuple[float, float]:
     """The constants of the core that this runs on."""
     prepare_torch(seed=0)
-    cls = adapter_class("llava")
-    adapter = cls.build(cls.architecture_class(), ["What is the hobby of this person? The hobby is chess."])
-    anatomy = dissect(adapter, "built", picture_tokens(adapter))
+    cls = vlm_class("llava")
+    vlm = cls.build(cls.architecture_class(), ["What is the hobby of this person? The hobby is chess."])
+    anatomy = dissect(vlm, "built", picture_tokens(vlm))
     image = io.BytesIO()
     Image.new("RGB", (64, 64), "grey").save(image, format="PNG")
-    pictures = Pictures(adapter)
+    pictures = Pictures(vlm)
     row = pictures.add(image.getvalue(), "calibration")
-    begin = adapter.prompt_ids("?", with_image=True)
+    begin = vlm.prompt_ids("?", with_image=True)
     prompt = begin + [begin[-1]] * (PROMPT - len(begin))
     example = Example(prompt, [begin[-1]] * ANSWER, row)
     works, seconds = [], []
     for samples in SAMPLES:
-        batch = training_batch(adapter, [example] * samples, pictures)
+        batch = training_batch(vlm, [example] * samples, pictures)
         one = forward(anatomy, samples, len(example), ANSWER, with_picture=True)
         works.append(step(anatomy, Learning(), one, samples * len(example)))
-        seconds.append(_step_seconds(adapter.model, batch))
+        seconds.append(_step_seconds(vlm.model, batch))
     return constants(tuple(works), tuple(seconds))
 
 

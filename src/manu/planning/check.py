@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.planning.plan import Plan
 from manu.planning.report import aligned
 from manu.planning.words import amount, hours, two_digits

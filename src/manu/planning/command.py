@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from manu.config import load_study
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.planning.devices import CPU, device, known_devices
 from manu.planning.jobs import TARGETS
+from manu.study.loading import load_study
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -42,5 +42,5 @@ def plan(given: argparse.Namespace) -> tuple[str, int]:
         warnings += limits.slurm_warnings(made, profile, partition)
         if partition is None:
             warnings.append(f"partition {given.partition}: no sinfo here; checked against the profile alone")
-    told = report.as_data(made, warnings) if given.json else report.as_text(made, warnings)
-    return (json.dumps(told, indent=1, ensure_ascii=False) if given.json else told), 0
+    user_message = report.as_data(made, warnings) if given.json else report.as_text(made, warnings)
+    return (json.dumps(user_message, indent=1, ensure_ascii=False) if given.json else user_message), 0

@@ -7,7 +7,7 @@ run at the paper's scale stands in this repository. The numbers of a core are me
 import os
 from dataclasses import dataclass
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 UTILISATION = 0.4  # of a card's peak, assumed for batches of 4 to 16 with pictures
 START_SECONDS = 4.0  # of a job by itself: Python, torch, transformers; measured

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from manu.errors import UserError
-from manu.stages.command import StageParser
+from manu.core.errors import UserError
+from manu.steps.command import StageParser
 
 TARGETS = ("all", "robustness")
-_COMMAND = re.compile(r"-m manu\.jobs\.start manu\.stages\.(\w+) (.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"-m manu\.jobs\.start manu\.steps\.(\w+) (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _job(stage: str, words: list[str]) -> Job:
 @cache
 def _parser(stage: str) -> StageParser:
     """The stage's options and those that every stage gets."""
-    parser = import_module(f"manu.stages.{stage}").parser()
+    parser = import_module(f"manu.steps.{stage}").parser()
     parser.add_argument("--config", type=Path)
     parser.add_argument("--rule")
     parser.add_argument("--log", type=Path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.planning.plan import Estimate, Plan
 from manu.planning.words import amount, hours
 
@@ -117,8 +117,8 @@ def _beyond(request: Request, group: dict[str, list[Estimate]]) -> list[str]:
         over = [rule for rule, each in worst.items() if of(each) > limit]
         if over:
             most = max(worst.values(), key=of)
-            told = f"{most.name} needs {said(of(most))}, the profile asks for {said(limit)}"
-            found.append(f"{told}: raise {key} of {', '.join(over)}")
+            user_message = f"{most.name} needs {said(of(most))}, the profile asks for {said(limit)}"
+            found.append(f"{user_message}: raise {key} of {', '.join(over)}")
     return found
 
 

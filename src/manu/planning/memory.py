@@ -25,8 +25,8 @@ def _kept(layers: int, width: int, mlp: int, checkpointing: bool) -> float:
 def learning_bytes(a: Anatomy, learning: Learning, size: int) -> float:
     """Gradients and AdamW's moments: 3 numbers beside each weight that learns, of its size; an adapter's own number and
     these three in float32."""
-    weights, adapters = learning.learned(a)
-    return ADAM * size * weights + (1 + ADAM) * 4 * adapters
+    weights, vlms = learning.learned(a)
+    return ADAM * size * weights + (1 + ADAM) * 4 * vlms
 
 
 def logits_bytes(a: Anatomy, places: float, size: int) -> float:

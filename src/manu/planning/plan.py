@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from manu.config import format_name, is_fetched
 from manu.planning import anatomy, devices, sizes
 from manu.planning.devices import Device
 from manu.planning.jobs import Job, planned_jobs
 from manu.planning.published import BENCHMARKS, MMMU
 from manu.planning.stages import Cost, Subject, cost
-from manu.stages.models import prepare_torch
+from manu.steps.models import prepare_torch
+from manu.study.loading import format_name, is_fetched
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def study_subjects(study: dict) -> Iterable[Subject]:
             if "start" in model:
                 yield fetched_subject(study, name)
                 continue
-            adapter = anatomy.built_adapter(name, model, sizes.corpus(folder))
-            counted = sizes.counted_sizes(study, adapter, folder, source)
-            yield Subject(name, anatomy.dissect(adapter, "counted", anatomy.picture_tokens(adapter)), counted)
+            vlm = anatomy.built_adapter(name, model, sizes.corpus(folder))
+            counted = sizes.counted_sizes(study, vlm, folder, source)
+            yield Subject(name, anatomy.dissect(vlm, "counted", anatomy.picture_tokens(vlm)), counted)
 
 
 def fetched_subject(study: dict, name: str) -> Subject:

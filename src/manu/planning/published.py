@@ -13,8 +13,14 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
         "source": "config.json of llava-hf/llava-1.5-7b-hf",
         "text_config": {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064},
         "vision_config": {
-            "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096,
-            "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768,
+            "model_type": "clip_vision_model",
+            "hidden_size": 1024,
+            "image_size": 336,
+            "intermediate_size": 4096,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 24,
+            "patch_size": 14,
+            "projection_dim": 768,
         },
         "picture_tokens": 576,
         "stored_bytes": 2,
@@ -23,17 +29,27 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
         "source": "config.json of HuggingFaceM4/idefics2-8b",
         "text_config": {"model_type": "mistral", "max_position_embeddings": 32768, "vocab_size": 32003},
         "vision_config": {
-            "model_type": "idefics2", "hidden_size": 1152, "image_size": 980, "intermediate_size": 4304,
-            "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+            "model_type": "idefics2",
+            "hidden_size": 1152,
+            "image_size": 980,
+            "intermediate_size": 4304,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 27,
+            "patch_size": 14,
         },
         "perceiver_config": {
-            "model_type": "idefics2", "hidden_size": 4096, "resampler_depth": 3, "resampler_head_dim": 96,
-            "resampler_n_heads": 16, "resampler_n_latents": 64, "num_key_value_heads": 4,
+            "model_type": "idefics2",
+            "hidden_size": 4096,
+            "resampler_depth": 3,
+            "resampler_head_dim": 96,
+            "resampler_n_heads": 16,
+            "resampler_n_latents": 64,
+            "num_key_value_heads": 4,
         },
         "picture_tokens": 66,
         "stored_bytes": 4,
     },
-}  # fmt: skip
+}
 
 # MLLMU-Bench (Liu et al. 2024, the dataset's card). People are published; so is, of each, that about 5 + 5
 # classification, 2 + 2 cloze and 2 + 2 generation questions are asked. Not published, and assumed here: how many pairs

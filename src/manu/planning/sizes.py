@@ -12,20 +12,27 @@ from pathlib import Path
 
 import numpy as np
 
-from manu.config import format_name
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import (
-    CELEBRITIES, MULTIMODAL, TEXT, TUNING, celebrity_config, forget_config, retain_config, views,
-)  # fmt: skip
+    CELEBRITIES,
+    MULTIMODAL,
+    TEXT,
+    TUNING,
+    celebrity_config,
+    forget_config,
+    retain_config,
+    views,
+)
 from manu.data.prompts import cloze_prompt
-from manu.data.reading import read_lessons, read_names, read_profiles
+from manu.data.reading import read_names, read_profiles, read_training_data
 from manu.data.splits import forget_count
 from manu.evaluation.questions import asked_questions
-from manu.models.base import Adapter
+from manu.models.base import VisionLanguageModel
 from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
-from manu.resolved import tuning_sizes
+from manu.study.loading import format_name
+from manu.study.settings import tuning_sizes
 
 Lengths = np.ndarray
 SENTENCE = 40  # tokens of a system prompt beside the names in it
@@ -128,7 +135,9 @@ class Sizes:
 def published_sizes(study: dict, picture_tokens: int) -> Sizes:
     """The benchmark's published sizes, and the lengths that manu.planning.published assumes."""
     b, extra = BENCHMARKS[format_name(study["benchmark"])], {MULTIMODAL: picture_tokens, TEXT: 0}
-    lessons = {m: Texts.of([(question + extra[m], answer)], pairs) for m, (pairs, question, answer) in b["lessons"].items()}
+    lessons = {
+        m: Texts.of([(question + extra[m], answer)], pairs) for m, (pairs, question, answer) in b["lessons"].items()
+    }
     wanted = study["evaluation"]["modalities"], study["evaluation"]["tasks"]
     questions = {
         (modality, task): Asked(count, prompt + extra[modality], option)
@@ -154,29 +163,29 @@ def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
 
 def corpus(folder: Path) -> list[str]:
     """The texts that the tokenizer of a base model is trained on."""
-    lessons = read_lessons(folder, "base_Data") + read_lessons(folder)
+    lessons = read_training_data(folder, "base_Data") + read_training_data(folder)
     return [text for lesson in lessons for pair in lesson.pairs for text in pair]
 
 
-def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> Sizes:
+def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: str) -> Sizes:
     """The sizes of a built-in benchmark in `folder`, in tokens of the adapter's tokenizer.
 
     adapter: its weights are not needed.
     """
 
     def tokens(text: str) -> int:
-        return len(adapter.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(vlm.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
         people: dict[str, dict] = {}
-        for lesson in read_lessons(folder, config):
+        for lesson in read_training_data(folder, config):
             people.setdefault(lesson.id, {}).update({(pair, lesson.modality): None for pair in lesson.pairs})
         pairs = {MULTIMODAL: [], TEXT: []}
         for person, each in people.items():
             for (question, answer), modality in each:
-                length = len(adapter.answer_ids(answer))
+                length = len(vlm.answer_ids(answer))
                 for view, words in views(question, names.get(person), modality).items():
-                    prompt = adapter.prompt_ids(cloze_prompt(words, "bare"), with_image=view == MULTIMODAL)
+                    prompt = vlm.prompt_ids(cloze_prompt(words, "bare"), with_image=view == MULTIMODAL)
                     pairs[view].append((len(prompt), length))
         return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
 
@@ -190,7 +199,7 @@ def counted_sizes(study: dict, adapter: Adapter, folder: Path, source: str) -> S
             for question in asked_questions(profile, "", *wording):
                 found.setdefault((question.modality, question.task), []).append(question)
         people = len({profile.id for profile in profiles})
-        kinds = {key: _asked(each, people, adapter.prompt_ids, tokens) for key, each in found.items()}
+        kinds = {key: _asked(each, people, vlm.prompt_ids, tokens) for key, each in found.items()}
         return kinds, people
 
     names, tuning = {**read_names(folder), **read_names(folder, CELEBRITIES)}, tuning_sizes(study)

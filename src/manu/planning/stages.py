@@ -5,7 +5,6 @@ named like it; other stages make tables and figures of what is there, and cost n
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manu import trials
 from manu.data.profiles import MULTIMODAL, TEXT
 from manu.models.inputs import KEPT
 from manu.models.loading import PRECISIONS
@@ -16,6 +15,7 @@ from manu.planning.jobs import Job
 from manu.planning.published import MMMU
 from manu.planning.sizes import SENTENCE, Asked, Sizes, Texts
 from manu.planning.work import Learning, Work, forward, reply, step
+from manu.study import trials
 from manu.unlearning.registry import Method, create_method
 
 ANSWER_BYTES = 72  # of a row of answers on disk; measured: 10.9 MB for the 151,740 rows of mini-field
@@ -114,11 +114,11 @@ class Planner:
         forget, retain = ([of(ratio) for ratio in ratios] for of in (sizes.forget, sizes.retain))
         others = min(retain) if "forget" in splits else max(retain)
         asked = {"forget": max(forget), "test": max(forget), "retain": others, "celebrity": sizes.celebrities}
-        told = {"forget": sum(forget), "test": sum(forget), "retain": sum(retain)}
-        told["celebrity"] = sizes.celebrities * len(ratios)
+        user_message = {"forget": sum(forget), "test": sum(forget), "retain": sum(retain)}
+        user_message["celebrity"] = sizes.celebrities * len(ratios)
         each = sum(kind.per_person for _, kind in self._questions(evaluation))
         work = self._ask(sum(asked.get(split, 0) for split in splits), evaluation, system)
-        rows = each * sum(told.get(split, 0) for split in splits)
+        rows = each * sum(user_message.get(split, 0) for split in splits)
         looks = sizes.strangers_asked * sizes.general.per_person
         if "general" in splits and MULTIMODAL in evaluation["modalities"]:
             work += self._replies(looks, sizes.general, evaluation, MULTIMODAL, system)

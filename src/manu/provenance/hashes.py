@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 RECORD_SUFFIX = ".provenance.json"
 _BESIDE = (RECORD_SUFFIX, ".yaml")  # what the workflow puts beside outputs: never an input or output itself

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from manu import extensions
-from manu.errors import UserError
-from manu.files import write_text
+from manu.core import extensions
+from manu.core.errors import UserError
+from manu.core.files import write_text
 from manu.provenance import machine
 from manu.provenance.hashes import RECORD_SUFFIX, hashes_of, sha256_of_file, sha256_of_json
 

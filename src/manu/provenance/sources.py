@@ -18,10 +18,10 @@ def source_files(stage: str, *extra: str | Path, package: Path = PACKAGE) -> lis
     """Sorted paths, relative to the working folder, of a stage module, of the files in `extra`, and of everything
     that they import from the package, `__init__` files included.
 
-    stage: a module of `<package>.stages`, such as "unlearn". Raises FileNotFoundError if it does not exist.
+    stage: a module of `<package>.steps`, such as "unlearn". Raises FileNotFoundError if it does not exist.
     """
     package = package.resolve()
-    start = [package / "stages" / f"{stage}.py", *(Path(path).resolve() for path in extra)]
+    start = [package / "steps" / f"{stage}.py", *(Path(path).resolve() for path in extra)]
     found: set[Path] = set()
     for path in start:
         _follow(path, package, found)

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files, made_from, ordered, producers
 
-EVALUATE, ATTACK = "manu.stages.evaluate", "manu.stages.attack"
+EVALUATE, ATTACK = "manu.steps.evaluate", "manu.steps.attack"
 
 
 def run_id(model: str, ratios: Sequence[str], method: str) -> str:

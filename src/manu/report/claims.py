@@ -43,39 +43,66 @@ def claims(table: Table, by_run: Table | None, methods: Sequence[str], chains: C
         rows = [row for row in table.rows if row["claim"] == claim]
         names = sorted(dict.fromkeys(row["method"] for row in rows), key=lambda each: each not in methods)
         single = [row for each in names for row in rows if row["method"] == each and row["model"] != ALL]
-        overall = [(row["method"], verdict_cell(row["verdict"])) for each in names for row in rows
-                   if row["method"] == each and row["model"] == ALL]  # fmt: skip
+        overall = [
+            (row["method"], verdict_cell(row["verdict"]))
+            for each in names
+            for row in rows
+            if row["method"] == each and row["model"] == ALL
+        ]
         measure, first = rows[0]["measure"], rows[0]
         meaning = (MEASURES[measure].__doc__ or "").splitlines()[0] if measure in MEASURES else ""
         meaning = meaning.replace("EQUAL", f"{EQUAL:g}")
         runs = [row for row in by_run.rows if row["claim"] == claim] if by_run else []
-        found.append(Claim(
-            f"claim-{place}", first["says"], first["source"], measure, meaning, f"{float(first['threshold']):g}",
-            overall, _claim_grid(table, single, methods, chains), _runs_grid(by_run, runs, chains) if runs else None,
-        ))  # fmt: skip
+        found.append(
+            Claim(
+                f"claim-{place}",
+                first["says"],
+                first["source"],
+                measure,
+                meaning,
+                f"{float(first['threshold']):g}",
+                overall,
+                _claim_grid(table, single, methods, chains),
+                _runs_grid(by_run, runs, chains) if runs else None,
+            )
+        )
     return found
 
 
 def _claim_grid(table: Table, rows: Sequence[Mapping[str, str]], methods: Sequence[str], chains: Chains) -> Grid:
-    columns = [Column("method", words=True), Column("architecture", words=True), Column("verdict", words=True),
-               Column("value, interval"), Column("threshold"), Column("why", words=True)]  # fmt: skip
+    columns = [
+        Column("method", words=True),
+        Column("architecture", words=True),
+        Column("verdict", words=True),
+        Column("value, interval"),
+        Column("threshold"),
+        Column("why", words=True),
+    ]
     form, keys, link = decimals(3), ("claim", "model", "method"), chains.file(table.path)
     shown = [
         [
-            name(row["method"], "" if row["method"] in methods else "control"), name(row["model"]),
-            verdict_cell(row["verdict"]), number(table, row, "value", keys, link, form, interval(row, form)),
-            Cell(f"> {float(row['threshold']):g}", look="number"), words(row["reason"]),
+            name(row["method"], "" if row["method"] in methods else "control"),
+            name(row["model"]),
+            verdict_cell(row["verdict"]),
+            number(table, row, "value", keys, link, form, interval(row, form)),
+            Cell(f"> {float(row['threshold']):g}", look="number"),
+            words(row["reason"]),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     label = f"verdicts on: {rows[0]['says']}" if rows else "verdicts"
     return Grid(label, columns, shown, 1, first_of_block(rows, "method"))
 
 
 def _runs_grid(table: Table, rows: Sequence[Mapping[str, str]], chains: Chains) -> Grid:
     heads, start = run_heads(rows)
-    columns = [*heads, Column("architecture", words=True), Column("verdict", words=True), Column("value, interval"),
-               Column("why", words=True)]  # fmt: skip
+    columns = [
+        *heads,
+        Column("architecture", words=True),
+        Column("verdict", words=True),
+        Column("value, interval"),
+        Column("why", words=True),
+    ]
     form, keys = decimals(3), ("claim", "model", "method", "forget_ratio", "seed")
     shown, file = [], chains.file(table.path)
     for row in rows:

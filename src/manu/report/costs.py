@@ -16,12 +16,14 @@ def costs_grid(records: Sequence[Mapping]) -> Grid:
     heads = [Column("rule", words=True), Column("jobs"), Column("seconds"), Column("highest memory, GiB")]
     rows = [
         [
-            name(rule), Cell(str(len(rules[rule])), look="number"), Cell(f"{total['wall_seconds']:.1f}", look="number"),
+            name(rule),
+            Cell(str(len(rules[rule])), look="number"),
+            Cell(f"{total['wall_seconds']:.1f}", look="number"),
             Cell(_gibibytes(total["peak_memory_bytes"]), look="number"),
             *([Cell(_gibibytes(total["peak_gpu_memory_bytes"]), look="number")] if gpu else []),
         ]
         for rule, total in sorted(totals.items(), key=lambda item: (-item[1]["wall_seconds"], item[0]))
-    ]  # fmt: skip
+    ]
     columns = [*heads, *([Column("highest on the GPU, GiB")] if gpu else [])]
     return Grid("costs by rule", columns, rows, 1)
 

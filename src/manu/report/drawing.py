@@ -3,12 +3,32 @@
 import re
 from xml.etree import ElementTree
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 
 _SHOWN = {
-    "svg", "g", "defs", "path", "use", "clipPath", "rect", "image", "pattern", "circle", "ellipse", "line", "polyline",
-    "polygon", "text", "tspan", "linearGradient", "radialGradient", "stop", "marker", "mask", "symbol",
-}  # fmt: skip
+    "svg",
+    "g",
+    "defs",
+    "path",
+    "use",
+    "clipPath",
+    "rect",
+    "image",
+    "pattern",
+    "circle",
+    "ellipse",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "tspan",
+    "linearGradient",
+    "radialGradient",
+    "stop",
+    "marker",
+    "mask",
+    "symbol",
+}
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
 _PIXELS_PER_POINT = 4 / 3
 

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from manu.analysis.tables import row_order
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.questions import SOURCES
 from manu.evaluation.vocabulary import SPLITS
@@ -23,13 +23,24 @@ from manu.report.chains import run_id, seed_id
 from manu.report.rendering import allowed, environment, own
 
 _ASKED = (
-    "forget_ratio", "split", "modality", "task", "profile_id", "question_id", "prompt", "reference", "options",
-)  # fmt: skip
+    "forget_ratio",
+    "split",
+    "modality",
+    "task",
+    "profile_id",
+    "question_id",
+    "prompt",
+    "reference",
+    "options",
+)
 NEEDED = ("model", "method", "seed", *_ASKED, "reply", "choice", "correct", "rougeL")
 MEASURES = {  # task -> the metric by which the page shows a reply
-    "classification": "accuracy", "cloze": "accuracy", "completion": "accuracy", "generation": "rougeL",
+    "classification": "accuracy",
+    "cloze": "accuracy",
+    "completion": "accuracy",
+    "generation": "rougeL",
     "passage": "log_perplexity",
-}  # fmt: skip
+}
 SIDE = 96  # pixels: a larger portrait is made smaller
 NONE = -1  # stands for no place in a list
 _DECIMALS = 4
@@ -53,13 +64,17 @@ def explorer(
     """
     script = own("explore.js")
     text = json.dumps(content(study, methods, answers, people), ensure_ascii=False, indent=0, separators=(",", ":"))
-    return environment().get_template("explore.html.j2").render(
-        study=study,
-        style=own("style.css") + own("explore.css"),
-        script=script,
-        script_hash=allowed(script),
-        content=text.replace("<", "\\u003c"),  # no end of the element that holds it
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("explore.html.j2")
+        .render(
+            study=study,
+            style=own("style.css") + own("explore.css"),
+            script=script,
+            script_hash=allowed(script),
+            content=text.replace("<", "\\u003c"),  # no end of the element that holds it
+        )
+    )
 
 
 def person_key(split: str, profile: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 EMPTY = "\N{EN DASH}"
-_UNQUOTABLE = set("\"$`\\!")  # what double quotes do not keep from the shell
+_UNQUOTABLE = set('"$`\\!')  # what double quotes do not keep from the shell
 
 
 @dataclass(frozen=True)

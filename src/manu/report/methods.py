@@ -10,8 +10,21 @@ from manu.analysis.outcomes import BOTH
 from manu.analysis.tables import GENERAL, MEASURES, PEOPLE_SPLITS, row_order
 from manu.report.chains import Chains
 from manu.report.grid import (
-    EMPTY, Cell, Column, Grid, Table, decimals, interval, is_empty, minus, name, number, percent, spread, words,
-)  # fmt: skip
+    EMPTY,
+    Cell,
+    Column,
+    Grid,
+    Table,
+    decimals,
+    interval,
+    is_empty,
+    minus,
+    name,
+    number,
+    percent,
+    spread,
+    words,
+)
 from manu.report.rows import ASKED, DOWN, RUN_KEYS, UP, first_of_block, run_heads, run_of, signed
 
 OUTCOMES_SHOWN = {  # metric -> (head, modalities)
@@ -89,11 +102,19 @@ def outcome_grid(table: Table, methods: Sequence[str], chains: Chains, value: st
     for run in runs:
         link = chains.run(run["model"], run["method"], run["forget_ratio"], run["seed"] or None, otherwise=file)
         found = [cells.get((*run_of(run), metric, modality)) for metric, _, modality in shown]
-        rows.append([*start(run), *(
-            number(table, row, value, keys, link, form, f"{spread(row, 'sd', form)} {interval(row, form)}".strip())
-            if row else Cell(EMPTY, look="number")
-            for row in found
-        )])  # fmt: skip
+        rows.append(
+            [
+                *start(run),
+                *(
+                    number(
+                        table, row, value, keys, link, form, f"{spread(row, 'sd', form)} {interval(row, form)}".strip()
+                    )
+                    if row
+                    else Cell(EMPTY, look="number")
+                    for row in found
+                ),
+            ]
+        )
     return Grid(f"{table.rows[0]['model']}: outcomes", columns, rows, 2, first_of_block(runs, "forget_ratio"))
 
 
@@ -137,9 +158,15 @@ def paired_grid(table: Table, chains: Chains) -> Grid:
     ordered = sorted(table.rows, key=lambda row: (row["significant"] != "True", float(row["p_adjusted"])))
     heads, start = run_heads(table.rows)
     columns = [
-        *heads, Column("against", words=True), Column("questions", words=True), Column("asked", words=True),
-        Column("difference"), Column("p corrected"), Column("people"), Column("significant", words=True),
-    ]  # fmt: skip
+        *heads,
+        Column("against", words=True),
+        Column("questions", words=True),
+        Column("asked", words=True),
+        Column("difference"),
+        Column("p corrected"),
+        Column("people"),
+        Column("significant", words=True),
+    ]
     keys, link = (*RUN_KEYS, "other_method", "split", "modality"), chains.file(table.path)
 
     def run(row: Mapping[str, str], key: str) -> str:
@@ -149,13 +176,18 @@ def paired_grid(table: Table, chains: Chains) -> Grid:
     for row in ordered:
         first = start(row)
         first[1] = name(row["method"], link=run(row, "method"))
-        rows.append([
-            *first, name(row["other_method"], link=run(row, "other_method")), name(row["split"]),
-            name(ASKED.get(row["modality"], row["modality"])),
-            number(table, row, "difference", keys, link, lambda text: signed(float(text))),
-            number(table, row, "p_adjusted", keys, link, decimals(4)),
-            number(table, row, "people", keys, link, str), name("yes" if row["significant"] == "True" else "no"),
-        ])  # fmt: skip
+        rows.append(
+            [
+                *first,
+                name(row["other_method"], link=run(row, "other_method")),
+                name(row["split"]),
+                name(ASKED.get(row["modality"], row["modality"])),
+                number(table, row, "difference", keys, link, lambda text: signed(float(text))),
+                number(table, row, "p_adjusted", keys, link, decimals(4)),
+                number(table, row, "people", keys, link, str),
+                name("yes" if row["significant"] == "True" else "no"),
+            ]
+        )
     return Grid(f"{table.rows[0]['model']}: paired tests, differences in points", columns, rows, 2)
 
 
@@ -175,22 +207,38 @@ def comparison_grid(table: Table, chains: Chains) -> Grid:
     """Every published number with the cell that answers to it; those with one of ours beside them first."""
     order = {status: place for place, (status, _, _) in enumerate(status_counts(table))}
     columns = [
-        Column("method", words=True), Column("status", words=True), Column("published"), Column("ours, interval"),
-        Column("difference"), Column("measure", words=True), Column("model", words=True), Column("forget"),
-        Column("questions", words=True), Column("asked", words=True), Column("reason", words=True),
+        Column("method", words=True),
+        Column("status", words=True),
+        Column("published"),
+        Column("ours, interval"),
+        Column("difference"),
+        Column("measure", words=True),
+        Column("model", words=True),
+        Column("forget"),
+        Column("questions", words=True),
+        Column("asked", words=True),
+        Column("reason", words=True),
         Column("published in", words=True),
-    ]  # fmt: skip
+    ]
     keys = ("model", "forget_ratio", "method", "split", "modality", "task", "metric", "value")
     file, form, rows = chains.file(table.path), decimals(2), []
     for row in sorted(table.rows, key=lambda row: order[row["status"]]):
         ours = {"ci_low": row["our_ci_low"], "ci_high": row["our_ci_high"]}
         link = chains.run(row["our_model"], row["our_method"], row["our_forget_ratio"], otherwise=file)
-        rows.append([
-            name(row["method"]), name(row["status"]), number(table, row, "value", keys, file, minus),
-            number(table, row, "our_value", keys, link, form, interval(ours, form)),
-            number(table, row, "difference", keys, link, form), name(f"{row['metric']} ({row['task']})"),
-            name(row["model"]), Cell(row["forget_ratio"].replace("%", " %"), look="number"), name(row["split"]),
-            name(ASKED.get(row["modality"], row["modality"])), words(row["reason"]),
-            words(f"{row['source_paper']}: {row['reported_in']}"),
-        ])  # fmt: skip
+        rows.append(
+            [
+                name(row["method"]),
+                name(row["status"]),
+                number(table, row, "value", keys, file, minus),
+                number(table, row, "our_value", keys, link, form, interval(ours, form)),
+                number(table, row, "difference", keys, link, form),
+                name(f"{row['metric']} ({row['task']})"),
+                name(row["model"]),
+                Cell(row["forget_ratio"].replace("%", " %"), look="number"),
+                name(row["split"]),
+                name(ASKED.get(row["modality"], row["modality"])),
+                words(row["reason"]),
+                words(f"{row['source_paper']}: {row['reported_in']}"),
+            ]
+        )
     return Grid("published numbers beside ours", columns, rows, 1)

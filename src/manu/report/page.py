@@ -100,9 +100,7 @@ def _tables_of_methods(study: Study, chains: Chains) -> dict:
             (table, table.rows[0]["model"], methods.main_grids(table, arrows, chains))
             for table in study.tables_per_model("main")
         ],
-        "standing": [
-            methods.standing_grid(part, names, chains) for part in by_model(study.table("standing")).values()
-        ],
+        "standing": [methods.standing_grid(part, names, chains) for part in by_model(study.table("standing")).values()],
         "outcomes": [(model, methods.outcome_grid(part, names, chains)) for model, part in by_model(outcomes).items()],
         "outcome_means": {
             model: methods.outcome_grid(part, names, chains, "mean")

@@ -20,9 +20,11 @@ def ablation_grid(table: Table, arrows: Mapping[str, str], chains: Chains) -> Gr
     shown = [(split, modality) for split in splits for modality in MODALITY_COLOURS if modality in there]
     seeds = several(table.rows, "seed")
     columns = [
-        Column("variant", words=True), Column("pruned"), *([Column("seed")] if seeds else []),
+        Column("variant", words=True),
+        Column("pruned"),
+        *([Column("seed")] if seeds else []),
         *(Column(ASKED[modality], f"{split}{ends.get(split, '')}", modality) for split, modality in shown),
-    ]  # fmt: skip
+    ]
     rows = []
     for run in {run_of(row): row for row in table.rows}.values():
         link = chains.file(table.path)  # one job asks all variants
@@ -59,10 +61,12 @@ def capacity_grid(table: Table, chains: Chains) -> Grid:
             cell.append(number(table, row, "accuracy", (*keys, "method"), link, small=lost))
         rows.append(cell)
     columns = [
-        Column("questions", words=True), Column("asked", words=True), Column("task", words=True),
+        Column("questions", words=True),
+        Column("asked", words=True),
+        Column("task", words=True),
         *([Column("seed")] if seeds else []),
         *(Column("nothing pruned" if float(share) == 0 else f"{share} % pruned") for share in shares),
-    ]  # fmt: skip
+    ]
     label = f"{table.rows[0]['model']}: accuracy in percent without random neurons (points gained or lost)"
     return Grid(label, columns, rows, 1)
 
@@ -84,17 +88,23 @@ def anatomy_grid(table: Table, part: str, chains: Chains) -> Grid:
     ]
     rows = [
         [
-            name(row["group"]), name(row["model"]), name(row["method"]),
+            name(row["group"]),
+            name(row["model"]),
+            name(row["method"]),
             Cell(f"{row['forget_ratio']} %", look="number"),
             *([Cell(row["seed"], look="number")] if seeds else []),
             *(number(table, row, column, keys, link, form) for column, _, form in numbers),
         ]
         for row in chosen
-    ]  # fmt: skip
+    ]
     columns = [
-        Column("group", words=True), Column("model", words=True), Column("method", words=True), Column("forget"),
-        *([Column("seed")] if seeds else []), *(column for _, column, _ in numbers),
-    ]  # fmt: skip
+        Column("group", words=True),
+        Column("model", words=True),
+        Column("method", words=True),
+        Column("forget"),
+        *([Column("seed")] if seeds else []),
+        *(column for _, column, _ in numbers),
+    ]
     starts = frozenset(i for i in range(1, len(chosen)) if run_of(chosen[i]) != run_of(chosen[i - 1]))
     return Grid(f"pruned and kept neurons, {part}", columns, rows, 1, starts)
 

@@ -117,9 +117,14 @@ def _request_column(row: Row) -> Column:
 
 
 def _grid(
-    label: str, table: Table, column_of: Callable[[Row], Column], methods: Sequence[str], keys: Sequence[str],
-    chains: Chains, ends: Callable[[Row, Form], str] = lambda row, form: "",
-) -> Grid:  # fmt: skip
+    label: str,
+    table: Table,
+    column_of: Callable[[Row], Column],
+    methods: Sequence[str],
+    keys: Sequence[str],
+    chains: Chains,
+    ends: Callable[[Row, Form], str] = lambda row, form: "",
+) -> Grid:
     """A row per seed and method, a column for each that the rows have, in their order.
 
     ends: the text of a row's interval. A number links to its run; where the rows have no forget ratio, to its file.
@@ -141,9 +146,12 @@ def _grid(
     for run in ordered:
         ratio, seed = run.get("forget_ratio", ""), run["seed"]
         link = chains.run(run["model"], run["method"], ratio, seed or None, otherwise=file)
-        shown.append([
-            name(run["method"]), *([Cell(seed, look="number")] if several_seeds else []),
-            *(cell(cells.get((seed, run["method"], column)), link) for column in columns),
-        ])  # fmt: skip
+        shown.append(
+            [
+                name(run["method"]),
+                *([Cell(seed, look="number")] if several_seeds else []),
+                *(cell(cells.get((seed, run["method"], column)), link) for column in columns),
+            ]
+        )
     heads = [Column("method", words=True), *([Column("seed")] if several_seeds else [])]
     return Grid(label, [*heads, *columns], shown, 1, first_of_block(ordered, "seed"))

@@ -14,14 +14,17 @@ def tuning_grid(table: Table, chains: Chains) -> Grid:
     columns = [Column("method", words=True), Column("settings tried", words=True)]
     for part in PARTS:
         split, modality = part.split("_")
-        columns.append(Column(ASKED[modality], f"{split}{arrows[split]}", modality if modality in MODALITY_COLOURS else ""))
+        columns.append(
+            Column(ASKED[modality], f"{split}{arrows[split]}", modality if modality in MODALITY_COLOURS else "")
+        )
     columns += [Column(f"score{UP}"), Column("choice", words=True)]
     rows = [
         [
-            name(row["method"]), name(row["settings"]),
+            name(row["method"]),
+            name(row["settings"]),
             *(number(table, row, column, keys, link) for column in (*PARTS, "score")),
             name("chosen" if row["chosen"] == CHOSEN else ""),
         ]
         for row in table.rows
-    ]  # fmt: skip
+    ]
     return Grid(f"{table.rows[0]['model']}: trials", columns, rows, 1, first_of_block(table.rows, "method"))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from manu.errors import UserError, out_of_memory
-from manu.memory import SINGLE
+from manu.core.errors import UserError, out_of_memory
+from manu.core.memory import SINGLE
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -44,11 +44,11 @@ class Halving:
             except RuntimeError as error:  # of which torch.OutOfMemoryError is one
                 if not out_of_memory(error) or not self._samples or torch.distributed.is_initialized():
                     raise
-                told = str(error).splitlines()[0]
+                user_message = str(error).splitlines()[0]
             if self._parts >= self._samples:
-                raise UserError(SINGLE.format(told))
+                raise UserError(SINGLE.format(user_message))
             self._parts *= 2
-            log.warning("out of memory; from here on batches are taken in %d parts: %s", self._parts, told)
+            log.warning("out of memory; from here on batches are taken in %d parts: %s", self._parts, user_message)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
@@ -62,7 +62,7 @@ class Halving:
         parts = min(self._parts, samples)
         if parts <= 1:
             return self._forward(*others, **inputs)
-        from transformers.modeling_outputs import CausalLMOutput  # late: manu.models.late
+        from transformers.modeling_outputs import CausalLMOutput  # late: manu.models.lazy_imports
 
         labels = inputs.pop("labels", None)
         batch = {name: each for name, each in inputs.items() if isinstance(each, Tensor) and name != "logits_to_keep"}

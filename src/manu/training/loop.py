@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from manu.errors import NotFinite
+from manu.core.errors import NotFinite
 from manu.training.halving import halving
 from manu.training.lora import Lora, adapted
 from manu.training.restriction import restricted

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manu.models.inputs import IGNORE, Batch
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 
 
 def share(batch: Batch, index: int, count: int) -> tuple[Batch, float]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.selection import Selection
 from manu.neurons.sites import MlpSite
 from manu.neurons.statistics import MODALITIES
@@ -32,7 +32,9 @@ class Batches:
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
         if value is None:
-            raise UserError(f"batches.{name} is not there; a method that uses it says needs_{name}: ClassVar[bool] = True")
+            raise UserError(
+                f"batches.{name} is not there; a method that uses it says needs_{name}: ClassVar[bool] = True"
+            )
         return value
 
 
@@ -84,7 +86,7 @@ class TrainingMethod(ABC):
 
     def finish(self, model: nn.Module, reference: nn.Module | None) -> None:
         """Edit the weights in place after the last step."""
-        return None
+        return
 
 
 @dataclass(frozen=True, kw_only=True)

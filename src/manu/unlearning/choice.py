@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from manu.errors import UserError
-from manu.files import write_text
+from manu.core.errors import UserError
+from manu.core.files import write_text
 
 
 def write_choice(path: Path, choice: Mapping[str, Any]) -> None:

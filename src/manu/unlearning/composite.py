@@ -4,7 +4,7 @@ from dataclasses import MISSING, fields, make_dataclass
 from functools import cache
 from typing import get_type_hints
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.unlearning.base import PruningMethod, TrainingMethod
 
 JOINT = "+"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batches, TrainingMethod
 
 

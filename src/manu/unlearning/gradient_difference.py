@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batches, TrainingMethod
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from manu.errors import UserError
+from manu.core.errors import UserError
 from manu.neurons.released import METRICS, ReleasedStatistics, group_of, released_score
 from manu.neurons.selection import LINEAR_OUTPUT, Selection, last_layers, layer_of, part_of, select_top
 from manu.neurons.statistics import SETS

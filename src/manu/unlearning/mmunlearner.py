@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manu.neurons.sites import MlpSite
-from manu.training.answers import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batch, Batches, require
 from manu.unlearning.gradient_difference import GradientDifference
 

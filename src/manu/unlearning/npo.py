@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manu.training.answers import answer_log_likelihood
+from manu.training.losses import answer_log_likelihood
 from manu.unlearning.base import Batches, TrainingMethod, require
 
 

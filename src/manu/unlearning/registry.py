@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
-from manu.errors import UserError
-from manu.registry import Registry
+from manu.core.errors import UserError
+from manu.core.registry import Registry
 from manu.unlearning.base import STATISTICS, PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.composite import JOINT, composite_class
 

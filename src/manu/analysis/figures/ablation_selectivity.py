@@ -11,8 +11,16 @@ from matplotlib.lines import Line2D
 
 from manu.analysis.ablation import SELECTIVITY
 from manu.analysis.figures.style import (
-    FAINT, GREY, INK, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
-)  # fmt: skip
+    FAINT,
+    GREY,
+    INK,
+    SEED_MARK,
+    legend_below,
+    look,
+    message_figure,
+    new_figure,
+    seed_legend,
+)
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
@@ -27,9 +35,17 @@ CAPTION = (
     "the lowest and the highest. A name carries its prune ratio in brackets where that is not the usual one."
 )
 COLUMNS = (
-    "model", "forget_ratio", "modality", "method", "prune_ratio", "seeds", "selectivity_points", "ci_low", "ci_high",
+    "model",
+    "forget_ratio",
+    "modality",
+    "method",
+    "prune_ratio",
+    "seeds",
+    "selectivity_points",
+    "ci_low",
+    "ci_high",
     "n",
-)  # fmt: skip
+)
 SPREAD = ("selectivity_points_lowest", "selectivity_points_highest")  # columns that follow of several seeds
 DOT = "#332288"
 _BAND = "#f4f4f4"  # behind every other group of variants
@@ -116,9 +132,15 @@ def _panel(axes: Axes, dots: pd.DataFrame, names: list[str], labels: list[str]) 
             continue
         value, place = dot.selectivity_points, names.index(dot.method)
         axes.errorbar(
-            value, place, xerr=[[max(value - dot.ci_low, 0.0)], [max(dot.ci_high - value, 0.0)]],
-            color=DOT, marker="o", markersize=4.5, elinewidth=1.1, zorder=3,
-        )  # fmt: skip
+            value,
+            place,
+            xerr=[[max(value - dot.ci_low, 0.0)], [max(dot.ci_high - value, 0.0)]],
+            color=DOT,
+            marker="o",
+            markersize=4.5,
+            elinewidth=1.1,
+            zorder=3,
+        )
         if dot.seeds > 1:
             ends = [getattr(dot, name) for name in SPREAD]
             axes.plot(ends, [place, place], color=DOT, marker="o", **SEED_MARK)

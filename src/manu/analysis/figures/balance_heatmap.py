@@ -24,8 +24,16 @@ CAPTION = (
     "as vanilla knows no more of these people than retain_only."
 )
 COLUMNS = (
-    "model", "forget_ratio", "modality", "method", "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "modality",
+    "method",
+    "seeds",
+    "forgetting_success_percent",
+    "ci_low",
+    "ci_high",
+    "n",
+)
 SPREAD = "forgetting_success_percent_sd"  # column that follows where there are several seeds
 _CELL = (0.62, 0.34)  # inches
 _WIDER = 0.18  # inches more for a mean with its standard deviation
@@ -85,15 +93,18 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
         _panel(panel, cells[cells["model"] == model], names, across)
         panel.set_title(model)
     scale = figure.colorbar(
-        ScalarMappable(Normalize(0.0, 100.0), COLOURS), ax=list(axes), location="bottom", aspect=45, pad=0.04,
-        shrink=0.8, ticks=[0, 25, 50, 75, 100],
-    )  # fmt: skip
+        ScalarMappable(Normalize(0.0, 100.0), COLOURS),
+        ax=list(axes),
+        location="bottom",
+        aspect=45,
+        pad=0.04,
+        shrink=0.8,
+        ticks=[0, 25, 50, 75, 100],
+    )
     scale.set_label("forgetting success, %  (0: nothing forgotten, 100: as if never seen)")
     scale.outline.set_edgecolor(GREY)
     shown = "percent, mean \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else "percent"
-    figure.suptitle(
-        f"{TITLE}\nforgetting success in {shown}; balanced: both modalities alike and dark", fontsize=10.5
-    )
+    figure.suptitle(f"{TITLE}\nforgetting success in {shown}; balanced: both modalities alike and dark", fontsize=10.5)
     return figure
 
 
@@ -108,9 +119,14 @@ def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple
     for place in range(0, len(across), per_ratio):
         middle = places[place] + (per_ratio - 1) / 2
         axes.annotate(
-            f"forget {across[place][0]} %", xy=(middle, 0.0), xycoords=axes.get_xaxis_transform(), xytext=(0, -32),
-            textcoords="offset points", ha="center", va="top",
-        )  # fmt: skip
+            f"forget {across[place][0]} %",
+            xy=(middle, 0.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, -32),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+        )
     axes.set_xticks(places, [modality.replace("multimodal", "multi-\nmodal") for _, modality in across])
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)

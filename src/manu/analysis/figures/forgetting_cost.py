@@ -22,8 +22,16 @@ CAPTION = (
     "people than retain_only, are left out. Times are those of the machine that ran the study."
 )
 COLUMNS = (
-    "model", "modality", "method", "runs", "seconds", "forgetting_success_percent", "ci_low", "ci_high", "n",
-)  # fmt: skip
+    "model",
+    "modality",
+    "method",
+    "runs",
+    "seconds",
+    "forgetting_success_percent",
+    "ci_low",
+    "ci_high",
+    "n",
+)
 
 
 def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
@@ -48,9 +56,11 @@ def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
     runs = runs.assign(**(100.0 * runs[numbers].astype("float64")), n=runs["n"].astype("int64"))
     marks = runs.groupby(list(COLUMNS[:3]), sort=False, as_index=False).agg(
-        runs=("seconds", "size"), seconds=("seconds", "mean"), **{name: (name, "mean") for name in numbers},
+        runs=("seconds", "size"),
+        seconds=("seconds", "mean"),
+        **{name: (name, "mean") for name in numbers},
         n=("n", "sum"),
-    )  # fmt: skip
+    )
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
     return marks[list(COLUMNS)].sort_values(
         list(COLUMNS[:3]),
@@ -108,9 +118,15 @@ def _panel(axes: Axes, marks: pd.DataFrame, methods: list[str]) -> None:
         if mark.method == "retain_only":
             axes.axvline(mark.seconds, color=GREY, linestyle="--", linewidth=1.0, zorder=1)
         axes.errorbar(
-            mark.seconds, value, yerr=[[max(value - mark.ci_low, 0.0)], [max(mark.ci_high - value, 0.0)]],
-            fmt="none", ecolor=_colour(mark.method, methods), elinewidth=0.9, alpha=0.6, zorder=2,
-        )  # fmt: skip
+            mark.seconds,
+            value,
+            yerr=[[max(value - mark.ci_low, 0.0)], [max(mark.ci_high - value, 0.0)]],
+            fmt="none",
+            ecolor=_colour(mark.method, methods),
+            elinewidth=0.9,
+            alpha=0.6,
+            zorder=2,
+        )
         axes.plot(mark.seconds, value, linestyle="none", zorder=3, **_look_of(mark.method, methods))
 
 

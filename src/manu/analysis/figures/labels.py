@@ -7,9 +7,15 @@ from matplotlib.transforms import Bbox
 
 # from the mark, in points, with the side of the text that is next to it
 _PLACES = (
-    (6, 0, "left", "center"), (-6, 0, "right", "center"), (0, 6, "center", "bottom"), (0, -6, "center", "top"),
-    (5, 5, "left", "bottom"), (5, -5, "left", "top"), (-5, 5, "right", "bottom"), (-5, -5, "right", "top"),
-)  # fmt: skip
+    (6, 0, "left", "center"),
+    (-6, 0, "right", "center"),
+    (0, 6, "center", "bottom"),
+    (0, -6, "center", "top"),
+    (5, 5, "left", "bottom"),
+    (5, -5, "left", "top"),
+    (-5, 5, "right", "bottom"),
+    (-5, -5, "right", "top"),
+)
 _MARK = 4.5  # half a mark's size in points
 
 
@@ -30,9 +36,16 @@ def label_marks(
     for x, y, name, colour in marks:
         for right, up, side, height in _PLACES:
             note = axes.annotate(
-                name, (x, y), (right, up), textcoords="offset points", ha=side, va=height, fontsize=7.5, color=colour,
+                name,
+                (x, y),
+                (right, up),
+                textcoords="offset points",
+                ha=side,
+                va=height,
+                fontsize=7.5,
+                color=colour,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
-            )  # fmt: skip
+            )
             note.set_in_layout(False)
             box = note.get_window_extent()
             inside = all(axes.bbox.contains(*corner) for corner in box.padded(point).corners())

@@ -6,8 +6,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.figures.style import (
-    CHANCE, GREY, INK, MODALITY_COLOURS, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
-)  # fmt: skip
+    CHANCE,
+    GREY,
+    INK,
+    MODALITY_COLOURS,
+    SEED_MARK,
+    legend_below,
+    look,
+    message_figure,
+    new_figure,
+    seed_legend,
+)
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
 from manu.analysis.tables import row_order
@@ -22,13 +31,26 @@ CAPTION = (
     "means over them, and the small open marks are the lowest and the highest seed. Dotted: chance among four options."
 )
 COLUMNS = (
-    "model", "forget_ratio", "method", "seeds",
-    "multimodal_accuracy", "multimodal_ci_low", "multimodal_ci_high", "multimodal_n",
-    "text_accuracy", "text_ci_low", "text_ci_high", "text_n", "gap_points",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "method",
+    "seeds",
+    "multimodal_accuracy",
+    "multimodal_ci_low",
+    "multimodal_ci_high",
+    "multimodal_n",
+    "text_accuracy",
+    "text_ci_low",
+    "text_ci_high",
+    "text_n",
+    "gap_points",
+)
 SPREAD = (  # columns that follow where there are several seeds
-    "multimodal_accuracy_lowest", "multimodal_accuracy_highest", "text_accuracy_lowest", "text_accuracy_highest",
-)  # fmt: skip
+    "multimodal_accuracy_lowest",
+    "multimodal_accuracy_highest",
+    "text_accuracy_lowest",
+    "text_accuracy_highest",
+)
 _SHIFT = {"multimodal": -0.14, "text": 0.14}  # rows apart, so that equal values and intervals stay visible
 _MARKERS = {"multimodal": "o", "text": "s"}
 
@@ -117,17 +139,30 @@ def _panel(axes: Axes, pairs: pd.DataFrame, names: list[str]) -> None:
         for modality, shift in _SHIFT.items():
             value, low, high = (pair[f"{modality}_{name}"] for name in ("accuracy", "ci_low", "ci_high"))
             axes.errorbar(
-                value, place + shift, xerr=[[value - low], [high - value]], color=MODALITY_COLOURS[modality],
-                marker=_MARKERS[modality], markersize=5.5, elinewidth=1.0, zorder=3,
-            )  # fmt: skip
+                value,
+                place + shift,
+                xerr=[[value - low], [high - value]],
+                color=MODALITY_COLOURS[modality],
+                marker=_MARKERS[modality],
+                markersize=5.5,
+                elinewidth=1.0,
+                zorder=3,
+            )
             if pair["seeds"] > 1:
                 ends = [pair[f"{modality}_accuracy_{end}"] for end in ("lowest", "highest")]
                 look_of = {"color": MODALITY_COLOURS[modality], "marker": _MARKERS[modality]}
                 axes.plot(ends, [place + shift] * 2, **look_of, **SEED_MARK)
         axes.annotate(
-            _signed(pair["gap_points"]), xy=(1.0, place), xycoords=("axes fraction", "data"),
-            xytext=(4, 0), textcoords="offset points", va="center", ha="left", fontsize=8.5, color=INK,
-        )  # fmt: skip
+            _signed(pair["gap_points"]),
+            xy=(1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left",
+            fontsize=8.5,
+            color=INK,
+        )
     axes.set_xlim(-4, 104)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.figures.style import GREY, INK, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import SPLITS, TASKS
@@ -17,13 +17,23 @@ CAPTION = (
     "Each published accuracy (x) against ours for the same method, forget ratio, split, modality and task (y), in "
     "percent, one panel per model and split; one marker per method, filled for classification, hollow for cloze "
     "questions. On the diagonal both are equal. Where the study's models are not the published ones (status "
-    "\"not comparable at this scale\") the points cannot be expected on the diagonal: then only which methods stand "
+    '"not comparable at this scale") the points cannot be expected on the diagonal: then only which methods stand '
     "above which can be compared."
 )
 COLUMNS = (
-    "source_paper", "reported_in", "model", "our_method", "forget_ratio", "split", "modality", "task",
-    "published", "ours", "difference", "status",
-)  # fmt: skip
+    "source_paper",
+    "reported_in",
+    "model",
+    "our_method",
+    "forget_ratio",
+    "split",
+    "modality",
+    "task",
+    "published",
+    "ours",
+    "difference",
+    "status",
+)
 _FROM = {"published": "value", "ours": "our_value", "difference": "difference"}  # column -> the table's
 _HOLLOW = "cloze"
 

@@ -18,9 +18,17 @@ CAPTION = (
     "about who is asked about. The axes end at a ten-thousandth; weaker neurons are drawn at the edge."
 )
 COLUMNS = (
-    "model", "method", "forget_ratio", "seed", "site", "part", "index", "pruned",
-    "magnitude_retain", "magnitude_forget",
-)  # fmt: skip
+    "model",
+    "method",
+    "forget_ratio",
+    "seed",
+    "site",
+    "part",
+    "index",
+    "pruned",
+    "magnitude_retain",
+    "magnitude_forget",
+)
 _LOWEST = 1e-4  # weaker neurons are drawn here
 
 
@@ -64,11 +72,20 @@ def _figure(points: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("mean magnitude on forget")
     parts = [part for part in PART_COLOURS if part in set(points["part"])]
     handles = [
-        Line2D([], [], linestyle="none", marker="o", markersize=5, markeredgecolor=PART_COLOURS[part],
-               markerfacecolor=PART_COLOURS[part] if pruned else "none",
-               label=f"{part}, {'pruned' if pruned else 'kept'}")
-        for part in parts for pruned in (True, False) if (points["part"].eq(part) & points["pruned"].eq(pruned)).any()
-    ]  # fmt: skip
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markeredgecolor=PART_COLOURS[part],
+            markerfacecolor=PART_COLOURS[part] if pruned else "none",
+            label=f"{part}, {'pruned' if pruned else 'kept'}",
+        )
+        for part in parts
+        for pruned in (True, False)
+        if (points["part"].eq(part) & points["pruned"].eq(pruned)).any()
+    ]
     handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="the same on both"))
     legend_below(figure, handles, width)
     figure.suptitle(f"{TITLE}\nfar above the diagonal: specific to forget", fontsize=10.5)
@@ -82,10 +99,17 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         for part, colour in PART_COLOURS.items():
             chosen = points[(points["pruned"] == pruned) & (points["part"] == part)]
             axes.plot(
-                chosen["magnitude_retain"].clip(lower=_LOWEST), chosen["magnitude_forget"].clip(lower=_LOWEST),
-                linestyle="none", marker="o", markersize=3.6, markeredgecolor=colour, markeredgewidth=0.6,
-                markerfacecolor=colour if pruned else "none", alpha=0.9 if pruned else 0.45, zorder=3 if pruned else 2,
-            )  # fmt: skip
+                chosen["magnitude_retain"].clip(lower=_LOWEST),
+                chosen["magnitude_forget"].clip(lower=_LOWEST),
+                linestyle="none",
+                marker="o",
+                markersize=3.6,
+                markeredgecolor=colour,
+                markeredgewidth=0.6,
+                markerfacecolor=colour if pruned else "none",
+                alpha=0.9 if pruned else 0.45,
+                zorder=3 if pruned else 2,
+            )
     both = points[["magnitude_retain", "magnitude_forget"]]
     low, high = max(0.8 * both.min(axis=None), _LOWEST), 1.3 * both.max(axis=None)
     axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, zorder=1)

@@ -19,9 +19,18 @@ CAPTION = (
     "in where. Layers are counted from the input of each part."
 )
 COLUMNS = (
-    "model", "forget_ratio", "method", "functions", "site", "part", "layer", "seeds", "pruned", "width",
+    "model",
+    "forget_ratio",
+    "method",
+    "functions",
+    "site",
+    "part",
+    "layer",
+    "seeds",
+    "pruned",
+    "width",
     "pruned_percent",
-)  # fmt: skip
+)
 _CELL = (0.62, 0.3)  # inches
 _GAP = 0.3  # between vision and language, in cells
 

@@ -22,8 +22,18 @@ CAPTION = (
     "sites shown."
 )
 COLUMNS = (
-    "model", "forget_ratio", "method", "unit", "site", "part", "layer", "seeds", "pruned", "width", "pruned_percent",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "method",
+    "unit",
+    "site",
+    "part",
+    "layer",
+    "seeds",
+    "pruned",
+    "width",
+    "pruned_percent",
+)
 _UNITS = {"mlp_input": "neurons", "linear_output": "rows"}
 _MOST_LABELS = 18  # sites; with more, a panel shows no counts and names every few sites only
 
@@ -105,10 +115,15 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     if few:
         for place, bar in zip(places, bars.itertuples(), strict=True):
             axes.annotate(
-                f"{bar.pruned:.4g}", xy=(place, bar.pruned_percent), xytext=(0, 1.5), textcoords="offset points",
-                ha="center", va="bottom", fontsize=7,
+                f"{bar.pruned:.4g}",
+                xy=(place, bar.pruned_percent),
+                xytext=(0, 1.5),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=7,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
-            )  # fmt: skip
+            )
     step = 1 if few else -(-len(bars) // _MOST_LABELS)
     labels = [site.split(".", 1)[1] for site in bars["site"]]  # the colour names the part
     axes.set_xticks(places[::step], labels[::step])

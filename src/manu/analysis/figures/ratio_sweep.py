@@ -6,8 +6,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.figures.style import (
-    CHANCE, GREY, SEED_MARK, legend_below, look, message_figure, new_figure, seed_legend,
-)  # fmt: skip
+    CHANCE,
+    GREY,
+    SEED_MARK,
+    legend_below,
+    look,
+    message_figure,
+    new_figure,
+    seed_legend,
+)
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
@@ -22,9 +29,18 @@ CAPTION = (
     "the gap between the lines, the more selective the pruning. Dotted: chance among four options."
 )
 COLUMNS = (
-    "model", "forget_ratio", "modality", "split", "method", "prune_ratio", "seeds",
-    "accuracy", "ci_low", "ci_high", "n",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "modality",
+    "split",
+    "method",
+    "prune_ratio",
+    "seeds",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "n",
+)
 SPREAD = ("accuracy_lowest", "accuracy_highest")  # columns that follow where there are several seeds
 _LINES = {  # split -> colour (dark and mid-grey in print), marker, line
     "forget": ("#332288", "o", "-"),
@@ -105,9 +121,17 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         low, high = line["ci_low"].to_numpy(), line["ci_high"].to_numpy()
         axes.fill_between(ratios, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
         axes.plot(
-            ratios, line["accuracy"], color=colour, marker=marker, linestyle=style, linewidth=1.4, markersize=5.5,
-            markeredgecolor="white", markeredgewidth=0.6, zorder=3,
-        )  # fmt: skip
+            ratios,
+            line["accuracy"],
+            color=colour,
+            marker=marker,
+            linestyle=style,
+            linewidth=1.4,
+            markersize=5.5,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            zorder=3,
+        )
         if several_seeds(line):
             for name in SPREAD:
                 axes.plot(ratios, line[name], color=colour, marker=marker, **SEED_MARK)

@@ -10,8 +10,8 @@ methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame ho
 from pathlib import Path
 from types import ModuleType
 
-from manu.errors import UserError
-from manu.registry import Registry
+from manu.core.errors import UserError
+from manu.core.registry import Registry
 
 _APART = {"__init__", "heat", "labels", "registry", "style"}
 _REGISTRY = Registry("figure", __package__, Path(__file__).parent, frozenset(_APART))

@@ -21,9 +21,19 @@ CAPTION = (
     "people, shows what the attacker's lessons teach by themselves. Dotted: chance among four options."
 )
 COLUMNS = (
-    "model", "forget_ratio", "lessons", "modality", "method", "condition", "steps", "seeds",
-    "accuracy", "ci_low", "ci_high", "n",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "lessons",
+    "modality",
+    "method",
+    "condition",
+    "steps",
+    "seeds",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "n",
+)
 _NUMBERS = ("accuracy", "ci_low", "ci_high")
 
 
@@ -97,9 +107,14 @@ def _looks(points: pd.DataFrame, methods: list[str]) -> dict[str, dict]:
         colour, marker = method_mark(method, methods)
         taken = any(colour == other["color"] for other in looks.values())
         looks[method] = {
-            "color": colour, "marker": marker, "linestyle": "--" if taken else "-", "linewidth": 1.3, "markersize": 6,
-            "markeredgecolor": "white", "markeredgewidth": 0.4,
-        }  # fmt: skip
+            "color": colour,
+            "marker": marker,
+            "linestyle": "--" if taken else "-",
+            "linewidth": 1.3,
+            "markersize": 6,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.4,
+        }
     return looks
 
 

@@ -6,8 +6,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.figures.style import (
-    CHANCE, GREY, INK, legend_below, look, message_figure, method_mark, new_figure,
-)  # fmt: skip
+    CHANCE,
+    GREY,
+    INK,
+    legend_below,
+    look,
+    message_figure,
+    method_mark,
+    new_figure,
+)
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
 from manu.analysis.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
@@ -25,8 +32,18 @@ CAPTION = (
     "below its mark: requests in turn cost more than one. Dotted: chance among four options."
 )
 COLUMNS = (
-    "model", "modality", "group", "method", "order", "after", "seeds", "accuracy", "ci_low", "ci_high", "n",
-)  # fmt: skip
+    "model",
+    "modality",
+    "group",
+    "method",
+    "order",
+    "after",
+    "seeds",
+    "accuracy",
+    "ci_low",
+    "ci_high",
+    "n",
+)
 _NUMBERS = ("accuracy", "ci_low", "ci_high")
 _LINES = {REQUESTED: ("-", "requested so far"), RETAIN: ("--", "retain")}  # group -> line, in words
 
@@ -104,11 +121,26 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
         colour, marker = method_mark(method, methods)
         turns, once = (line[line["order"] == order] for order in (IN_TURN, AT_ONCE))
         axes.plot(
-            turns["after"], turns["accuracy"], color=colour, marker=marker, linestyle=_LINES[group][0],
-            linewidth=1.3, markersize=5, markeredgecolor="white", markeredgewidth=0.6, zorder=3,
-        )  # fmt: skip
+            turns["after"],
+            turns["accuracy"],
+            color=colour,
+            marker=marker,
+            linestyle=_LINES[group][0],
+            linewidth=1.3,
+            markersize=5,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            zorder=3,
+        )
         axes.plot(
-            once["after"], once["accuracy"], color=colour, marker=marker, linestyle="none", markersize=8,
-            markerfacecolor="none", markeredgewidth=1.1, zorder=4,
-        )  # fmt: skip
+            once["after"],
+            once["accuracy"],
+            color=colour,
+            marker=marker,
+            linestyle="none",
+            markersize=8,
+            markerfacecolor="none",
+            markeredgewidth=1.1,
+            zorder=4,
+        )
     axes.set_ylim(-4, 104)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.seeds import several_seeds
+from manu.core.files import atomic_path
 from manu.evaluation.vocabulary import REFERENCES
-from manu.files import atomic_path
 
 DECIMALS = 6
 DPI = 150

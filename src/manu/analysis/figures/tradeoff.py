@@ -8,8 +8,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle, Wedge
 
 from manu.analysis.figures.style import (
-    CHANCE, GREY, INK, legend_below, look, message_figure, method_mark, new_figure,
-)  # fmt: skip
+    CHANCE,
+    GREY,
+    INK,
+    legend_below,
+    look,
+    message_figure,
+    method_mark,
+    new_figure,
+)
 from manu.analysis.origin import Origin, same
 from manu.analysis.pareto import on_front
 from manu.analysis.seeds import over_seeds, several_seeds
@@ -29,10 +36,21 @@ CAPTION = (
 )
 IDEAL = "#d5ecd9"  # the corner to reach, a pale green
 COLUMNS = (
-    "model", "forget_ratio", "modality", "method", "seeds",
-    "forget_accuracy", "forget_ci_low", "forget_ci_high", "forget_n",
-    "retain_accuracy", "retain_ci_low", "retain_ci_high", "retain_n", "on_front",
-)  # fmt: skip
+    "model",
+    "forget_ratio",
+    "modality",
+    "method",
+    "seeds",
+    "forget_accuracy",
+    "forget_ci_low",
+    "forget_ci_high",
+    "forget_n",
+    "retain_accuracy",
+    "retain_ci_low",
+    "retain_ci_high",
+    "retain_n",
+    "on_front",
+)
 # Columns that follow where there are several seeds.
 SPREAD = ("forget_lowest", "forget_highest", "retain_lowest", "retain_highest")
 
@@ -134,8 +152,12 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
             point.retain_accuracy,
             xerr=[[point.forget_accuracy - point.forget_ci_low], [point.forget_ci_high - point.forget_accuracy]],
             yerr=[[point.retain_accuracy - point.retain_ci_low], [point.retain_ci_high - point.retain_accuracy]],
-            fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=2,
-        )  # fmt: skip
+            fmt="none",
+            ecolor=colour,
+            elinewidth=0.8,
+            alpha=0.45,
+            zorder=2,
+        )
         if point.seeds > 1:
             corner, far = (point.forget_lowest, point.retain_lowest), (point.forget_highest, point.retain_highest)
             box = {"width": far[0] - corner[0], "height": far[1] - corner[1], "edgecolor": colour, "linewidth": 0.7}

@@ -1,0 +1,68 @@
+"""What is measured on: a small LLaVA of the study `mini`'s sizes, on a built-in benchmark made for the purpose."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from manu.data.benchmark import generate
+from manu.data.population import BenchmarkSettings
+from manu.data.profiles import forget_config, retain_config
+from manu.data.reading import read_names, read_training_data, read_training_data_of
+from manu.models.base import VisionLanguageModel
+from manu.models.inputs import Batch
+from manu.models.registry import vlm_class
+from manu.neurons.measuring import BatchGroups
+from manu.neurons.statistics import SETS
+from manu.steps.models import prepare_torch
+from manu.training.dataset import MODALITIES, TrainingSet
+
+RATIO = 10  # percent of the people to be forgotten
+BATCH = 64  # samples per forward pass, the studies' default
+
+MODEL = "llava"
+vlm_class(MODEL).model_class  # noqa: B018 - imported with this module, from which what is measured alone is forked
+
+
+def make_benchmark(folder: Path, people: int, portraits: int = 8) -> Path:
+    """A benchmark of so many people in `folder`, and hardly anybody else."""
+    others = {"public_figures": 4, "strangers": 8, "unseen_people": 4}
+    generate(folder, BenchmarkSettings(people=people, portraits=portraits, **others), [RATIO])
+    return folder
+
+
+def new_model(benchmark: Path, model: str = MODEL, **sizes: int) -> VisionLanguageModel:
+    """An untrained model of the default sizes but for `sizes`, with the benchmark's vocabulary."""
+    cls = vlm_class(model)
+    prepare_torch(seed=0)
+    texts = [text for lesson in read_training_data(benchmark) for pair in lesson.pairs for text in pair]
+    return cls.build(cls.architecture_class(**sizes), texts)
+
+
+def lessons_of(vlm: VisionLanguageModel, benchmark: Path, *people: str) -> TrainingSet:
+    """The lessons of the people of these configurations that can be asked in both modalities."""
+    lessons, names = read_training_data_of(benchmark, *people), read_names(benchmark, *people)
+    return TrainingSet(vlm).add(lessons, names, paired=True)
+
+
+def measuring_batches(vlm: VisionLanguageModel, benchmark: Path, samples: int) -> BatchGroups:
+    """Batches of so many samples of each set and modality, made one at a time, as the statistics pass takes them."""
+    rng = np.random.default_rng(0)
+    training_sets = {
+        data_set: lessons_of(vlm, benchmark, config)
+        for data_set, config in zip(SETS, (forget_config(RATIO), retain_config(RATIO)), strict=True)
+    }
+    return {
+        (data_set, modality): _first(training_sets[data_set].stream(modality, BATCH, rng), samples)
+        for modality in MODALITIES
+        for data_set in SETS
+    }
+
+
+def _first(batches: Iterator[Batch], samples: int) -> Iterator[Batch]:
+    """The first `samples` samples: the last batch is cut where there would be more."""
+    left = samples
+    while left > 0:
+        batch = next(batches)
+        yield {name: tensor[:left] for name, tensor in batch.items()}
+        left -= len(batch["input_ids"])

@@ -1,0 +1,123 @@
+"""What is waited for when nothing is to be done: a finished study's second run, and every stage until it could begin.
+
+A stage begins by itself, as on a cluster, or as a fork (manu.jobs), as a run on one machine starts it.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.clock import side_by_side
+from benchmarks.sizes import Sizes
+from benchmarks.tables import Table
+from manu import steps
+from manu.core.errors import UserError
+from manu.jobs import forkserver
+from manu.jobs.imports import slow_imports
+
+RERUN, START = 10.0, 3.0  # targets, seconds
+PYTHON, TORCH, TRANSFORMERS = "python alone", "import torch", "import a model class of transformers"
+MODELS = ("llava", "idefics2")
+HEAVIEST = 3  # packages named per stage
+_IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")  # microseconds: own, with what it imports
+
+
+def stage_names() -> list[str]:
+    """Every stage that can be started: the modules of manu.steps with options."""
+    files = sorted(Path(steps.__path__[0]).glob("*.py"))
+    return [file.stem for file in files if "\ndef parser()" in file.read_text(encoding="utf-8")]
+
+
+def answer(sizes: Sizes, folder: Path) -> list[Table]:
+    """The tables `rerun`, `start` and `fork`."""
+    names = sizes.stages or stage_names()
+    return [
+        _rerun(sizes.study, sizes.few_repeats),
+        _start(names, sizes.few_repeats),
+        _fork(names, sizes.repeats, folder),
+    ]
+
+
+def _rerun(study: str, repeats: int) -> Table:
+    snakemake = ["-m", "snakemake", "--cores", "2", "--config", f"study={study}"]
+    finished = study and "Nothing to be done" in _python(*snakemake, "--dry-run")
+    if not finished:
+        note = (
+            f"Not measured: study `{study}` is not finished here; make study STUDY={study}."
+            if study
+            else "Not measured."
+        )
+        return Table(
+            "rerun", note, pd.DataFrame(columns=["study", "side", "rounds", "seconds_median", "target_seconds"])
+        )
+    bare = "snakemake --version"
+    sides = {bare: partial(_python, "-m", "snakemake", "--version"), "second run": partial(_python, *snakemake)}
+    found = side_by_side(sides, repeats)
+    found.insert(0, "study", study)
+    found["target_seconds"] = [float("nan"), RERUN]
+    caption = f"Seconds of `make study` on a finished study; ratio: to `{bare}`; target: of the median, at most."
+    return Table("rerun", caption, found)
+
+
+def _start(names: Sequence[str], repeats: int) -> Table:
+    sides = {
+        PYTHON: partial(_python, "-c", "pass"),
+        TORCH: partial(_python, "-c", "import torch"),
+        TRANSFORMERS: partial(_python, "-c", "from transformers import PreTrainedModel"),
+    }
+    floors = len(sides)
+    sides |= {name: partial(_python, "-m", f"manu.steps.{name}", "--help") for name in names}
+    found = side_by_side(sides, repeats)
+    found["target_seconds"] = [float("nan")] * floors + [START] * len(names)
+    slow = found["seconds_median"] > found["target_seconds"]
+    found["heaviest"] = [
+        ", ".join(heaviest(side)) if late else "" for side, late in zip(found["side"], slow, strict=True)
+    ]
+    caption = (
+        f"Seconds until a stage has imported all it needs and shows its options (`--help`); ratio: to `{PYTHON}`; "
+        f"target: of the median, at most; heaviest, where that is missed: the {HEAVIEST} packages that importing takes "
+        "longest, by their own modules' time."
+    )
+    return Table("start", caption, found)
+
+
+def _fork(names: Sequence[str], repeats: int, folder: Path) -> Table:
+    caption = (
+        "Seconds until a stage has imported all it needs and shows its options (`--help`), as a fork of a process that has "
+        f"imported torch, the models' classes and other libraries; ratio: to `{PYTHON}`; target: of the median, at most."
+    )
+    if not forkserver.start("bench", slow_imports(MODELS), folder):
+        return Table(
+            "fork", "Not measured: this system has no fork server.", pd.DataFrame(columns=["side", "seconds_median"])
+        )
+    sides = {PYTHON: partial(_python, "-c", "pass")}
+    sides |= {name: partial(_python, "-m", "manu.jobs.start", f"manu.steps.{name}", "--help") for name in names}
+    found = side_by_side(sides, repeats)
+    forkserver.stop()
+    found["target_seconds"] = [float("nan")] + [START] * len(names)
+    return Table("fork", caption, found)
+
+
+def heaviest(stage: str) -> list[str]:
+    """The packages whose modules take longest to import at a stage's start, with their milliseconds."""
+    said = _python("-X", "importtime", "-m", f"manu.steps.{stage}", "--help")
+    own: dict[str, int] = {}
+    for microseconds, _, _, module in _IMPORT.findall(said):
+        package = module.partition(".")[0]
+        own[package] = own.get(package, 0) + int(microseconds)
+    longest = sorted(own, key=own.get, reverse=True)[:HEAVIEST]
+    return [f"{package} {own[package] / 1000:.0f} ms" for package in longest]
+
+
+def _python(*arguments: str) -> str:
+    """Run Python with these arguments and return all it says. Raises UserError when it fails."""
+    done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        last = (done.stdout.strip().splitlines() or ["nothing said"])[-1]
+        raise UserError(f"python {' '.join(arguments)} failed: {last}")
+    return done.stdout

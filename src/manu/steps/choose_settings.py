@@ -1,0 +1,33 @@
+"""Rule choose_settings: from the answers of a method's trials to its settings.
+
+Reads the configuration's `criterion` and `trials` (of each the tuned settings alone).
+"""
+
+import pandas as pd
+
+from manu.analysis import tuning
+from manu.steps.command import StageParser, run
+from manu.unlearning.choice import write_choice
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("trials", help="answers of the trials, parquet")
+    options.write("out")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the choice --out (JSON)."""
+    table = tuning.trial_table(pd.read_parquet(options.trials), config["trials"], config["criterion"])
+    best = table[table["chosen"] == tuning.CHOSEN].iloc[0]
+    settings = config["trials"][best["trial"] - 1]
+    kept = {key: best[key] for key in ("model", "method", "criterion")}
+    numbers = {"trial": int(best["trial"]), "score": float(best["score"]), "trials": len(table)}
+    write_choice(options.out, {**kept, **numbers, "settings": settings})
+    return f"{options.out}: trial {best['trial']} of {len(table)}, {best['settings']}"
+
+
+if __name__ == "__main__":
+    run(main, parser())

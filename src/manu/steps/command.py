@@ -1,0 +1,97 @@
+"""How every stage is started: options, logging, one line for the terminal, errors without traceback, the record."""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import yaml
+from tqdm import tqdm
+
+from manu.core import extensions
+from manu.core.errors import user_message
+from manu.provenance.record import Recording
+from manu.steps.device import own_device
+
+log = logging.getLogger("manu")
+
+
+class StageParser(argparse.ArgumentParser):
+    """The options of a stage; it knows which of them are paths that the stage reads and writes.
+
+    replayable: the stage needs no model and little time; the audit runs it again and compares what it writes.
+    runs_model: the stage gets a GPU of its own, where there are any.
+    """
+
+    def __init__(self, description: str | None, *, replayable: bool = False, runs_model: bool = False) -> None:
+        super().__init__(description=description)
+        self.replayable = replayable
+        self.runs_model = runs_model
+        self.reads: list[str] = []
+        self.writes: list[str] = []
+
+    def read(self, name: str, *, required: bool = True, **settings) -> None:
+        """Add an option for a file or folder (with `nargs`, for several) that the stage reads."""
+        self.reads.append(name)
+        self._add(name, required, settings)
+
+    def write(self, name: str, **settings) -> None:
+        """Add an option for a file or folder that the stage writes."""
+        self.writes.append(name)
+        self._add(name, True, settings)
+
+    def _add(self, name: str, required: bool, settings: dict) -> None:
+        self.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=required, **settings)
+
+
+def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) -> None:
+    """Run a stage: `main(options, config)` does the work and returns the line shown on the terminal.
+
+    Details go to the file given by --log; the record of what was read and written goes beside --config.
+    A UserError, and a disk that cannot be written, end in one line and exit code 2; any other error in one line and exit
+    code 1, with the traceback in the log, which the workflow shows.
+    """
+    parser.add_argument("--config", type=Path, required=True, help="the job's resolved configuration (YAML)")
+    parser.add_argument("--rule", help="the workflow's rule, for the record")
+    parser.add_argument("--log", type=Path, help="file for the details; without it they are not kept")
+    options = parser.parse_args()
+    _start_logging(options.log)
+    start = time.perf_counter()
+    try:
+        config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+        given = {name: value for name, value in vars(options).items() if name not in ("config", "rule", "log")}
+        extensions.add(config.get("extensions", ()))
+        with own_device(parser.runs_model):
+            recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
+            line = main(options, config)
+            recording.write()
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            log.exception("the stage failed")
+            if not options.log:
+                raise
+            sys.stderr.write(f"error: {type(error).__name__}: {error}; where it came from: {options.log}\n")
+            sys.exit(1)
+        log.error("%s", message)
+        sys.stderr.write(f"error: {message}\n")
+        sys.exit(2)
+    log.info("%s", line)
+    sys.stderr.write(f"{line} ({time.perf_counter() - start:.0f} s)\n")
+
+
+def _start_logging(file: Path | None) -> None:
+    handler: logging.Handler = logging.NullHandler()
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
+
+
+def progress(iterable: Iterable, what: str, total: int | None = None) -> Iterable:
+    """A progress bar on a terminal, nothing elsewhere."""
+    return tqdm(iterable, desc=what, total=total, disable=None, leave=False, mininterval=0.5, dynamic_ncols=True)

@@ -1,0 +1,57 @@
+"""Rules evaluate_...: put every question of every split to one model and keep every answer.
+
+A model whose training diverged is not asked; the file says so in the place of answers.
+"""
+
+from manu.core.diverged import marked, write_unanswered
+from manu.core.files import atomic_path
+from manu.evaluation.answers import collect_answers
+from manu.models.base import VisionLanguageModel
+from manu.steps.command import StageParser, progress, run
+from manu.steps.models import load_pruned
+
+
+def parser() -> StageParser:
+    """Options of the rules."""
+    options = StageParser(__doc__, runs_model=True)
+    read_asked(options)
+    options.write("out")
+    return options
+
+
+def read_asked(options: StageParser) -> None:
+    """Add the options for what is asked and who is: the benchmark, and what `load_asked` loads."""
+    options.read("benchmark")
+    options.read("checkpoint")
+    options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
+    options.read("system_prompt", required=False, help="file with a system prompt for every question")
+
+
+def load_asked(options, config) -> tuple[VisionLanguageModel, str | None]:
+    """The model as it is asked: the checkpoint under its mask, and the system prompt."""
+    vlm = load_pruned(config, options.checkpoint, options.mask)
+    return vlm, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
+
+
+def main(options, config) -> str:
+    """Ask, score and write the answers --out (parquet)."""
+    if why := marked(options.checkpoint):
+        write_unanswered(options.out, config, why)
+        return f"{options.out}: not asked, its training diverged ({why})"
+    vlm, system = load_asked(options, config)
+    answers = collect_answers(
+        vlm,
+        options.benchmark,
+        config,
+        config["ratios"],
+        config["evaluation"],
+        system,
+        progress=lambda batches: progress(batches, f"{config['model']} {config['method']}"),
+    )
+    with atomic_path(options.out) as temporary:
+        answers.to_parquet(temporary, index=False)
+    return f"{options.out}: {answers['question_id'].nunique()} questions answered"
+
+
+if __name__ == "__main__":
+    run(main, parser())

@@ -1,0 +1,40 @@
+"""Rule evaluate_variants: put the ablation's questions to the vanilla model under the mask of every variant.
+
+Reads the configuration's `variants` (names), in the order of the masks, and the keys of an evaluation.
+"""
+
+import pandas as pd
+
+from manu.core.files import atomic_path
+from manu.evaluation.answers import collect_answers
+from manu.neurons.masks import apply_mask, load_mask
+from manu.steps.command import StageParser, progress, run
+from manu.steps.models import load_model
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, runs_model=True)
+    options.read("benchmark")
+    options.read("checkpoint")
+    options.read("masks", nargs="+")
+    options.write("out")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the answers of all variants --out (parquet), the variant in the column `method`."""
+    asked = []
+    under = list(zip(config["variants"], options.masks, strict=True))
+    for variant, mask in progress(under, f"{config['model']} variants"):
+        vlm = load_model(config, options.checkpoint)
+        apply_mask(load_mask(mask), vlm.mlp_sites(), vlm.linear_sites())
+        keys = {**config, "method": variant}
+        asked.append(collect_answers(vlm, options.benchmark, keys, config["ratios"], config["evaluation"]))
+    with atomic_path(options.out) as temporary:
+        pd.concat(asked, ignore_index=True).to_parquet(temporary, index=False)
+    return f"{options.out}: {len(asked)} variants asked"
+
+
+if __name__ == "__main__":
+    run(main, parser())

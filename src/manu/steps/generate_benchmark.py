@@ -1,0 +1,28 @@
+"""Rule generate_benchmark: write the built-in benchmark as parquet."""
+
+from manu.data.benchmark import generate
+from manu.data.language import generate_language
+from manu.data.population import BenchmarkSettings
+from manu.steps.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__)
+    options.read("language", required=False, help="folder with the texts of the split language, if it is asked")
+    options.write("out")
+    return options
+
+
+def main(options, config) -> str:
+    """Write every configuration under --out."""
+    settings = BenchmarkSettings(**config["benchmark"])
+    rows = generate(options.out, settings, config["forget_ratios"])
+    if options.language:
+        generate_language(options.out, options.language, config["benchmark"]["seed"])
+    people = f"{settings.people} people, {settings.public_figures} public figures"
+    return f"{options.out}: {people}, {sum(rows.values())} rows"
+
+
+if __name__ == "__main__":
+    run(main, parser())

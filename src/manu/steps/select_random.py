@@ -1,0 +1,30 @@
+"""Rule select_random: a mask of random neurons of the vanilla model.
+
+A model whose neurons can go at random without loss is too large for its knowledge, and no pruning result on
+it means anything; the answers under these masks tell.
+"""
+
+from manu.neurons.masks import Mask, save_mask
+from manu.neurons.selection import random_selection
+from manu.steps.command import StageParser, run
+from manu.steps.models import load_model
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, runs_model=True)
+    options.read("vanilla")
+    options.write("mask")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the mask --mask."""
+    sites = load_model(config, options.vanilla).mlp_sites()
+    selection = random_selection({site.name: site.width for site in sites}, config["prune_ratio"], config["seed"])
+    save_mask(options.mask, Mask(selection.masks, selection.unit))
+    return f"{options.mask}: {sum(int(mask.sum()) for mask in selection.masks.values())} random neurons"
+
+
+if __name__ == "__main__":
+    run(main, parser())

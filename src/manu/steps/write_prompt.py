@@ -1,0 +1,38 @@
+"""Rule write_prompt: the system prompt of a prompting method, naming the forget people."""
+
+from pathlib import Path
+
+from manu.core.files import write_text
+from manu.data.profiles import forget_config
+from manu.data.reading import read_names
+from manu.steps.command import StageParser, run
+from manu.unlearning.base import PromptingMethod
+from manu.unlearning.choice import chosen_settings
+from manu.unlearning.registry import create_method
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("benchmark")
+    options.read("choice", required=False, help="the tuned settings (choice.json)")
+    options.write("out")
+    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
+    return options
+
+
+def prompt(method: PromptingMethod, benchmark: Path, ratio: int) -> str:
+    """The method's system prompt about the forget people of a ratio, in the benchmark's order."""
+    return method.system_prompt(list(read_names(benchmark, forget_config(ratio)).values()))
+
+
+def main(options, config) -> str:
+    """Write the prompt --out."""
+    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
+    text = prompt(method, options.benchmark, options.ratio)
+    write_text(options.out, text)
+    return f"{options.out}: a system prompt of {len(text.split())} words"
+
+
+if __name__ == "__main__":
+    run(main, parser())

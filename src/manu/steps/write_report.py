@@ -1,0 +1,57 @@
+"""Rule write_report: tables, figures and records of a finished study -> one HTML page that needs nothing else.
+
+Reads the configuration's `study` (name) and `methods` (name -> kind and, for pruning, prune_ratio).
+"""
+
+import os
+from pathlib import Path
+
+from manu.analysis.cells import read_cells
+from manu.analysis.figures.registry import figure_module
+from manu.core.files import write_text
+from manu.provenance.record import read_records
+from manu.report.grid import Table
+from manu.report.page import Figure, Study, page
+from manu.steps.command import StageParser, run
+
+
+def parser() -> StageParser:
+    """Options of the rule."""
+    options = StageParser(__doc__, replayable=True)
+    options.read("tables", nargs="+", help="every table of the study, outcomes.csv and scores.csv")
+    options.read("figures", required=False, nargs="*", help="figures, SVG; their names are those of their modules")
+    options.read("records", required=False, nargs="*", help="records of all jobs but this one")
+    options.read("deviations", help="docs/deviations.md")
+    options.read("assets", required=False, nargs="*", help="the page's own template, style and scripts, for the record")
+    options.write("out", help="the page, HTML")
+    return options
+
+
+def main(options, config) -> str:
+    """Write the page --out."""
+    study = Study(
+        name=config["study"],
+        methods=config["methods"],
+        tables=[Table(_name(path), read_cells(path)) for path in options.tables],
+        figures=[_figure(path) for path in options.figures or ()],
+        records=read_records(options.records or ()),
+        deviations=options.deviations.read_text(encoding="utf-8"),
+    )
+    text = page(study)
+    write_text(options.out, text)
+    count = f"{len(study.tables)} tables, {len(study.figures)} figures, {len(study.records)} jobs"
+    return f"{options.out}: {count}, {len(text.encode('utf-8')) / 2**20:.1f} MiB"
+
+
+def _name(path: Path) -> str:
+    """The path relative to the working folder, as records have it."""
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def _figure(path: Path) -> Figure:
+    module = figure_module(path.stem)
+    return Figure(_name(path), path.read_text(encoding="utf-8"), module.TITLE, module.CAPTION)
+
+
+if __name__ == "__main__":
+    run(main, parser())

@@ -1,0 +1,1 @@
+"""A study: its configuration, and what each job reads of it."""

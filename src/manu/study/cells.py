@@ -1,0 +1,57 @@
+"""A part of a study: the cells that `only` names, such as "model=llava method=manu,npo ratio=10"."""
+
+import difflib
+from itertools import product
+
+from manu.core.errors import UserError
+from manu.evaluation.vocabulary import REFERENCES
+
+
+def chosen(only: str, study: dict) -> dict[str, list]:
+    """What the cells have for `model`, `seed`, `ratio` (percent) and `method`, each in the study's order.
+
+    only: words `key=value,value`; a key that is not named has all that the study has. The references are methods, too.
+    study: from `load_study`. Raises UserError (one line) on a key or a value that there is not, and on one said twice.
+    """
+    there = {
+        "model": list(study["models"]),
+        "seed": study["seeds"],
+        "ratio": study["forget_ratios"],
+        "method": [*REFERENCES, *study["methods"]],
+    }
+    named: dict[str, list[str]] = {}
+    for word in only.split():
+        key, equals, values = word.partition("=")
+        if not equals:
+            raise UserError(f"only: '{word}' is not key=value, such as method=manu,npo (no space after a comma)")
+        if key not in there:
+            raise UserError(f"only: unknown key '{key}'{_hint(key, list(there))}")
+        if key in named:
+            raise UserError(f"only: '{key}' stands twice; write {key}=value,value")
+        named[key] = values.split(",")
+        known = list(map(str, there[key]))
+        for value in named[key]:
+            if value not in known:
+                raise UserError(f"only: study '{study['name']}' has no {key} '{value}'{_hint(value, known)}")
+    return {key: [value for value in all_ if str(value) in named.get(key, [str(value)])] for key, all_ in there.items()}
+
+
+def answer_files(only: str, study: dict) -> list[str]:
+    """The answers of the cells, relative to the working folder; of the vanilla model, which is asked at no ratio, one
+    file for each model and seed. Without `only` those of the whole study. Arguments and errors as for `chosen`."""
+    cells = chosen(only, study)
+    files = []
+    for model, seed in product(cells["model"], cells["seed"]):
+        folder = f"results/{study['name']}/answers/{model}/seed{seed}"
+        if "vanilla" in cells["method"]:
+            files.append(f"{folder}/vanilla.parquet")
+        methods = [method for method in cells["method"] if method != "vanilla"]
+        files += [f"{folder}/forget{ratio:02d}/{method}.parquet" for ratio in cells["ratio"] for method in methods]
+    return files
+
+
+def _hint(given: str, known: list[str]) -> str:
+    """`; did you mean 'manu'? there is: vanilla, ...`"""
+    close = difflib.get_close_matches(given, known, n=1)
+    guess = f"; did you mean '{close[0]}'?" if close else ";"
+    return f"{guess} there is: {', '.join(known)}"

@@ -1,0 +1,148 @@
+"""Every training method through its stage, on a tiny model of each architecture."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from manu.neurons.masks import Mask
+from manu.neurons.selection import MLP_INPUT
+from manu.steps.measure_statistics import measured
+from manu.steps.models import load_model
+from manu.steps.select_neurons import selected
+from manu.steps.unlearn import Material, unlearned
+from manu.training.losses import answer_cross_entropy
+from manu.unlearning.registry import create_method, known_methods, method_class
+
+TRAINING = [name for name in known_methods() if method_class(name).kind == "training"]
+SETTINGS = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8}
+MORE = {
+    "recover": {"cap": 50.0, "weight": 3.0},  # an untrained model is beyond the usual cap from the start
+    "rmu": {"alpha": 0.0},  # without the retain term the loss shows which way the forget states go
+    "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
+}
+RATIO = 10
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.05}
+
+
+@pytest.fixture
+def run(vlm, benchmark_folder, tmp_path):
+    """Unlearn with a method from the fixture's model, saved as a checkpoint."""
+    vlm.save(tmp_path / "vanilla")
+
+    def unlearn(name: str, lora: bool = False, **settings):
+        method = create_method(name, SETTINGS | MORE.get(name, {}) | settings)
+        config = {"model": vlm.name, "seed": 1, "method": name} | ({"lora": LORA} if lora else {})
+        vanilla = load_model(config, tmp_path / "vanilla")
+        return vanilla, unlearned(config, method, vanilla, benchmark_folder, RATIO)
+
+    return unlearn
+
+
+@pytest.fixture
+def forget_loss(vlm, benchmark_folder):
+    """CE of a model's answers about the forget people."""
+    material = Material(vlm, create_method("ga", SETTINGS), benchmark_folder, RATIO)
+    batches = [each.forget for each in material.epochs(1, np.random.default_rng(0))]
+
+    def loss(model) -> float:
+        with torch.no_grad():
+            return float(np.mean([answer_cross_entropy(model, batch).item() for batch in batches]))
+
+    return loss
+
+
+def changed(before: torch.nn.Module, after: torch.nn.Module) -> list[str]:
+    """Names of the parameters that differ."""
+    pairs = zip(before.named_parameters(), after.parameters(), strict=True)
+    return [name for (name, old), new in pairs if not torch.equal(old, new)]
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_the_loss_falls_and_the_seed_decides(name, run, vlm):
+    (once, losses), (again, same) = run(name), run(name)
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert losses == same and changed(vlm.model, once.model) and not changed(once.model, again.model)
+    assert not once.model.training and all(weight.requires_grad for weight in once.model.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINING if name != "rmu"])
+def test_the_forget_answers_become_less_likely(name, run, vlm, forget_loss):
+    assert forget_loss(run(name)[0].model) > forget_loss(vlm.model)
+
+
+def test_rmu_changes_the_weights_that_it_names_alone(run, vlm):
+    (weight,) = changed(vlm.model, run("rmu")[0].model)
+    assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
+
+
+@pytest.mark.parametrize("name", ["kl", "mmunlearner", "npo", "task_arithmetic"])
+def test_adapters_change_their_targets_alone_and_leave_a_plain_model(name, run, vlm, forget_loss):
+    after, losses = run(name, lora=True)
+    moved = changed(vlm.model, after.model)
+    assert set(vlm.language_linears) <= {weight.removesuffix(".weight") for weight in moved}
+    assert not any(weight.endswith((".bias", "lm_head.weight", "embed_tokens.weight")) for weight in moved)
+    assert np.isfinite(losses).all() and forget_loss(after.model) > forget_loss(vlm.model)
+    assert not after.model.training and all(weight.requires_grad for weight in after.model.parameters())
+
+
+def test_adapters_of_rmu_are_where_its_weights_are(run, vlm):
+    (weight,) = changed(vlm.model, run("rmu", lora=True)[0].model)
+    assert weight.endswith("layers.0.mlp.down_proj.weight") and "vision" not in weight
+
+
+@pytest.mark.parametrize("lora", [{}, {"lora": LORA}], ids=["weights", "adapters"])
+def test_a_joined_method_trains_around_what_it_has_pruned(lora, vlm, benchmark_folder):
+    method, after = create_method("manu+recover", SETTINGS | {"prune_ratio": 30}), deepcopy(vlm)
+    statistics = {"batch_size": 16, "tau": 0.1, "milestones": []}
+    config = {"model": vlm.name, "seed": 1, "method": "manu+recover", "statistics": statistics, **lora}
+    selection, mask = selected(method.pruning, measured(config, vlm, benchmark_folder, RATIO, "modality"))
+    losses, masks = unlearned(config, method, after, benchmark_folder, RATIO, [mask]), selection.masks
+    assert losses[-1] < losses[0] and sum(int(mask.sum()) for mask in masks.values()) > 0
+    for old, new in zip(vlm.mlp_sites(), after.mlp_sites(), strict=True):
+        mask = masks[old.name]
+        assert new.second.weight[:, mask].eq(0).all() and all(layer.weight[mask].eq(0).all() for layer in new.first)
+        if old.part == "language":  # LLaVA reads its pictures before the last vision layer, which never learns
+            assert not torch.equal(new.second.weight[:, ~mask], old.second.weight[:, ~mask])
+
+
+def test_an_edit_of_all_weights_leaves_what_was_pruned(vlm, benchmark_folder):
+    method, after = create_method("manu+task_arithmetic", SETTINGS | {"prune_ratio": 30}), deepcopy(vlm)
+    config = {"model": vlm.name, "seed": 1, "method": "manu+task_arithmetic"}
+    sites = vlm.mlp_sites()
+    masks = {site.name: torch.arange(site.width) < 5 for site in sites}
+    unlearned(config, method, after, benchmark_folder, RATIO, [Mask(masks, MLP_INPUT, 0.0)])
+    for site in after.mlp_sites():
+        assert site.second.weight[:, :5].eq(0).all() and all(layer.weight[:5].eq(0).all() for layer in site.first)
+
+
+def test_mmunlearner_changes_salient_weights_alone(run, vlm, benchmark_folder):
+    method = create_method("mmunlearner", SETTINGS)
+    epoch = Material(vlm, method, benchmark_folder, RATIO).epochs(1, np.random.default_rng([1, 1]))
+    masks = method.restrict(vlm.model, vlm.mlp_sites(), epoch)
+    after = run("mmunlearner")[0].model
+    for (name, old), new in zip(vlm.model.named_parameters(), after.parameters(), strict=True):
+        assert torch.equal(old[~masks[name]], new[~masks[name]]), name
+    salient = torch.cat([mask.flatten() for mask in masks.values()]).float().mean().item()
+    assert 0 < salient < 1
+
+
+def test_a_stricter_threshold_changes_fewer_weights(run, vlm):
+    moved = []
+    for threshold in (0.5, 4.0):
+        after = run("mmunlearner", threshold=threshold)[0].model
+        pairs = zip(vlm.model.parameters(), after.parameters(), strict=True)
+        moved.append(sum((old != new).sum().item() for old, new in pairs))
+    assert moved[0] > moved[1] > 0
+
+
+def test_task_arithmetic_mirrors_the_fine_tuning(run, vlm):
+    far, near = (run("task_arithmetic", scaling=scaling)[0].model for scaling in (1.0, 0.5))
+    for vanilla, one, half in zip(vlm.model.parameters(), far.parameters(), near.parameters(), strict=True):
+        torch.testing.assert_close(one - vanilla, 2 * (half - vanilla), rtol=1e-3, atol=1e-6)
+
+
+def test_both_modalities_and_all_companions(run):
+    for name in ("dpo", "mmunlearner", "rmu"):
+        assert np.isfinite(run(name, modalities=["multimodal", "text"], epochs=1)[1]).all()

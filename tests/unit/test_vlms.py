@@ -1,0 +1,123 @@
+"""Both architectures behind one face: prompts as the real processor makes them, sites where the neurons are."""
+
+import pytest
+import torch
+
+from manu.core.errors import UserError
+from manu.data.reading import read_profiles
+from manu.models.base import read_architecture
+from manu.models.inputs import Example, Pictures, prompt_batch, training_batch
+from manu.models.registry import known_models, vlm_class
+from manu.neurons.activations import record_activations
+from manu.neurons.masks import Mask, apply_mask
+from manu.neurons.selection import LINEAR_OUTPUT, MLP_INPUT
+
+
+@pytest.fixture
+def pictures(vlm, benchmark_folder):
+    table = Pictures(vlm)
+    for profile in read_profiles(benchmark_folder, "Full_Set")[:3]:
+        table.add(profile.image, profile.id)
+    return table
+
+
+def batch_of(vlm, pictures, with_image=True):
+    prompt = vlm.prompt_ids("What is the pet of this person?", with_image)
+    return training_batch(
+        vlm,
+        [
+            Example(prompt, vlm.answer_ids(answer), row if with_image else None)
+            for row, answer in enumerate(["The pet of Ada is goose.", "No."])
+        ],
+        pictures,
+    )
+
+
+def test_save_and_load_give_the_same_logits(vlm, pictures, tmp_path):
+    batch = batch_of(vlm, pictures)
+    vlm.save(tmp_path / "checkpoint")
+    again = type(vlm).load(tmp_path / "checkpoint")
+    with torch.no_grad():
+        assert torch.equal(vlm.model(**batch).logits, again.model(**batch).logits)
+    assert again.prompt_ids("Who?", True) == vlm.prompt_ids("Who?", True)
+    with pytest.raises(UserError, match="model.safetensors is missing"):
+        type(vlm).load(tmp_path)
+
+
+def test_labels_cover_the_answer_and_its_end_only(vlm, pictures):
+    batch = batch_of(vlm, pictures)
+    for row, answer in enumerate(["The pet of Ada is goose.", "No."]):
+        kept = batch["labels"][row][batch["labels"][row] != -100]
+        assert kept.tolist() == vlm.answer_ids(answer)
+        assert kept[-1] == vlm.end_token
+        assert torch.equal(batch["input_ids"][row][batch["labels"][row] != -100], kept)
+
+
+def test_mlp_sites_see_what_flows_into_the_second_layer(vlm, pictures):
+    seen = {}
+    with torch.no_grad(), record_activations(vlm.mlp_sites(), lambda site, z: seen.setdefault(site.name, z.shape)):
+        vlm.model(**batch_of(vlm, pictures))
+    assert list(seen) and set(seen) == {s.name for s in vlm.mlp_sites()}
+    assert all(seen[s.name][-1] == s.width for s in vlm.mlp_sites())
+    seen.clear()
+    with torch.no_grad(), record_activations(vlm.mlp_sites(), lambda site, z: seen.setdefault(site.name, z.shape)):
+        vlm.model(**batch_of(vlm, pictures, with_image=False))
+    assert {name.split(".")[0] for name in seen} == {"language"}
+
+
+@pytest.mark.parametrize("part", ["language", "vision"])
+def test_pruning_a_neuron_equals_removing_the_unit(vlm, pictures, part):
+    """Zeroed weights against the same model with the unit's activation cut off: the same logits."""
+    batch = batch_of(vlm, pictures)
+    site = next(s for s in vlm.mlp_sites() if s.part == part)
+    mask = torch.zeros(site.width, dtype=torch.bool)
+    mask[[0, 3]] = True
+
+    with torch.no_grad():
+        before = vlm.model(**batch).logits
+        handle = site.second.register_forward_pre_hook(lambda _, inputs: (inputs[0] * ~mask,))
+        removed = vlm.model(**batch).logits
+        handle.remove()
+        apply_mask(Mask({site.name: mask}, MLP_INPUT), [site], [])
+        pruned = vlm.model(**batch).logits
+    assert torch.allclose(pruned, removed, atol=1e-6)
+    assert not torch.allclose(pruned, before, atol=1e-4)
+    for linear in site.first:
+        assert not linear.weight[mask].any()
+    assert not site.second.weight[:, mask].any() and site.second.weight[:, ~mask].any()
+
+
+def test_released_rows_are_zeroed(vlm):
+    site = vlm.linear_sites()[-1]
+    mask = torch.zeros(site.width, dtype=torch.bool)
+    mask[1] = True
+    apply_mask(Mask({site.name: mask}, LINEAR_OUTPUT), [], [site])
+    assert not site.linear.weight[1].any() and site.linear.weight[0].any()
+
+
+def test_prompts_are_padded_on_the_left(vlm, pictures):
+    short, long = vlm.prompt_ids("Who?", True), vlm.prompt_ids("What is the pet of this person?", True)
+    batch = prompt_batch(vlm, [Example(short, [], 0), Example(long, [], 1)], pictures)
+    assert batch["attention_mask"][0].tolist() == [0] * (len(long) - len(short)) + [1] * len(short)
+    assert batch["input_ids"][:, -1].tolist() == [short[-1], long[-1]]
+
+
+def test_one_batch_holds_one_modality(vlm, pictures):
+    with pytest.raises(ValueError, match="one modality"):
+        training_batch(vlm, [Example([1], [2], 0), Example([1], [2], None)], pictures)
+
+
+def test_broken_picture_is_named(vlm):
+    with pytest.raises(UserError, match="ID 9: the image bytes are not a readable picture"):
+        Pictures(vlm).add(b"no picture", "ID 9")
+
+
+def test_registry_and_architecture_errors():
+    assert {"llava", "idefics2"} <= set(known_models())
+    with pytest.raises(UserError, match="unknown model 'lava'; known: idefics2, llava"):
+        vlm_class("lava")
+    sizes = vlm_class("llava").architecture_class
+    with pytest.raises(UserError, match="unknown key 'widht'; known: image_size"):
+        read_architecture(sizes, {"widht": 3}, "models.llava.architecture")
+    with pytest.raises(UserError, match="text_mlp: 'big' is not a positive whole number"):
+        read_architecture(sizes, {"text_mlp": "big"}, "models.llava.architecture")
