@@ -8,6 +8,7 @@ import shlex
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from manu.audit.trace import rows_with
 from manu.core.errors import UserError
 from manu.provenance.record import record_text
 from manu.report.chains import Chains
-from manu.report.drawing import inline_svg
+from manu.report.drawing import picture
 from manu.report.grid import Table, command, percent
 from manu.report.page import Figure, Study, page
 from manu.report.prose import to_html
@@ -255,23 +256,47 @@ def test_a_command_names_one_row():
     assert "'odd=$(rm)'" in command("t.csv", row, ("odd",), "value")
 
 
-def test_figures_share_no_ids_and_run_nothing():
-    one, two = inline_svg(SVG, "one")[0], inline_svg(SVG, "two")[0]
-    assert 'id="one-p1"' in one and "url(#one-p1)" in one and 'href="#one-m1"' in one and "two-" not in one
-    assert not set(re.findall(r'id="([^"]+)"', one)) & set(re.findall(r'id="([^"]+)"', two))
-    assert "script" not in one and "onload" not in one and "example.org" not in one and "http" not in one
-    assert inline_svg(SVG, "one")[1] == 96
-    for broken in ("no xml", "<html/>"):
+def test_a_figure_is_a_picture_that_holds_its_file_and_its_size():
+    address, width, height = picture(SVG, "one")
+    assert unquote(address.removeprefix("data:image/svg+xml,")) == " ".join(SVG.split())
+    assert (width, height) == (96, 48), "72 by 36 points"
+    assert not set(address) & set('"<>#%&/\n') - {"%", "/"} and address.count("/") == 1
+    for broken in ("no xml", "<html/>", '<svg xmlns="http://www.w3.org/2000/svg"/>'):
         with pytest.raises(UserError, match="figure bad: is not an SVG file"):
-            inline_svg(broken, "bad")
+            picture(broken, "bad")
+
+
+def test_figures_run_nothing_and_share_no_ids_with_the_page():
+    figures = [Figure(f"figures/tiny/{name}.svg", SVG, name, "C") for name in ("tradeoff", "ratio_sweep")]
+    seen = Seen(page(study(figures=figures)))
+    shown = [attributes for tag, attributes in seen.tags if tag == "img"]
+    assert [(image["alt"], image["width"], image["height"]) for image in shown] == [
+        ("tradeoff", "96", "48"),
+        ("ratio_sweep", "96", "48"),
+    ]
+    assert all(image["src"] == picture(SVG, "x")[0] for image in shown)
+    assert not {"svg", "use", "image"} & {tag for tag, _ in seen.tags} and "p1" not in seen.ids
+    assert [tag for tag, _ in seen.tags].count("script") == 2, "the page's own"
+    (policy,) = [a["content"] for tag, a in seen.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "img-src data:;" in policy
 
 
 def test_prose():
     table = "| a | b |\n| --- | ---: |\n| 1 | x \\|\\| **y** |"
     html = to_html(f"# T\n\nOne `a|b`\nline <x>.\n\n## H\n\n{table}\n\n- i\n  j\n- [k](u)\n\n```\n<z>\n```")
-    assert "<p>One <code>a|b</code> line &lt;x&gt;.</p>" in html and "<h3>H</h3>" in html and ">T<" not in html
-    assert "<tr><td>1</td><td>x || <strong>y</strong></td></tr></tbody>" in html
-    assert "<ul><li>i j</li><li>k</li></ul>" in html and "<pre>&lt;z&gt;</pre>" in html
+    html = re.sub(r"(?<=>)\n(?=<)", "", html)
+    assert "<p>One <code>a|b</code>\nline &lt;x&gt;.</p>" in html and "<h3>H</h3>" in html and ">T<" not in html
+    assert 'aria-label="a, b"><table class="prose">' in html and '<th scope="col">a</th>' in html
+    assert '<td style="text-align:right">x || <strong>y</strong></td></tr></tbody></table></div>' in html
+    assert "<ul><li>i\nj</li><li>k</li></ul>" in html and "<pre><code>&lt;z&gt;\n</code></pre>" in html
+
+
+def test_prose_loads_nothing_and_leads_nowhere():
+    html = to_html(
+        '<script>x</script>\n\n![a"<b](http://x.org/y.png) [w](x.md) [v](javascript:x) <http://z.org>\n\n<b onclick="y">'
+    )
+    assert Seen(html).links == [] and {tag for tag, _ in Seen(html).tags} == {"p"}
+    assert "a&quot;&lt;b w [v](javascript:x) http://z.org" in html and "&lt;script&gt;" in html
 
 
 def test_the_stage_writes_the_page(tmp_path, monkeypatch):
@@ -279,7 +304,7 @@ def test_the_stage_writes_the_page(tmp_path, monkeypatch):
     files = {f"{RESULTS}/scores.csv": SCORES, f"{RESULTS}/tables/main_llava.csv": main_rows()}
     for path, table in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, table[0])
             writer.writeheader()
             writer.writerows(table)

@@ -1,0 +1,1 @@
+"""The pages of a finished study: the report and the explorer."""

@@ -18,7 +18,7 @@ from manu.analysis.tables import row_order
 from manu.provenance.lineage import fingerprint
 from manu.report import claims, costs, methods, pruning, robustness, tuning
 from manu.report.chains import Chains
-from manu.report.drawing import inline_svg
+from manu.report.drawing import picture
 from manu.report.grid import Table
 from manu.report.prose import to_html
 from manu.report.rendering import allowed, environment, own
@@ -222,7 +222,7 @@ def _scale(record: Mapping) -> str:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as it stands in the page: its id, where its numbers are, and its width in CSS pixels at full size."""
+    """A figure in the page: its id, the files of its numbers, its data address, and its size in CSS pixels."""
 
     anchor: str
     chain: str
@@ -230,16 +230,16 @@ class Drawing:
     caption: str
     path: str
     csv: str
-    svg: str
+    picture: str
     width: int
+    height: int
 
 
 def _drawing(figure: Figure, chains: Chains) -> Drawing:
     stem = Path(figure.path).stem
-    svg, width = inline_svg(figure.svg, stem)
     csv = posixpath.splitext(figure.path)[0] + ".csv"
     chain = chains.file(figure.path)
-    return Drawing(f"figure-{stem}", chain, figure.title, figure.caption, figure.path, csv, svg, width)
+    return Drawing(f"figure-{stem}", chain, figure.title, figure.caption, figure.path, csv, *picture(figure.svg, stem))
 
 
 def _relative(path: str, study: str) -> str:

@@ -1,4 +1,4 @@
-"""How a page is made: the files beside this one are its template, style and scripts; what comes from data is escaped."""
+"""Making a page: its template, style and scripts are the files beside this one; values from data are escaped."""
 
 import base64
 import hashlib
