@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release notebooks bench test test-faults test-slurm
+.PHONY: help study robustness report check audit snapshot readme release notebooks bench lint test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,11 @@ notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: not
 
 bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
 	@$(BIN)/python -m benchmarks --only "$(ONLY)" --study "$(STUDY)"
+
+lint: .venv/.installed ## Check the format (ruff), the rules (ruff) and the types (mypy) of all Python files
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest -n auto --maxprocesses $(CORES) --dist loadfile --no-loadscope-reorder

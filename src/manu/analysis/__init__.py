@@ -1,0 +1,1 @@
+"""Scores, intervals, tables, figures and claims."""

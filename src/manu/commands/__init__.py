@@ -1,0 +1,1 @@
+"""Subcommands of `manu` that list and check."""

@@ -1,0 +1,1 @@
+"""The checks behind `manu check method` and `manu check model`."""

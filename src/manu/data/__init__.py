@@ -1,0 +1,1 @@
+"""The built-in benchmark, and the readers of MLLMU-Bench and CLEAR."""

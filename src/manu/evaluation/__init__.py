@@ -1,0 +1,1 @@
+"""Questions are asked, and replies are scored."""

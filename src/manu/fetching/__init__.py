@@ -1,0 +1,1 @@
+"""Checkpoints and benchmarks that are not made here: sources, revisions, checksums."""

@@ -1,0 +1,1 @@
+"""Statistics, importance, selection and masks of neurons, for any model."""

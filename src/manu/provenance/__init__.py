@@ -1,0 +1,1 @@
+"""The record that each job leaves beside its outputs."""
