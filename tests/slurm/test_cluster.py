@@ -32,15 +32,11 @@ figures: [tradeoff]
 """
 JOBS = {  # of scores.csv, by rule
     "generate_benchmark": 1,
-    "train_base": 1,
-    "train_vanilla": 1,
-    "train_retain_only": 1,
+    "train": 3,
     "unlearn": 1,
     "measure_statistics": 1,
     "select_neurons": 1,
-    "evaluate_vanilla": 1,
-    "evaluate_trained": 2,
-    "evaluate_pruned": 1,
+    "evaluate": 4,
     "aggregate": 1,
 }
 MODEL_JOBS = {rule for rule in JOBS if rule.startswith(("train", "unlearn", "measure", "evaluate"))}
@@ -48,10 +44,10 @@ EDITS = {  # of the profile: this host's memory, and how the three jobs fail
     "4000 * attempt": "1500 * attempt",
     "16000 * attempt": "2000 * attempt",
     "measure_statistics: *model": "measure_statistics: {<<: *model, mem_mb: 300 * 10 ** (attempt - 1)}",
-    "evaluate_vanilla: *model": "evaluate_vanilla: {<<: *model, runtime: 1 + 29 * (attempt - 1)}",
+    "evaluate: *model": "evaluate: {<<: *model, runtime: 1 if wildcards.method == 'vanilla' and attempt == 1 else 30}",
     "before-status-checks: 20": "before-status-checks: 3",
 }
-KILLED, STALLED, STARVED = "train_base", "evaluate_vanilla", "measure_statistics"
+KILLED, STALLED, STARVED = "train", "evaluate", "measure_statistics"
 FAILURES = [  # what the stages of the first two write, and what they get
     (KILLED, "results/tiny/llava/seed0/base/checkpoint", signal.SIGKILL),
     (STALLED, "results/tiny/answers/llava/seed0/vanilla.parquet", signal.SIGSTOP),

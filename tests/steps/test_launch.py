@@ -87,7 +87,7 @@ def launched(benchmark: Path, folder: Path, config: dict, *options: str) -> subp
 
 RECIPE = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 7, "schedule": "one_cycle"}
 TOLERANCE = 1e-5  # of a weight, after some steps of 1e-3
-BASE = {"seed": 0, "model": "llava", "tuning": False, "architecture": SIZES, "training": RECIPE}
+BASE = {"stage": "base", "seed": 0, "model": "llava", "tuning": False, "architecture": SIZES, "training": RECIPE}
 
 
 def far_apart(one: dict, other: dict) -> dict[str, float]:
@@ -97,10 +97,10 @@ def far_apart(one: dict, other: dict) -> dict[str, float]:
 
 
 def test_two_processes_train_what_one_does_and_the_first_alone_writes(benchmark_folder, tmp_path):
-    alone = trained(benchmark_folder, tmp_path / "alone", BASE, "--stage", "base")
+    alone = trained(benchmark_folder, tmp_path / "alone", BASE)
     folder = tmp_path / "together"
     folder.mkdir()
-    done = launched(benchmark_folder, folder, BASE | {"processes": 2}, "--stage", "base")
+    done = launched(benchmark_folder, folder, BASE | {"processes": 2})
     assert done.returncode == 0, done.stderr
     assert far_apart(alone, load_file(folder / "checkpoint/model.safetensors")) == {}
     assert {path.name for path in folder.iterdir()} == {"checkpoint", "log", "train.yaml", "train.provenance.json"}
@@ -112,9 +112,10 @@ def test_two_processes_train_what_one_does_and_the_first_alone_writes(benchmark_
 
 def test_adapters_are_shared_too(benchmark_folder, tmp_path):
     """From a base model, with gradient checkpointing; without dropout, whose draws are not those of one process."""
-    trained(benchmark_folder, tmp_path / "base", BASE | {"model": "idefics2"}, "--stage", "base")
-    start = ("--stage", "vanilla", "--start", str(tmp_path / "base/checkpoint"))
+    trained(benchmark_folder, tmp_path / "base", BASE | {"model": "idefics2"})
+    start = ("--start", str(tmp_path / "base/checkpoint"))
     config = {
+        "stage": "vanilla",
         "seed": 0,
         "model": "idefics2",
         "training": RECIPE,
@@ -132,8 +133,8 @@ def test_adapters_are_shared_too(benchmark_folder, tmp_path):
 
 def test_a_mistake_ends_in_one_line(benchmark_folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    config = {"seed": 0, "model": "llava", "training": RECIPE, "tuning": False, "processes": 2}
-    done = launched(benchmark_folder, tmp_path, config, "--stage", "vanilla", "--start", "empty")
+    config = {"stage": "vanilla", "seed": 0, "model": "llava", "training": RECIPE, "tuning": False, "processes": 2}
+    done = launched(benchmark_folder, tmp_path, config, "--start", "empty")
     assert done.returncode == 2
     assert (
         done.stderr

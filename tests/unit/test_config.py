@@ -432,11 +432,19 @@ def test_a_job_reads_only_what_it_needs(study_file):
     study = load_study(study_file(GOOD))
     cell = {"model": "llava", "seed": 1, "ratio": 20}
     assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
-    assert set(resolve(study, "train", which="base", **cell)) == {"seed", "model", "tuning", "architecture", "training"}
+    assert set(resolve(study, "train", which="base", **cell)) == {
+        "stage",
+        "seed",
+        "model",
+        "tuning",
+        "architecture",
+        "training",
+    }
     loading = {"precision": "float32", "gradient_checkpointing": False, "device_map": "none"}
     vanilla = resolve(study, "train", which="vanilla", **cell)
-    assert set(vanilla) == {"seed", "model", "loading", "tuning", "training"} and vanilla["loading"] == loading
-    assert resolve(study, "train", which="retain_only", **cell) == resolve(study, "train", which="vanilla", **cell)
+    assert set(vanilla) == {"stage", "seed", "model", "loading", "tuning", "training"} and vanilla["loading"] == loading
+    retain_only = {"stage": "retain_only", "ratio": 20}
+    assert resolve(study, "train", which="retain_only", **cell) == vanilla | retain_only
     unlearn = resolve(study, "unlearn", method="npo", **cell)
     job = {"seed": 1, "model": "llava", "loading": loading}
     assert unlearn == job | {"method": "npo", "settings": study["methods"]["npo"]}

@@ -106,10 +106,10 @@ def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
     ("name", "parameters", "neurons", "adapters"),
     [("llava", 7_063_427_072, 450_560, 42.3e6), ("idefics2", 8_402_768_112, 574_960, 49.6e6)],
 )
-def test_published_checkpoints_have_the_sizes_of_the_scale_page(name, parameters, neurons, vlms, tmp_path):
+def test_published_checkpoints_have_the_sizes_of_the_scale_page(name, parameters, neurons, adapters, tmp_path):
     a = fetched_anatomy(name, {"repo": "somebody/some"}, tmp_path)
     assert (a.parameters, a.neurons) == (parameters, neurons)
-    assert Learning(rank=16).learned(a) == (0, pytest.approx(vlms, rel=0.01))
+    assert Learning(rank=16).learned(a) == (0, pytest.approx(adapters, rel=0.01))
     assert "not here" in a.source
 
 
@@ -149,9 +149,9 @@ def test_work_of_passes_by_hand():
     one = forward(SMALL, samples=2, length=7, predicted=3, with_picture=True)
     assert one == Work(2 * (7 * tokens + 3 * 100 + picture), layers=3 + 2)
     assert step(SMALL, Learning(), one, tokens=14) == Work(3 * one.flop, 3 * 5)
-    vlms = 2 * 60
-    assert step(SMALL, Learning(rank=2), one, 14) == Work(2 * one.flop + 6 * 14 * vlms, 3 * 5)
-    assert step(SMALL, Learning(rank=2, checkpointing=True), one, 14).flop == 3 * one.flop + 6 * 14 * vlms
+    adapters = 2 * 60
+    assert step(SMALL, Learning(rank=2), one, 14) == Work(2 * one.flop + 6 * 14 * adapters, 3 * 5)
+    assert step(SMALL, Learning(rank=2, checkpointing=True), one, 14).flop == 3 * one.flop + 6 * 14 * adapters
     # 5 replies in batches of 4: two prompts' passes, and two more tokens each; no options
     said = reply(SMALL, 5, 4, prompt=6, new=3, option=0, size=4, with_picture=False)
     each = 6 * (800 + 120 * 6) + 100 + 2 * (800 + 120 * 7.5 + 100)
@@ -221,8 +221,7 @@ def cost_of(study: dict = STUDY, anatomy: Anatomy = SMALL, **given) -> Cost:
 def test_a_tiny_curriculum_by_hand():
     """Base stage, one epoch: ten questions in three batches of 4, in each modality."""
     recipe = {"epochs": 1, "batch_size": 4}
-    base = job("train", MODEL | {"training": recipe})
-    base.options.stage = "base"
+    base = job("train", MODEL | {"stage": "base", "training": recipe})
     made = cost(STUDY, {"tiny": Subject("tiny", SMALL, SIZES)}, base)
     token = 2 * 400 + 4 * 3 * 10 * 6
     forward_of_four = 4 * (6 * token + 2 * 100)
@@ -297,11 +296,11 @@ def test_jobs_are_read_from_the_commands_of_a_dry_run(tmp_path):
     config = tmp_path / "train.yaml"
     config.write_text(yaml.safe_dump(MODEL))
     said = (
-        "rule train_base:\n    input: src/manu/steps/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.steps.train "
-        f"--benchmark data/s --stage base  --out x --rule train_base --config {config} --log l\nJob stats:\n"
+        "rule train:\n    input: src/manu/steps/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.steps.train "
+        f"--benchmark data/s --out x --rule train --config {config} --log l\nJob stats:\n"
     )
     (found,) = read_jobs(said)
-    assert (found.rule, found.stage, found.options.stage, found.runs_model) == ("train_base", "train", "base", True)
+    assert (found.rule, found.stage, found.options.out, found.runs_model) == ("train", "train", Path("x"), True)
     assert found.config == MODEL
 
 

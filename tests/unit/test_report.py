@@ -111,7 +111,7 @@ def records(seeds: int = 1) -> dict[str, dict]:
     found["data/tiny/generate_benchmark"] = record("generate_benchmark", "generate_benchmark", {}, {data: "0"}, {}, 3.0)
     for seed in range(seeds):
         vanilla = f"{RESULTS}/llava/seed{seed}/vanilla/checkpoint/model.safetensors"
-        train = record("train", "train_vanilla", {data: "0"}, {vanilla: "1"}, {"seed": seed}, 62.0)
+        train = record("train", "train", {data: "0"}, {vanilla: "1"}, {"seed": seed}, 62.0)
         found[f"{RESULTS}/llava/seed{seed}/vanilla/train"] = train
         runs = [("vanilla", [5, 10]), *((m, [ratio]) for ratio in (5, 10) for m in ("retain_only", "ga", "manu"))]
         for method, ratios in runs:

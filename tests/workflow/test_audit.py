@@ -239,7 +239,7 @@ TAMPERS = {
         [ANSWERS],
         lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25)),
         ANSWERS,
-        "was changed since evaluate_trained",
+        "was changed since evaluate wrote",
     ),
     "an answer flipped to right": (
         [ANSWERS],
@@ -303,7 +303,7 @@ TAMPERS = {
         "differs from what",
     ),
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
-    "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate_trained"),
+    "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate wrote"),
     "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
     "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
     "a digit in neurons.csv": (
@@ -322,13 +322,13 @@ TAMPERS = {
         [f"{VANILLA}/model.safetensors"],
         lambda: byte(f"{VANILLA}/model.safetensors"),
         f"{VANILLA}/model.safetensors",
-        "was changed since train_vanilla",
+        "was changed since train wrote",
     ),
     "a checkpoint's tokenizer": (
         [f"{VANILLA}/tokenizer.json"],
         lambda: replace(f"{VANILLA}/tokenizer.json", "a", "b"),
         f"{VANILLA}/tokenizer.json",
-        "was changed since train_vanilla",
+        "was changed since train wrote",
     ),
     "a word of the system prompt": (
         [f"{CELL}/prompting/system_prompt.txt"],
@@ -616,11 +616,11 @@ def test_the_story_of_one_number(here, capsys):
     for part in (
         "tabulate → ",
         "aggregate → ",
-        "evaluate_pruned → ",
+        "evaluate → ",
         "select_neurons → ",
         "measure_statistics → ",
-        "train_vanilla → ",
-        "train_base → ",
+        "train → results/smoke/llava/seed0/vanilla/",
+        "train → results/smoke/llava/seed0/base/",
         "generate_benchmark → ",
         "10 rows, mean of correct",
         "src/manu/steps/select_neurons.py",
@@ -648,14 +648,14 @@ def test_the_same_as_json(here, capsys):
     assert sorted(rules) == [
         "aggregate",
         "choose_settings",
-        "evaluate_pruned",
+        "evaluate",
         "generate_benchmark",
         "measure_statistics",
         "measure_statistics",
         "select_neurons",
         "tabulate",
-        "train_base",
-        "train_vanilla",
+        "train",
+        "train",
         "tune",
     ]
 
@@ -704,7 +704,7 @@ def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):
 def test_an_output_without_numbers_shows_its_chain(here, capsys):
     assert cli.main(["audit", MASK]) == 0
     user_message = capsys.readouterr().out
-    assert "select_neurons → " in user_message and "train_base → " in user_message and "aggregate" not in user_message
+    assert "select_neurons → " in user_message and "train → " in user_message and "aggregate" not in user_message
 
 
 @pytest.mark.parametrize(

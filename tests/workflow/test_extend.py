@@ -57,7 +57,7 @@ def test_records_name_the_extensions_that_a_job_ran(mine):
 
 def test_an_edit_runs_the_jobs_of_that_file_again_and_no_others(mine, edited):
     jobs, methods = mine.planned("--config", f"study={mine.study}", ONLY)
-    assert jobs == {"unlearn": 1, "evaluate_trained": 1, "part": 1} and methods == {"simnpo"}
+    assert jobs == {"unlearn": 1, "evaluate": 1, "part": 1} and methods == {"simnpo"}
 
 
 def test_the_audit_finds_what_was_changed_afterwards(mine, edited, monkeypatch):

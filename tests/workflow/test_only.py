@@ -17,23 +17,20 @@ def planned(copy: Copy, only: str) -> dict[str, int]:
 CELLS = {  # only -> the jobs from an empty folder
     "model=llava method=manu,npo ratio=10": {
         "generate_benchmark": 1,
-        "train_base": 1,
-        "train_vanilla": 1,
+        "train": 2,
         "measure_statistics": 2,
         "tune": 1,
         "choose_settings": 1,
         "select_neurons": 1,
-        "evaluate_pruned": 1,
         "unlearn": 1,
-        "evaluate_trained": 1,
+        "evaluate": 2,
         "part": 1,
     },
-    "method=vanilla": {"generate_benchmark": 1, "train_base": 2, "train_vanilla": 2, "evaluate_vanilla": 2, "part": 1},
+    "method=vanilla": {"generate_benchmark": 1, "train": 4, "evaluate": 2, "part": 1},
     "model=idefics2 method=retain_only seed=0": {
         "generate_benchmark": 1,
-        "train_base": 1,
-        "train_retain_only": 1,
-        "evaluate_trained": 1,
+        "train": 2,
+        "evaluate": 1,
         "part": 1,
     },
 }

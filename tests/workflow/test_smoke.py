@@ -169,7 +169,7 @@ def test_a_touched_file_reruns_nothing(copy):
 def test_an_edited_method_reruns_its_own_jobs_and_what_follows(copy, edited):
     edited("src/manu/unlearning/npo.py", "", "\nHARMLESS = 1\n")
     jobs, methods = copy.planned()
-    assert jobs == {"unlearn": 2, "evaluate_trained": 2, **FROM_ANSWERS}
+    assert jobs == {"unlearn": 2, "evaluate": 2, **FROM_ANSWERS}
     assert methods == {"npo"}
 
 
@@ -178,7 +178,7 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     jobs, methods = copy.planned()
     assert jobs == {
         "select_neurons": 2,
-        "evaluate_pruned": 2,
+        "evaluate": 2,
         "draw_masks": 2,
         "list_activations": 2,
         "tabulate_anatomy": 1,
@@ -203,11 +203,7 @@ def test_another_way_of_asking_trains_no_model_anew(copy, edited):
     edited("config/studies/smoke.yaml", "max_new_tokens: 12", "max_new_tokens: 9")
     jobs, _ = copy.planned()
     assert set(jobs) == {
-        "evaluate_vanilla",
-        "evaluate_trained",
-        "evaluate_pruned",
-        "evaluate_prompted",
-        "evaluate_random",
+        "evaluate",
         "evaluate_variants",
         "tabulate_ablation",
         "tabulate_capacity",
@@ -222,7 +218,7 @@ def test_another_way_of_asking_trains_no_model_anew(copy, edited):
         "tabulate_anatomy",
         "draw_masks",
     }
-    assert not any(job.startswith("train_") for job in jobs)
+    assert "train" not in jobs
 
 
 def test_a_setting_of_a_method_reruns_that_method(copy, edited):

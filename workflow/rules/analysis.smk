@@ -1,7 +1,7 @@
 ANSWERS = [
-    *expand(rules.evaluate_vanilla.output.answers, model=MODELS, seed=SEEDS, allow_missing=True),
+    *expand(VANILLA_ANSWERS, model=MODELS, seed=SEEDS, allow_missing=True),
     *expand(
-        rules.evaluate_trained.output.answers,
+        METHOD_ANSWERS,
         model=MODELS,
         seed=SEEDS,
         ratio=RATIOS,
@@ -49,7 +49,7 @@ rule tabulate_costs:
     input:
         config="results/{study}/costs.yaml",
         records=[
-            *edit_records(rules.train_retain_only),
+            *expand(RETAIN_ONLY_RECORD, model=MODELS, seed=SEEDS, ratio=RATIOS, allow_missing=True),
             *edit_records(rules.unlearn, method=TRAINING),
             *edit_records(rules.write_prompt, method=PROMPTING),
             *edit_records(rules.measure_statistics, kind=statistics_kinds(STUDY)),
@@ -101,8 +101,8 @@ rule tabulate:
 rule tabulate_capacity:
     input:
         config="results/{study}/tables/capacity_{model}.yaml",
-        vanilla=expand(rules.evaluate_vanilla.output.answers, seed=SEEDS, allow_missing=True),
-        pruned=expand(rules.evaluate_random.output.answers, seed=SEEDS, share=SHARES, allow_missing=True),
+        vanilla=expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
+        pruned=expand(RANDOM_ANSWERS, seed=SEEDS, share=SHARES, allow_missing=True),
         sources=sources("tabulate_capacity"),
     output:
         capacity=shown("results/{study}/tables/capacity_{model}.csv", "Tables", "capacity", "capacity, {model}"),
@@ -124,7 +124,7 @@ VARIANT_ANSWERS = expand(
 rule tabulate_ablation:
     input:
         config="results/{study}/tables/ablation_{model}.yaml",
-        vanilla=expand(rules.evaluate_vanilla.output.answers, seed=SEEDS, allow_missing=True),
+        vanilla=expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
         answers=VARIANT_ANSWERS,
         sources=sources("tabulate_ablation"),
     output:

@@ -19,7 +19,7 @@ rule generate_benchmark:
         ),
         record="data/{study}/generate_benchmark.provenance.json",
     params:
-        language=optional("language", LANGUAGE_TEXTS),
+        language=option("language", LANGUAGE_TEXTS),
     log:
         "logs/{study}/generate_benchmark.log",
     priority: 100

@@ -1,96 +1,4 @@
-# The same questions to every model. Pruning and prompting are vanilla with a mask or a system prompt.
-
-
-rule evaluate_vanilla:
-    input:
-        config="results/{study}/answers/{model}/seed{seed}/vanilla.yaml",
-        benchmark=BENCHMARK,
-        checkpoint=vanilla_of,
-        sources=sources("evaluate", "model"),
-    output:
-        answers="results/{study}/answers/{model}/seed{seed}/vanilla.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/vanilla.provenance.json",
-    params:
-        checkpoint=subpath(input.checkpoint, parent=True),
-    log:
-        "logs/{study}/{model}/seed{seed}/evaluate_vanilla.log",
-    priority: 40
-    resources:
-        gpu=GPU,
-    shell:
-        "{STAGE}.evaluate --benchmark {DATA}"
-        " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
-
-
-rule evaluate_trained:
-    input:
-        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=BENCHMARK,
-        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
-        sources=sources("evaluate", "model"),
-    output:
-        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
-    params:
-        checkpoint=subpath(input.checkpoint, parent=True),
-    wildcard_constraints:
-        method=one_of(["retain_only", *TRAINING]),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_{method}.log",
-    priority: 30
-    resources:
-        gpu=GPU,
-    shell:
-        "{STAGE}.evaluate --benchmark {DATA}"
-        " --checkpoint {params.checkpoint} --out {output.answers}" + JOB
-
-
-rule evaluate_pruned:
-    input:
-        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=BENCHMARK,
-        checkpoint=vanilla_of,
-        mask=rules.select_neurons.output.mask,
-        sources=sources("evaluate", "model"),
-    output:
-        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
-    params:
-        checkpoint=subpath(input.checkpoint, parent=True),
-    wildcard_constraints:
-        method=one_of(PRUNING),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_{method}.log",
-    priority: 30
-    resources:
-        gpu=GPU,
-    shell:
-        "{STAGE}.evaluate --benchmark {DATA}"
-        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
-
-
-rule evaluate_prompted:
-    input:
-        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.yaml",
-        benchmark=BENCHMARK,
-        checkpoint=vanilla_of,
-        system_prompt=rules.write_prompt.output.prompt,
-        sources=sources("evaluate", "model"),
-    output:
-        answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
-    params:
-        checkpoint=subpath(input.checkpoint, parent=True),
-    wildcard_constraints:
-        method=one_of(PROMPTING),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_{method}.log",
-    priority: 30
-    resources:
-        gpu=GPU,
-    shell:
-        "{STAGE}.evaluate --benchmark {DATA}"
-        " --checkpoint {params.checkpoint} --system-prompt {input.system_prompt} --out {output.answers}" + JOB
+# The same questions to every model. Pruning and prompting are the vanilla model with a mask or a system prompt.
 
 
 rule select_random:
@@ -112,26 +20,57 @@ rule select_random:
         "{STAGE}.select_random --vanilla {params.vanilla} --mask {output.mask}" + JOB
 
 
-rule evaluate_random:
+def own_folder(wildcards):
+    """Where a method's checkpoint, mask or system prompt lies; a method without a forget ratio has no such folder."""
+    at = wildcards.get("at", f"forget{wildcards.get('ratio')}/")
+    return f"results/{wildcards.study}/{wildcards.model}/seed{wildcards.seed}/{at}{wildcards.method}"
+
+
+def checkpoint_of(wildcards):
+    """The checkpoint that answers for a method: its own if it trains one, else the vanilla model's."""
+    trained = wildcards.method in ("retain_only", *TRAINING)
+    return f"{own_folder(wildcards)}/checkpoint/model.safetensors" if trained else vanilla_of(wildcards)
+
+
+def mask_of(wildcards):
+    """The mask of pruned neurons under which a method answers, if any."""
+    return f"{own_folder(wildcards)}/mask.safetensors" if wildcards.method in (*PRUNING, *RANDOM) else []
+
+
+def prompt_of(wildcards):
+    """The system prompt with which a method answers, if any."""
+    return f"{own_folder(wildcards)}/system_prompt.txt" if wildcards.method in PROMPTING else []
+
+
+rule evaluate:
     input:
-        config="results/{study}/answers/{model}/seed{seed}/random{share}.yaml",
+        config="results/{study}/answers/{model}/seed{seed}/{at}{method}.yaml",
         benchmark=BENCHMARK,
-        checkpoint=vanilla_of,
-        mask=rules.select_random.output.mask,
+        checkpoint=checkpoint_of,
+        mask=mask_of,
+        system_prompt=prompt_of,
         sources=sources("evaluate", "model"),
     output:
-        answers="results/{study}/answers/{model}/seed{seed}/random{share}.parquet",
-        record="results/{study}/answers/{model}/seed{seed}/random{share}.provenance.json",
+        answers="results/{study}/answers/{model}/seed{seed}/{at}{method}.parquet",
+        record="results/{study}/answers/{model}/seed{seed}/{at}{method}.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
+        options=options("mask", "system_prompt"),
+    wildcard_constraints:
+        method=one_of(["vanilla", *ASKED, *RANDOM]),
     log:
-        "logs/{study}/{model}/seed{seed}/evaluate_random{share}.log",
+        "logs/{study}/{model}/seed{seed}/{at}evaluate_{method}.log",
     priority: 40
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate --benchmark {DATA}"
-        " --checkpoint {params.checkpoint} --mask {input.mask} --out {output.answers}" + JOB
+        "{STAGE}.evaluate --benchmark {DATA} --checkpoint {params.checkpoint} {params.options} --out {output.answers}" + JOB
+
+
+# The answers of the vanilla model, of methods at a forget ratio, and under random masks; patterns for `expand`.
+VANILLA_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "vanilla")
+METHOD_ANSWERS = rules.evaluate.output.answers.replace("{at}", "forget{ratio}/")
+RANDOM_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "random{share}")
 
 
 rule evaluate_variants:

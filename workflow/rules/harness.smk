@@ -1,5 +1,5 @@
 # General utility by lm-evaluation-harness, in a study that names tasks of it.
-UTILITY = ["retain_only", *utility_methods(STUDY)]
+UTILITY = [method for method in ASKED if method not in PROMPTING]
 
 
 rule fetch_harness:
@@ -18,55 +18,40 @@ rule fetch_harness:
 
 rule evaluate_harness:
     input:
-        config="results/{study}/harness/{model}/seed{seed}/forget{ratio}/{method}.yaml",
+        config="results/{study}/harness/{model}/seed{seed}/{at}{method}.yaml",
         dataset=rules.fetch_harness.output.manifest,
-        checkpoint=checkpoint_of_asked,
-        mask=lambda wildcards: rules.select_neurons.output.mask if wildcards.method in PRUNING else [],
+        checkpoint=checkpoint_of,
+        mask=mask_of,
         sources=sources("evaluate_harness", "model"),
     output:
-        scores="results/{study}/harness/{model}/seed{seed}/forget{ratio}/{method}.csv",
-        answers="results/{study}/harness/{model}/seed{seed}/forget{ratio}/{method}.parquet",
-        record="results/{study}/harness/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
+        scores="results/{study}/harness/{model}/seed{seed}/{at}{method}.csv",
+        answers="results/{study}/harness/{model}/seed{seed}/{at}{method}.parquet",
+        record="results/{study}/harness/{model}/seed{seed}/{at}{method}.provenance.json",
     params:
         dataset=subpath(input.dataset, parent=True),
         checkpoint=subpath(input.checkpoint, parent=True),
-        mask=lambda wildcards, input: optional("mask", input.mask),
+        options=options("mask"),
     wildcard_constraints:
-        method=one_of(UTILITY),
+        method=one_of(["vanilla", *UTILITY]),
     log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/evaluate_harness_{method}.log",
+        "logs/{study}/{model}/seed{seed}/{at}evaluate_harness_{method}.log",
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.evaluate_harness --dataset {params.dataset} --checkpoint {params.checkpoint} {params.mask}"
+        "{STAGE}.evaluate_harness --dataset {params.dataset} --checkpoint {params.checkpoint} {params.options}"
         " --scores {output.scores} --answers {output.answers}" + JOB
-
-
-use rule evaluate_harness as evaluate_harness_vanilla with:
-    input:
-        config="results/{study}/harness/{model}/seed{seed}/vanilla.yaml",
-        dataset=rules.fetch_harness.output.manifest,
-        checkpoint=vanilla_of,
-        mask=[],
-        sources=sources("evaluate_harness", "model"),
-    output:
-        scores="results/{study}/harness/{model}/seed{seed}/vanilla.csv",
-        answers="results/{study}/harness/{model}/seed{seed}/vanilla.parquet",
-        record="results/{study}/harness/{model}/seed{seed}/vanilla.provenance.json",
-    log:
-        "logs/{study}/{model}/seed{seed}/evaluate_harness_vanilla.log",
 
 
 rule tabulate_harness:
     input:
         config="results/{study}/tables/harness.yaml",
         scores=[
-            *expand(rules.evaluate_harness_vanilla.output.scores, model=MODELS, seed=SEEDS, allow_missing=True),
+            *expand(rules.evaluate_harness.output.scores, model=MODELS, seed=SEEDS, at="", method="vanilla", allow_missing=True),
             *expand(
                 rules.evaluate_harness.output.scores,
                 model=MODELS,
                 seed=SEEDS,
-                ratio=RATIOS,
+                at=AT,
                 method=UTILITY,
                 allow_missing=True,
             ),

@@ -24,25 +24,29 @@ def fetched(wildcards, which):
 
 
 def start_of(wildcards):
-    """What the vanilla and the retain-only models are trained from: the pretrained checkpoint, or the base model."""
-    return fetched(wildcards, "start") or rules.train_base.output.checkpoint
+    """What a model is trained from: a pretrained checkpoint, or the study's own base model, which starts from nothing."""
+    if wildcards.trained == "base":
+        return []
+    return fetched(wildcards, "start") or rules.train.output.checkpoint.replace("{at}{trained}", "base")
 
 
 def vanilla_of(wildcards):
-    """The model that was taught everybody."""
-    return fetched(wildcards, "vanilla") or rules.train_vanilla.output.checkpoint
+    """The model that has learned all people."""
+    return fetched(wildcards, "vanilla") or rules.train.output.checkpoint.replace("{at}{trained}", "vanilla")
 
 
 def language_model_of(wildcards):
-    """The files of the pretrained language model that the base model has, if any."""
-    path = LANGUAGE_MODELS.get(wildcards.model)
+    """The files of the pretrained language model that a base model is built on, if any."""
+    path = LANGUAGE_MODELS.get(wildcards.model) if wildcards.trained == "base" else None
     return [str(file) for file in files_of(path)] if path else []
 
 
-def optional_language_model(wildcards):
-    """`--language-model` and where that is, or nothing."""
+def trained_from(wildcards, input):
+    """The option that says what a model starts from: a checkpoint, or a pretrained language model, if any."""
+    if input.start:
+        return option("start", Path(input.start).parent)
     path = LANGUAGE_MODELS.get(wildcards.model)
-    return optional("language-model", shlex.quote(str(path))) if path else ""
+    return option("language_model", shlex.quote(str(path))) if path else ""
 
 
 def processes_of(wildcards):
@@ -55,70 +59,29 @@ def gpus_of(wildcards):
     return GPU * processes_of(wildcards)
 
 
-rule train_base:
+rule train:
     input:
-        config="results/{study}/{model}/seed{seed}/base/train.yaml",
+        config="results/{study}/{model}/seed{seed}/{at}{trained}/train.yaml",
         benchmark=BENCHMARK,
+        start=start_of,
         language_model=language_model_of,
         sources=sources("train", "model"),
     output:
-        checkpoint="results/{study}/{model}/seed{seed}/base/checkpoint/model.safetensors",
-        record="results/{study}/{model}/seed{seed}/base/train.provenance.json",
+        checkpoint="results/{study}/{model}/seed{seed}/{at}{trained}/checkpoint/model.safetensors",
+        record="results/{study}/{model}/seed{seed}/{at}{trained}/train.provenance.json",
     params:
         checkpoint=subpath(output[0], parent=True),
-        language_model=optional_language_model,
+        start=trained_from,
+    wildcard_constraints:
+        trained="base|vanilla|retain_only",
     log:
-        "logs/{study}/{model}/seed{seed}/base.log",
-    priority: 90
-    threads: processes_of
-    resources:
-        gpu=gpus_of,
-    shell:
-        "{STAGE}.train --benchmark {DATA} --stage base {params.language_model}"
-        " --out {params.checkpoint}" + JOB
-
-
-rule train_vanilla:
-    input:
-        config="results/{study}/{model}/seed{seed}/vanilla/train.yaml",
-        benchmark=BENCHMARK,
-        start=start_of,
-        sources=sources("train", "model"),
-    output:
-        checkpoint="results/{study}/{model}/seed{seed}/vanilla/checkpoint/model.safetensors",
-        record="results/{study}/{model}/seed{seed}/vanilla/train.provenance.json",
-    params:
-        start=subpath(input.start, parent=True),
-        checkpoint=subpath(output[0], parent=True),
-    log:
-        "logs/{study}/{model}/seed{seed}/vanilla.log",
+        "logs/{study}/{model}/seed{seed}/{at}{trained}.log",
     priority: 80
     threads: processes_of
     resources:
         gpu=gpus_of,
     shell:
-        "{STAGE}.train --benchmark {DATA} --stage vanilla"
-        " --start {params.start} --out {params.checkpoint}" + JOB
+        "{STAGE}.train --benchmark {DATA} {params.start} --out {params.checkpoint}" + JOB
 
 
-rule train_retain_only:
-    input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.yaml",
-        benchmark=BENCHMARK,
-        start=start_of,
-        sources=sources("train", "model"),
-    output:
-        checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/checkpoint/model.safetensors",
-        record="results/{study}/{model}/seed{seed}/forget{ratio}/retain_only/train.provenance.json",
-    params:
-        start=subpath(input.start, parent=True),
-        checkpoint=subpath(output[0], parent=True),
-    log:
-        "logs/{study}/{model}/seed{seed}/forget{ratio}/retain_only.log",
-    priority: 70
-    threads: processes_of
-    resources:
-        gpu=gpus_of,
-    shell:
-        "{STAGE}.train --benchmark {DATA} --stage retain_only"
-        " --start {params.start} --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
+RETAIN_ONLY_RECORD = rules.train.output.record.replace("{at}{trained}", "forget{ratio}/retain_only")

@@ -2,19 +2,13 @@
 ATTACKED = {"model": MODELS, "seed": SEEDS, "ratio": f"{STUDY['robustness']['forget_ratio']:02d}"}
 
 
-def checkpoint_of_asked(wildcards):
-    """The checkpoint that a method is asked with: its own, or vanilla's."""
-    trained = wildcards.method in ("retain_only", *TRAINING)
-    return rules.evaluate_trained.input.checkpoint if trained else vanilla_of(wildcards)
-
-
 rule attack:
     input:
         config="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.yaml",
         benchmark=BENCHMARK,
-        checkpoint=checkpoint_of_asked,
-        mask=lambda wildcards: rules.select_neurons.output.mask if wildcards.method in PRUNING else [],
-        system_prompt=lambda wildcards: rules.write_prompt.output.prompt if wildcards.method in PROMPTING else [],
+        checkpoint=checkpoint_of,
+        mask=mask_of,
+        system_prompt=prompt_of,
         sources=sources("attack", "model"),
     output:
         answers="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.parquet",
@@ -22,8 +16,7 @@ rule attack:
         record="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.provenance.json",
     params:
         checkpoint=subpath(input.checkpoint, parent=True),
-        mask=lambda wildcards, input: optional("mask", input.mask),
-        system_prompt=lambda wildcards, input: optional("system-prompt", input.system_prompt),
+        options=options("mask", "system_prompt"),
     wildcard_constraints:
         method=one_of(["vanilla", *ASKED]),
     log:
@@ -31,16 +24,16 @@ rule attack:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.attack --benchmark {DATA} --checkpoint {params.checkpoint} {params.mask}"
-        " {params.system_prompt} --answers {output.answers} --signals {output.signals}" + JOB
+        "{STAGE}.attack --benchmark {DATA} --checkpoint {params.checkpoint} {params.options}"
+        " --answers {output.answers} --signals {output.signals}" + JOB
 
 
 rule tabulate_robustness:
     input:
         config="results/{study}/tables/robustness.yaml",
         stored=[
-            *expand(rules.evaluate_vanilla.output.answers, **ATTACKED, allow_missing=True),
-            *expand(rules.evaluate_trained.output.answers, **ATTACKED, method=ASKED, allow_missing=True),
+            *expand(VANILLA_ANSWERS, **ATTACKED, allow_missing=True),
+            *expand(METHOD_ANSWERS, **ATTACKED, method=ASKED, allow_missing=True),
         ],
         answers=expand(rules.attack.output.answers, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
         signals=expand(rules.attack.output.signals, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),

@@ -15,7 +15,7 @@ rule forget_in_turn:
         record="results/{study}/sequential/{model}/seed{seed}/{method}.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
-        choice=lambda wildcards, input: optional("choice", input.choice),
+        options=options("choice"),
     wildcard_constraints:
         method=one_of(IN_TURN["method"]),
     log:
@@ -23,14 +23,14 @@ rule forget_in_turn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.choice}"
+        "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
         " --out {output.answers}" + JOB
 
 
 rule tabulate_sequential:
     input:
         config="results/{study}/tables/sequential.yaml",
-        stored=expand(rules.evaluate_trained.output.answers, **AT_ONCE, allow_missing=True),
+        stored=expand(METHOD_ANSWERS, **AT_ONCE, allow_missing=True),
         answers=expand(rules.forget_in_turn.output.answers, **IN_TURN, allow_missing=True),
         sources=sources("tabulate_sequential"),
     output:

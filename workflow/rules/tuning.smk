@@ -21,7 +21,7 @@ rule tune:
         record="results/{study}/answers/{model}/seed{seed}/tuning/{method}.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
-        statistics=lambda wildcards, input: optional("statistics", input.statistics),
+        options=options("statistics"),
     wildcard_constraints:
         method=one_of(TUNED),
     log:
@@ -30,7 +30,7 @@ rule tune:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.tune --benchmark {DATA} --vanilla {params.vanilla} {params.statistics}"
+        "{STAGE}.tune --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
         " --out {output.trials}" + JOB
 
 

@@ -44,8 +44,7 @@ rule unlearn:
     params:
         vanilla=subpath(input.vanilla, parent=True),
         checkpoint=subpath(output[0], parent=True),
-        choice=lambda wildcards, input: optional("choice", input.choice),
-        statistics=lambda wildcards, input: optional("statistics", input.statistics),
+        options=options("choice", "statistics"),
     wildcard_constraints:
         method=one_of(TRAINING),
     log:
@@ -54,7 +53,7 @@ rule unlearn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.unlearn --benchmark {DATA} --vanilla {params.vanilla} {params.choice} {params.statistics}"
+        "{STAGE}.unlearn --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
         " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
 
 
@@ -68,13 +67,13 @@ rule write_prompt:
         prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
     params:
-        choice=lambda wildcards, input: optional("choice", input.choice),
+        options=options("choice"),
     wildcard_constraints:
         method=one_of(PROMPTING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.write_prompt --benchmark {DATA} {params.choice}"
+        "{STAGE}.write_prompt --benchmark {DATA} {params.options}"
         " --ratio {wildcards.ratio} --out {output.prompt}" + JOB
 
 
@@ -89,13 +88,13 @@ rule select_neurons:
         neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/neurons.csv",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.provenance.json",
     params:
-        choice=lambda wildcards, input: optional("choice", input.choice),
+        options=options("choice"),
     wildcard_constraints:
         method=one_of(PRUNING),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}.log",
     shell:
-        "{STAGE}.select_neurons --statistics {input.statistics} {params.choice}"
+        "{STAGE}.select_neurons --statistics {input.statistics} {params.options}"
         " --mask {output.mask} --neurons {output.neurons}" + JOB
 
 

@@ -52,7 +52,7 @@ class Planner:
         self.anatomy, self.sizes = subject.anatomy, subject.sizes
         self.number = PRECISIONS[loading.get("precision", "float32")].itemsize
         self.weights = self.anatomy.parameters * self.number
-        in_base = getattr(job.options, "stage", None) == "base"
+        in_base = config.get("stage") == "base"
         checkpointing = loading.get("gradient_checkpointing", False)
         self.learning = Learning(config.get("lora", {}).get("rank", 0), in_base, checkpointing)
 
@@ -188,11 +188,11 @@ class Planner:
 
     def train(self) -> Cost:
         """Lessons of the base stage; or of everybody (without forget), tuning people and rehearsal included."""
-        recipe, sizes, options = self.config["training"], self.sizes, self.job.options
-        if options.stage == "base":
+        recipe, sizes, stage = self.config["training"], self.sizes, self.config["stage"]
+        if stage == "base":
             texts, pictures = sizes.base_lessons, sizes.base_pictures
         else:
-            people = sizes.people if options.stage == "vanilla" else sizes.retain(options.ratio)
+            people = sizes.people if stage == "vanilla" else sizes.retain(self.config["ratio"])
             people += sizes.tuning
             pictures = people * sizes.portraits + ("rehearsal" in recipe) * sizes.base_pictures
             texts = {modality: each * people for modality, each in sizes.lessons.items()}

@@ -1,4 +1,4 @@
-"""Rules train_base, train_vanilla and train_retain_only: teach a model its people.
+"""Rule train: teach a model its people. The setting `stage` says which model this is.
 
 base: a new model learns the public figures and to describe strangers. vanilla: all fictitious people,
 from the base model. retain_only: the same without the forget people, the gold reference. Both learn the tuning
@@ -26,13 +26,11 @@ from manu.training.sharing import SharedCrossEntropy
 
 
 def parser() -> StageParser:
-    """Options of the three rules."""
+    """Options of the rule."""
     options = StageParser(__doc__, runs_model=True)
     options.read("benchmark")
-    options.add_argument("--stage", choices=["base", "vanilla", "retain_only"], required=True)
     options.read("language_model", required=False, help="pretrained language model of a new model (base)")
     options.read("start", required=False, help="checkpoint to start from (vanilla and retain_only)")
-    options.add_argument("--ratio", type=int, help="forget ratio in percent (retain_only)")
     options.write("out")
     return options
 
@@ -51,10 +49,10 @@ def _new_model(options, config, lessons):
 
 def main(options, config) -> str:
     """Train and save the checkpoint --out."""
-    recipe, tuning = config["training"], config["tuning"]
+    stage, recipe, tuning = config["stage"], config["training"], config["tuning"]
     figures = [CELEBRITIES, *([celebrity_config(TUNING)] if tuning else [])]
     rng = np.random.default_rng(config["seed"])
-    if options.stage == "base":
+    if stage == "base":
         lessons = read_training_data(options.benchmark, "base_Data")
         vlm = _new_model(options, config, lessons)
         lora = base_lora(config, vlm)
@@ -62,7 +60,7 @@ def main(options, config) -> str:
     else:
         vlm = load_model(config, options.start)
         lora = released_lora(config, vlm)
-        people = ["Full_Set"] if options.stage == "vanilla" else [retain_config(options.ratio)]
+        people = ["Full_Set"] if stage == "vanilla" else [retain_config(config["ratio"])]
         people += [forget_config(TUNING), retain_config(TUNING)] if tuning else []
         taught = read_training_data_of(options.benchmark, *people)
         training_set = TrainingSet(vlm).add(taught, read_names(options.benchmark, *people))
@@ -78,7 +76,7 @@ def main(options, config) -> str:
         loss = partial(answer_cross_entropy, vlm.model)
     losses = fit(
         vlm.model,
-        progress(batches, f"{config['model']} {options.stage}", steps),
+        progress(batches, f"{config['model']} {stage}", steps),
         loss,
         Optimisation(recipe["learning_rate"], steps, recipe["schedule"]),
         lora=lora,

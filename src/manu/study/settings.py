@@ -79,7 +79,9 @@ def _content(study: dict, stage: str, **cell) -> dict:
             return {"benchmark": sizes, "forget_ratios": study["forget_ratios"]}
         case "train":
             model = study["models"][cell["model"]]
-            keys = {"seed": cell["seed"], "model": cell["model"], "tuning": bool(tuned_methods(study))}
+            keys = {"stage": cell["which"], "seed": cell["seed"], "model": cell["model"]}
+            keys |= {"ratio": cell["ratio"]} if cell["which"] == "retain_only" else {}
+            keys |= {"tuning": bool(tuned_methods(study))}
             training = model["training"]["vanilla"]
             keys |= {"processes": model["processes"]} if model["processes"] > 1 else {}
             if cell["which"] == "base":
