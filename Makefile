@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme release notebooks bench lint test test-faults test-slurm
+.PHONY: help study robustness report check audit snapshot readme pages release notebooks bench lint test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -29,9 +29,14 @@ audit: .venv/.installed ## Check every number of a finished study and every file
 
 snapshot: .venv/.installed ## Put a finished study's tables and figures into reference/
 	@$(BIN)/manu snapshot --study "$(STUDY)"
+	@$(BIN)/python -m manu.audit.pages
 
 readme: .venv/.installed ## The same, and its numbers into README.md
 	@$(BIN)/manu readme --study "$(STUDY)"
+	@$(BIN)/python -m manu.audit.pages
+
+pages: .venv/.installed ## Fill the numbers in README.md and docs/ from results/reference/
+	@$(BIN)/python -m manu.audit.pages
 
 release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the checkpoints, auditable by itself
 	@$(BIN)/manu release --study "$(STUDY)"
