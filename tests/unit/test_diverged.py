@@ -12,10 +12,10 @@ from test_claims import CONTEXT, answers
 from test_tables import METHODS, tiny
 
 from manu.analysis import readme
-from manu.analysis.aggregate import read_all, read_answers
+from manu.analysis.reading import read_all, read_answers
 from manu.analysis.cells import csv_text as csv_of
 from manu.analysis.claims import Context, claim_cells
-from manu.analysis.diverged import COLUMNS, diverged_table, listed
+from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
 from manu.analysis.tables import csv_text, main_table, markdown, origin, text_summary
 from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows
 from manu.audit.findings import Report

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 from test_report import records
 
-from manu.analysis.aggregate import scores
+from manu.analysis.tables.scores import scores
 from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.scoring import score_answers

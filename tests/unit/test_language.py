@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from manu.analysis.aggregate import scores
+from manu.analysis.tables.scores import scores
 from manu.core.errors import UserError
 from manu.data.language import COMPLETION, PASSAGE, generate_language, read_language
 from manu.evaluation.answers import collect_answers

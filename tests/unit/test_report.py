@@ -13,16 +13,16 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from manu.analysis.grid import TableOnPage, command, percent
+from manu.analysis.page_rows import DOWN, UP
 from manu.audit.trace import rows_with
 from manu.core.errors import UserError
 from manu.provenance.record import record_text
 from manu.report.chains import Chains
 from manu.report.drawing import picture
-from manu.report.grid import Table, command, percent
 from manu.report.page import Figure, Study, page
 from manu.report.prose import to_html
 from manu.report.robustness import robustness_parts, sequential_parts
-from manu.report.rows import DOWN, UP
 from manu.steps import write_report
 from manu.steps.command import run
 
@@ -135,7 +135,7 @@ def study(**changes) -> Study:
     """A small finished study; tables: name -> rows, on top of the scores and the main table."""
     tables = {"scores": SCORES, "tables/main_llava": main_rows(), **changes.pop("tables", {})}
     given = {"records": records(), "figures": [], "deviations": "# Deviations\n\n## Choices\n\nNone.\n", **changes}
-    return Study("tiny", METHODS, [Table(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given)
+    return Study("tiny", METHODS, [TableOnPage(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given)
 
 
 class Seen(HTMLParser):
@@ -420,7 +420,7 @@ def grids_of(parts) -> list[tuple[list[tuple[str, str]], list[list[str]]]]:
 
 
 def grids_in(build, rows_given: list[dict[str, str]], given: dict[str, dict]):
-    table = Table(f"{RESULTS}/tables/{build.__name__}.csv", rows_given)
+    table = TableOnPage(f"{RESULTS}/tables/{build.__name__}.csv", rows_given)
     return build(table, list(METHODS), Chains("tiny", given, [table.path]))
 
 

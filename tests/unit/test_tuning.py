@@ -11,7 +11,7 @@ from manu.data import mllmu, profiles
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.steps import tune
-from manu.study import trials
+from manu.unlearning import trials
 from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files
 from manu.training.loop import Diverged

@@ -1,69 +1,79 @@
-ANSWERS = [
-    *expand(VANILLA_ANSWERS, model=MODELS, seed=SEEDS, allow_missing=True),
-    *expand(
-        METHOD_ANSWERS,
-        model=MODELS,
-        seed=SEEDS,
-        ratio=RATIOS,
-        method=ASKED,
-        allow_missing=True,
-    ),
+ASKED_ANSWERS = [
+    *expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
+    *expand(METHOD_ANSWERS, seed=SEEDS, ratio=RATIOS, method=ASKED, allow_missing=True),
 ]
-
-
-rule aggregate:
-    input:
-        config="results/{study}/aggregate.yaml",
-        answers=ANSWERS,
-        sources=source_files("aggregate", *map(metric_registry.source_file, STUDY["metrics"])),
-    output:
-        scores=shown("results/{study}/scores.csv", "Tables", "scores", "scores"),
-        diverged=shown("results/{study}/diverged.csv", "Tables", "diverged", "diverged"),
-        record="results/{study}/aggregate.provenance.json",
-    log:
-        "logs/{study}/aggregate.log",
-    shell:
-        "{STAGE}.aggregate --answers {input.answers} --out {output.scores} --diverged {output.diverged}" + JOB
-
-
-rule measure_outcomes:
-    input:
-        config="results/{study}/outcomes.yaml",
-        answers=ANSWERS,
-        sources=sources("measure_outcomes"),
-    output:
-        outcomes=shown("results/{study}/outcomes.csv", "Tables", "outcomes", "outcomes"),
-        record="results/{study}/outcomes.provenance.json",
-    log:
-        "logs/{study}/measure_outcomes.log",
-    shell:
-        "{STAGE}.measure_outcomes --answers {input.answers} --out {output.outcomes}" + JOB
+ANSWERS = expand(ASKED_ANSWERS, model=MODELS, allow_missing=True)
 
 
 def edit_records(rule, **names):
-    """Records of the jobs of a rule that make the edits, for every model, seed and forget ratio."""
-    return expand(rule.output.record, model=MODELS, seed=SEEDS, ratio=RATIOS, **names, allow_missing=True)
+    """Records of the jobs of a rule that make the edits, for every seed and forget ratio."""
+    return expand(rule.output.record, seed=SEEDS, ratio=RATIOS, **names, allow_missing=True)
 
 
-rule tabulate_costs:
-    input:
-        config="results/{study}/costs.yaml",
-        records=[
-            *expand(RETAIN_ONLY_RECORD, model=MODELS, seed=SEEDS, ratio=RATIOS, allow_missing=True),
-            *edit_records(rules.unlearn, method=TRAINING),
-            *edit_records(rules.write_prompt, method=PROMPTING),
-            *edit_records(rules.measure_statistics, kind=statistics_kinds(STUDY)),
-            *edit_records(rules.select_neurons, method=PRUNING),
-        ],
-        outcomes=rules.measure_outcomes.output.outcomes,
-        sources=sources("tabulate_costs"),
-    output:
-        costs=shown("results/{study}/costs.csv", "Tables", "costs", "costs"),
-        record="results/{study}/costs.provenance.json",
-    log:
-        "logs/{study}/tabulate_costs.log",
-    shell:
-        "{STAGE}.tabulate_costs --records {input.records} --outcomes {input.outcomes} --out {output.costs}" + JOB
+def files_of_table(name):
+    """The files of the package, and from outside, that a table's job runs beside the step."""
+    metrics = resolve(STUDY, "make_table", table=name).get("metrics", ())
+    return [table_registry.source_file(name), *map(metric_registry.source_file, metrics)]
+
+
+# What tables and figures are made from, by the names of manu.analysis.tables.base; {model} is left open.
+FOR_MODEL = {"seed": SEEDS, "allow_missing": True}
+SOURCE_FILES = {
+    "answers": ASKED_ANSWERS,
+    "vanilla": expand(VANILLA_ANSWERS, **FOR_MODEL),
+    "random": expand(RANDOM_ANSWERS, share=SHARES, **FOR_MODEL),
+    "choices": expand(rules.choose_settings.output.choice, seed=TUNING_SEED, method=TUNED, allow_missing=True),
+    "records": [
+        *expand(RETAIN_ONLY_RECORD, seed=SEEDS, ratio=RATIOS, allow_missing=True),
+        *edit_records(rules.unlearn, method=TRAINING),
+        *edit_records(rules.write_prompt, method=PROMPTING),
+        *edit_records(rules.measure_statistics, kind=statistics_kinds(STUDY)),
+        *edit_records(rules.select_neurons, method=PRUNING),
+    ],
+}
+TABLES = study_tables(STUDY) | study_tables(STUDY, "robustness")
+
+
+def table_files(name):
+    """The CSV files of a table, for every model if it is made for each."""
+    file = TABLES[name].file(name, NAME)
+    return expand(file, model=MODELS) if TABLES[name].per_model else [file]
+
+
+def files_of_source(source, per_model):
+    """The files of a source or of another table, of all models or of the job's own."""
+    files = SOURCE_FILES.get(source) or ([TABLES[source].file(source, "{study}")] if source in TABLES else [])
+    return files if per_model else list(dict.fromkeys(expand(files, model=MODELS, allow_missing=True)))
+
+
+for name, each in TABLES.items():
+    beside = each.file(name, "{study}").removesuffix(".csv")
+    of_model = "_{model}" if each.per_model else ""
+
+    rule:
+        name:
+            f"make_{name}"
+        input:
+            **{source: files_of_source(source, each.per_model) for source in each.sources},
+            config=f"{beside}.yaml",
+            sources=source_files("make_table", *files_of_table(name)),
+        output:
+            csv=shown(f"{beside}.csv", "Tables", f"{each.title}, {{model}}" if each.per_model else each.title),
+            record=f"{beside}.provenance.json",
+            **({"markdown": f"{beside}.md"} if each.markdown else {}),
+        params:
+            caption=each.caption,
+        log:
+            f"logs/{{study}}/make_{name}{of_model}.log",
+        shell:
+            (
+                f"{{STAGE}}.make_table --table {name}"
+                + (" --model {wildcards.model}" if each.per_model else "")
+                + "".join(f" --source {source} {{input.{source}}}" for source in each.sources)
+                + " --csv {output.csv}"
+                + (" --markdown {output.markdown}" if each.markdown else "")
+                + JOB
+            )
 
 
 rule compare_methods:
@@ -72,45 +82,12 @@ rule compare_methods:
         answers=ANSWERS,
         sources=sources("compare_methods"),
     output:
-        tests=shown("results/{study}/tables/paired_tests.csv", "Tables", "paired_tests", "paired tests"),
+        tests=shown("results/{study}/tables/paired_tests.csv", "Tables", "paired tests", "paired_tests"),
         record="results/{study}/tables/paired_tests.provenance.json",
     log:
         "logs/{study}/compare_methods.log",
     shell:
         "{STAGE}.compare_methods --answers {input.answers} --out {output.tests}" + JOB
-
-
-rule tabulate:
-    input:
-        config="results/{study}/tables/main_{model}.yaml",
-        scores=rules.aggregate.output.scores,
-        diverged=rules.aggregate.output.diverged,
-        choices=expand(rules.choose_settings.output.choice, seed=TUNING_SEED, method=TUNED, allow_missing=True),
-        sources=sources("tabulate"),
-    output:
-        csv=shown("results/{study}/tables/main_{model}.csv", "Tables", "main", "main, {model}"),
-        markdown="results/{study}/tables/main_{model}.md",
-        record="results/{study}/tables/main_{model}.provenance.json",
-    log:
-        "logs/{study}/tabulate_{model}.log",
-    shell:
-        "{STAGE}.tabulate --scores {input.scores} --diverged {input.diverged} --choices {input.choices} --model {wildcards.model}"
-        " --csv {output.csv} --markdown {output.markdown}" + JOB
-
-
-rule tabulate_capacity:
-    input:
-        config="results/{study}/tables/capacity_{model}.yaml",
-        vanilla=expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
-        pruned=expand(RANDOM_ANSWERS, seed=SEEDS, share=SHARES, allow_missing=True),
-        sources=sources("tabulate_capacity"),
-    output:
-        capacity=shown("results/{study}/tables/capacity_{model}.csv", "Tables", "capacity", "capacity, {model}"),
-        record="results/{study}/tables/capacity_{model}.provenance.json",
-    log:
-        "logs/{study}/tabulate_capacity_{model}.log",
-    shell:
-        "{STAGE}.tabulate_capacity --vanilla {input.vanilla} --pruned {input.pruned} --out {output.capacity}" + JOB
 
 
 VARIANT_ANSWERS = expand(
@@ -128,7 +105,7 @@ rule tabulate_ablation:
         answers=VARIANT_ANSWERS,
         sources=sources("tabulate_ablation"),
     output:
-        ablation=shown("results/{study}/tables/ablation_{model}.csv", "Tables", "ablation", "ablation, {model}"),
+        ablation=shown("results/{study}/tables/ablation_{model}.csv", "Tables", "ablation, {model}", "ablation"),
         record="results/{study}/tables/ablation_{model}.provenance.json",
     log:
         "logs/{study}/tabulate_ablation_{model}.log",
@@ -144,7 +121,7 @@ rule judge_claims:
         variants=expand(VARIANT_ANSWERS, model=MODELS, allow_missing=True),
         sources=sources("judge_claims"),
     output:
-        cells=shown("results/{study}/tables/claims_by_run.csv", "Claims", "claims", "claims by run"),
+        cells=shown("results/{study}/tables/claims_by_run.csv", "Claims", "claims by run", "claims"),
         claims=shown("results/{study}/tables/claims.csv", "Claims", "claims", "claims"),
         record="results/{study}/tables/claims.provenance.json",
     log:
@@ -175,11 +152,11 @@ rule compare_reported:
     input:
         config="results/{study}/tables/comparison.yaml",
         reported="data/reported/reported.csv",
-        scores=rules.aggregate.output.scores,
-        outcomes=rules.measure_outcomes.output.outcomes,
+        scores="results/{study}/scores.csv",
+        outcomes="results/{study}/outcomes.csv",
         sources=sources("compare_reported"),
     output:
-        comparison=shown("results/{study}/tables/comparison.csv", "Claims", "comparison", "the paper beside ours"),
+        comparison=shown("results/{study}/tables/comparison.csv", "Claims", "the paper beside ours", "comparison"),
         record="results/{study}/tables/comparison.provenance.json",
     log:
         "logs/{study}/compare_reported.log",
@@ -191,8 +168,8 @@ rule compare_reported:
 rule tabulate_seeds:
     input:
         config="results/{study}/tables/seeds.yaml",
-        scores=rules.aggregate.output.scores,
-        outcomes=rules.measure_outcomes.output.outcomes,
+        scores="results/{study}/scores.csv",
+        outcomes="results/{study}/outcomes.csv",
         sources=sources("tabulate_seeds"),
     output:
         seeds=shown("results/{study}/tables/seeds.csv", "Tables", "seeds", "seeds"),
@@ -227,9 +204,9 @@ rule tabulate_anatomy:
 rule write_readme:
     input:
         config="results/{study}/readme.yaml",
-        scores=rules.aggregate.output.scores,
-        diverged=rules.aggregate.output.diverged,
-        capacity=expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
+        scores="results/{study}/scores.csv",
+        diverged="results/{study}/diverged.csv",
+        capacity=table_files("capacity") if "capacity" in TABLES else [],
         choices=expand(
             rules.choose_settings.output.choice, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True
         ),

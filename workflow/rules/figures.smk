@@ -14,11 +14,11 @@ def caption_of_figure(wildcards):
 rule draw_scores:
     input:
         config="figures/{study}/{figure}.yaml",
-        scores=rules.aggregate.output.scores,
+        scores="results/{study}/scores.csv",
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
     params:
@@ -59,7 +59,7 @@ rule draw_masks:
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
     params:
@@ -73,9 +73,9 @@ rule draw_masks:
         " --png {output.png} --svg {output.svg} --csv {output.csv}" + JOB
 
 
-TABLES = {
-    "outcomes": [rules.measure_outcomes.output.outcomes],
-    "costs": [rules.tabulate_costs.output.costs],
+FIGURE_TABLES = {
+    "outcomes": ["results/{study}/outcomes.csv"],
+    "costs": [f"results/{NAME}/costs.csv"],
     "ablation": expand(rules.tabulate_ablation.output.ablation, model=MODELS, allow_missing=True),
     "neurons": rules.tabulate_anatomy.input.neurons,
     "claims": [rules.judge_claims.output.claims],
@@ -88,17 +88,17 @@ TABLES = {
 rule draw_tables:
     input:
         config="figures/{study}/{figure}.yaml",
-        tables=lambda wildcards: drawn_from(TABLES, wildcards.figure),
+        tables=lambda wildcards: drawn_from(FIGURE_TABLES, wildcards.figure),
         sources=sources("draw", "figure"),
     output:
         png="figures/{study}/{figure}.png",
-        svg=shown("figures/{study}/{figure}.svg", "Figures", "figure", "{figure}"),
+        svg=shown("figures/{study}/{figure}.svg", "Figures", "{figure}"),
         csv="figures/{study}/{figure}.csv",
         record="figures/{study}/{figure}.provenance.json",
     params:
         caption=caption_of_figure,
     wildcard_constraints:
-        figure=one_of([name for needs in TABLES for name in figures_that_need(STUDY, needs)] + robustness_figures(STUDY)),
+        figure=one_of([name for needs in FIGURE_TABLES for name in figures_that_need(STUDY, needs)] + robustness_figures(STUDY)),
     log:
         "logs/{study}/draw_{figure}.log",
     shell:

@@ -58,7 +58,7 @@ rule tabulate_harness:
         ],
         sources=sources("tabulate_harness"),
     output:
-        csv=shown("results/{study}/tables/harness.csv", "Tables", "harness", "general utility"),
+        csv=shown("results/{study}/tables/harness.csv", "Tables", "general utility", "harness"),
         markdown="results/{study}/tables/harness.md",
         record="results/{study}/tables/harness.provenance.json",
     log:

@@ -1,23 +1,18 @@
 # The pages, from tables, figures and records: `index` of the whole study; `robustness`, the same with the attacks.
 # Beside them `explore`, from the answers: every question and reply.
 STUDY_TABLES = [
-    rules.aggregate.output.scores,
-    rules.aggregate.output.diverged,
-    rules.measure_outcomes.output.outcomes,
-    rules.tabulate_costs.output.costs,
     rules.compare_methods.output.tests,
     rules.judge_claims.output.claims,
     rules.judge_claims.output.cells,
     rules.tabulate_standing.output.csv,
     rules.compare_reported.output.comparison,
     rules.tabulate_seeds.output.seeds,
-    *expand(rules.tabulate.output.csv, model=MODELS, allow_missing=True),
-    *expand(rules.tabulate_capacity.output.capacity, model=MODELS if SHARES else [], allow_missing=True),
+    *[file for name, each in TABLES.items() if each.target == "all" for file in table_files(name)],
     *expand(rules.tabulate_ablation.output.ablation, model=MODELS if VARIANTS else [], allow_missing=True),
     *([rules.tabulate_tuning.output.tuning] if TUNED else []),
     *([rules.tabulate_anatomy.output.anatomy] if DISSECTED else []),
 ]
-ATTACK_TABLES = [path for name in robustness_tables(STUDY) for path in TABLES[name]]
+ATTACK_TABLES = [path for name in robustness_tables(STUDY) for path in FIGURE_TABLES[name]]
 CONFIGS = [path for path, _ in resolved_files(STUDY)]
 PAGES = {  # page -> its tables, its figures, and the configurations of the jobs before it
     "index": (STUDY_TABLES, FIGURES, CONFIGS),
@@ -56,7 +51,7 @@ rule write_report:
         sources=figure_sources,
         assets=assets("links.js", "sort.js", "style.css", "template.html.j2"),
     output:
-        page=shown("results/{study}/report/{page}.html", "Study page", "page", "{page}"),
+        page=shown("results/{study}/report/{page}.html", "Study page", "{page}", "page"),
         record="results/{study}/report/{page}.provenance.json",
     wildcard_constraints:
         page=one_of(PAGES),

@@ -1,11 +1,13 @@
 """A table as it stands in its file: cells of text, the same byte for byte on every run."""
 
 import csv
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from manu.core.errors import UserError
+from manu.evaluation.vocabulary import REFERENCES
 
 DECIMALS = 6  # of every number that is written
 
@@ -20,5 +22,29 @@ def read_cells(path: Path) -> list[dict[str, str]]:
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, floats with DECIMALS digits after the point; what is not defined is an empty cell."""
+    """A table as CSV: floats with DECIMALS digits after the point, a prune ratio (percent) in its shortest form; what
+    is not defined is an empty cell."""
+    if "prune_ratio" in table:
+        shown = ["" if pd.isna(ratio) else f"{ratio:g}" for ratio in pd.to_numeric(table["prune_ratio"])]
+        table = table.assign(prune_ratio=shown)
     return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+
+
+def markdown_table(columns: Mapping[str, Sequence[str]], words: Collection[str] = ("method",)) -> str:
+    """A Markdown table: heading -> the cells of the column; numbers stand at the right, `words` at the left."""
+    sides = ["left" if heading in words else "right" for heading in columns]
+    escaped = {escape(heading): cells for heading, cells in columns.items()}
+    return pd.DataFrame(escaped).to_markdown(index=False, disable_numparse=True, colalign=sides)
+
+
+def escape(text: object) -> str:
+    """Text that Markdown shows as it is, also inside a table cell."""
+    escaped = str(text).replace("\\", "\\\\").replace("\n", " ")
+    for mark in "|*_`<>[]#~":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped
+
+
+def row_order(methods: Iterable[str]) -> list[str]:
+    """The order of a table's rows: the reference models, then the methods as the study lists them."""
+    return [*REFERENCES, *(method for method in methods if method not in REFERENCES)]

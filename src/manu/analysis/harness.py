@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
-from manu.analysis.tables import escape, grid, row_order
 from manu.core.errors import UserError
 
 CELL = ("model", "forget_ratio", "method", "task", "metric")
@@ -51,19 +50,19 @@ def markdown(table: pd.DataFrame, tasks: Iterable[str]) -> str:
     """The tasks that the study names, for reading: percent with the standard error, and the difference in points."""
     named = table[table["task"].isin(list(tasks))]
     arrow = {True: " ↑", False: " ↓"}
-    columns = [
-        ("forget ratio %", lambda row: f"{row['forget_ratio']}"),
-        ("method", lambda row: escape(row["method"])),
-        ("task", lambda row: escape(row["task"])),
-        ("metric", lambda row: escape(row["metric"]) + arrow.get(row["higher_is_better"], "")),
-        ("value", lambda row: _percent(row["value"])),
-        ("standard error", lambda row: _percent(row["stderr"])),
-        ("over seeds", lambda row: _percent(row["value_sd"], "")),
-        ("beside vanilla", lambda row: _percent(row["difference"], sign="+")),
-    ]
-    parts = [
-        f"## {escape(model)}\n\n{grid(columns, rows, ('method', 'task'))}" for model, rows in named.groupby("model")
-    ]
+    parts = []
+    for model, rows in named.groupby("model"):
+        columns = {
+            "forget ratio %": rows["forget_ratio"].map(str),
+            "method": rows["method"].map(escape),
+            "task": rows["task"].map(escape),
+            "metric": rows["metric"].map(escape) + rows["higher_is_better"].map(arrow).fillna(""),
+            "value": rows["value"].map(_percent),
+            "standard error": rows["stderr"].map(_percent),
+            "over seeds": [_percent(value, "") for value in rows["value_sd"]],
+            "beside vanilla": [_percent(value, sign="+") for value in rows["difference"]],
+        }
+        parts.append(f"## {escape(model)}\n\n{markdown_table(columns, ('method', 'task'))}")
     harness = ", ".join(sorted(set(table["harness"])))
     caption = (
         f"Tasks of {escape(harness)}. Values in percent, mean over seeds, with the standard error over questions "

@@ -1,33 +1,100 @@
-"""Where a number in a table or figure comes from: rows of files that it was computed from."""
+"""Where a number in a table or figure comes from: the rows of files that it was computed from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import pandas as pd
+
+PLACE = "row_in_file"
+Where = Mapping[str, tuple]  # column -> the values that a row may have there
 
 
 @dataclass(frozen=True)
 class Origin:
     """The rows that a number is computed from, and no others.
 
-    options: the stage's options that name the files; where: column -> the values that a row may have there;
-    column: the column of those rows that holds what is averaged or counted; mean: the number is their plain mean.
-    A stage whose outputs hold numbers offers `origin(options, row, column) -> Origin | None`: options as in
-    the job's record, row the text of the row's cells by column, None for a column that holds no such number.
+    sources: names of sources, such as ("answers",) or ("scores",); where: column -> the values that a row may have
+    there; column: the column of those rows that is averaged or counted; mean: the number is their plain mean.
     """
 
-    options: tuple[str, ...]
-    where: Mapping[str, tuple]
+    sources: tuple[str, ...]
+    where: Where
     column: str
     mean: bool = False
 
 
-WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio", "trial", "after")  # keys that are no text
+OriginOf = Callable[[Mapping[str, str], str], Origin | None]  # (row as text by column, column) -> Origin; None: a key
+
+WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio", "trial", "after", "index")  # keys that are no text
 
 
-def same(row: Mapping[str, str], *keys: str) -> dict[str, tuple]:
+@dataclass(frozen=True)
+class From:
+    """The numbers of a column, as data: computed from the rows of `sources` that have the row's own value of each of
+    `keys`, and one of the `fixed` values.
+
+    value: the column of those rows that is averaged or counted; mean: the number is their plain mean.
+    """
+
+    sources: str | tuple[str, ...]
+    keys: Sequence[str]
+    value: str
+    fixed: Where = field(default_factory=dict)
+    mean: bool = False
+
+    def where(self, row: Mapping) -> Where:
+        """The rows behind a row of the table, whose cells are text or values."""
+        return same(row, *self.keys) | dict(self.fixed)
+
+    def origin(self, row: Mapping) -> Origin:
+        """The origin of this column's number in a row of the table."""
+        sources = (self.sources,) if isinstance(self.sources, str) else tuple(self.sources)
+        return Origin(sources, self.where(row), self.value, self.mean)
+
+
+def origins(columns: Mapping[str, From]) -> OriginOf:
+    """`origin(row, column)` of a table whose numbers all come from rows that `columns` names."""
+    return lambda row, column: columns[column].origin(row) if column in columns else None
+
+
+def select(frame: pd.DataFrame, where: Where) -> pd.DataFrame:
+    """The rows of a frame whose value in each column of `where` is one of those given."""
+    for column, values in where.items():
+        frame = frame[frame[column].isin(values)]
+    return frame
+
+
+class Rows:
+    """The rows of one or several files, and quickly those that have given values.
+
+    Where they come from files, the columns `file` and PLACE say from which one, and which row of it, counted from 0.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._groups: dict[tuple, Mapping] = {}
+
+    def match(self, where: Mapping[str, tuple]) -> pd.DataFrame:
+        """Rows whose value in every column of `where` is among those given, in the files' order."""
+        return self.frame.iloc[self.places(where)]
+
+    def places(self, where: Mapping[str, tuple]) -> list[int]:
+        """The positions of those rows."""
+        columns = tuple(sorted(where))
+        if columns not in self._groups:
+            self._groups[columns] = self.frame.groupby(list(columns), sort=False).indices
+        groups = self._groups[columns]
+        keys = product(*(where[column] for column in columns))
+        found = [groups[key] for key in (key if len(columns) > 1 else key[0] for key in keys) if key in groups]
+        return sorted(index for indices in found for index in indices)
+
+
+def same(row: Mapping, *keys: str) -> dict[str, tuple]:
     """`where` with the row's own value of each key."""
     return {key: (typed(key, row[key]),) for key in keys}
 
 
-def typed(key: str, text: str) -> str | int:
-    """The value of a key that stands as `text` in a table."""
-    return int(text) if key in WHOLE_NUMBERS else text
+def typed(key: str, value: str | int) -> str | int:
+    """The value of a key that may stand as text in a table."""
+    return int(value) if key in WHOLE_NUMBERS else value

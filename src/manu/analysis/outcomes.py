@@ -6,8 +6,9 @@ they need the likelihood protocol; under the letter protocol the metrics that re
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -55,12 +56,33 @@ _TASKS = {"classification": "correct", "cloze": "correct", "generation": "rougeL
 
 @dataclass(frozen=True)
 class Outcome:
-    """A metric of unlearning: its version, whether more is better, formula and source."""
+    """A metric of unlearning: its version, whether more is better, formula and source, and what it is computed from.
+
+    against: the reference models that enter; splits: those that it is over, beside the row's own if none; tasks: of the
+    questions.
+    """
 
     name: str
     version: str
     higher_is_better: bool
     description: str
+    against: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ("classification",)
+
+    def where(self, row: Mapping) -> dict[str, tuple]:
+        """The method's own answers behind a row of the outcomes."""
+        modality = row["modality"]
+        return same(row, *RUN, "method") | {
+            "split": self.splits or (row["split"],),
+            "modality": MODALITIES if modality == BOTH else (modality,),
+            "task": self.tasks,
+        }
+
+    def origin(self, row: Mapping) -> Origin:
+        """Those answers and the reference models'."""
+        methods = dict.fromkeys((row["method"], *self.against))
+        return Origin(("answers",), self.where(row) | {"method": tuple(methods)}, "correct")
 
 
 OUTCOMES = {
@@ -87,6 +109,7 @@ OUTCOMES = {
             False,
             "Jensen-Shannon distance (base 2) between the four option probabilities and retain_only's for the same "
             "question, mean over questions: 0 = answers as if the people had never been seen",
+            against=("retain_only",),
         ),
         Outcome(
             "ks_statistic",
@@ -94,6 +117,7 @@ OUTCOMES = {
             False,
             "two-sample Kolmogorov-Smirnov statistic between the truth ratios R of the method and of retain_only on "
             "the same questions (TOFU's forget quality is this test's p-value)",
+            against=("retain_only",),
         ),
         Outcome(
             "forgetting_success",
@@ -101,20 +125,29 @@ OUTCOMES = {
             True,
             "(V - A) / (V - R) on forget, classification accuracies of vanilla V, the method A and retain_only R: "
             "0 = nothing forgotten, 1 = as if never seen",
+            against=REFERENCES,
         ),
         Outcome(
             "modality_gap",
             "1",
             False,
             "forgetting_success with the picture minus that by name, in absolute value",
+            against=REFERENCES,
         ),
         Outcome(
             "balanced_forgetting",
             "1",
             True,
             "harmonic mean of the two modalities' forgetting_success, each cut to [0, 1]; 0 if either is 0",
+            against=REFERENCES,
         ),
-        Outcome("retention", "1", True, "A / V on retain, classification accuracy, mean over the modalities"),
+        Outcome(
+            "retention",
+            "1",
+            True,
+            "A / V on retain, classification accuracy, mean over the modalities",
+            against=("vanilla",),
+        ),
         Outcome(
             "forget_quality",
             "1",
@@ -122,6 +155,9 @@ OUTCOMES = {
             "mean of: F = mean over forget and test of (1 - cloze, 1 - classification, 1 - ROUGE-L), truth_ratio, "
             "1 - answer_probability, 1 - ks_statistic, 1 - js_distance, the last four on forget; all over both "
             "modalities (Open-MMUnlearning, Chen et al. 2026)",
+            against=("retain_only",),
+            splits=FORGET_SPLITS,
+            tasks=tuple(_TASKS),
         ),
         Outcome(
             "model_utility",
@@ -129,6 +165,8 @@ OUTCOMES = {
             True,
             "mean of classification, cloze and ROUGE-L over retain and celebrity and both modalities "
             "(Open-MMUnlearning, Chen et al. 2026)",
+            splits=UTILITY_SPLITS,
+            tasks=tuple(_TASKS),
         ),
     )
 }
@@ -188,8 +226,15 @@ class Run:
                 raise UserError(f"{name} was not asked the questions that retain_only was asked; evaluate both again")
 
     def mean(self, method: str, split: str, modality: str, task: str = "classification") -> np.ndarray | None:
+        """Mean of one cell for each draw; None if it was not asked."""
         cell = self.methods[method].means.get((split, modality, task))
         return None if cell is None else weighted_mean(self.weights[split], *cell)
+
+    def mean_over(self, method: str, splits: Iterable[str]) -> np.ndarray | None:
+        """Mean over splits, modalities and tasks of the mean of each; None where none of them was asked."""
+        return _average(
+            [self.mean(method, s, m, t) for s in splits if s in self.weights for m in MODALITIES for t in _TASKS]
+        )
 
     def over_options(self, method: str, split: str, modality: str, of: Callable) -> np.ndarray | None:
         """Mean over questions of a quantity of the options, `of(probabilities, right, retain_only's probabilities)`."""
@@ -202,6 +247,7 @@ class Run:
         return weighted_mean(self.weights[split], np.bincount(owner, values, size), np.bincount(owner, minlength=size))
 
     def ks(self, method: str, modality: str) -> np.ndarray | None:
+        """ks_statistic for each draw; None if it was not asked."""
         mine, gold = (self.methods[name].options.get(("forget", modality)) for name in (method, "retain_only"))
         if mine is None or gold is None:
             return None
@@ -209,16 +255,18 @@ class Run:
         return weighted_ks(self.weights["forget"], mine[0], *ratios)
 
     def success(self, method: str, modality: str) -> np.ndarray | None:
+        """forgetting_success for each draw; None if it was not asked."""
         mine, known, gold = (self.mean(name, "forget", modality) for name in (method, *REFERENCES))
         if mine is None:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):  # undefined where vanilla knows no more than gold
             return np.where(known > gold, (known - mine) / (known - gold), np.nan)
 
-    def count(self, method: str, split: str, modality: str, tasks: tuple[str, ...] = ("classification",)) -> int:
-        cells = self.methods[method].means
-        wanted = MODALITIES if modality == BOTH else (modality,)
-        return int(sum(cells[split, m, t][1].sum() for m in wanted for t in tasks if (split, m, t) in cells))
+    def count(self, where: Mapping[str, tuple]) -> int:
+        """How many answers of one method are behind a row of the outcomes (`Outcome.where`)."""
+        cells = self.methods[where["method"][0]].means
+        wanted = product(where["split"], where["modality"], where["task"])
+        return int(sum(cells[cell][1].sum() for cell in wanted if cell in cells))
 
 
 def _probability(probabilities: np.ndarray, right: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -244,52 +292,40 @@ def _average(parts: list[np.ndarray | None]) -> np.ndarray | None:
     return sum(there) / len(there) if there else None
 
 
-def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray | None, int]]:
-    """(metric, split, modality, value per draw, answers) of one method in a run."""
+def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray | None]]:
+    """(metric, split, modality, value per draw) of one method in a run; None where a metric has no value."""
     by_modality: dict[str, list[np.ndarray | None]] = {}
     for split in run.weights:
         ratio = _near_one if split in FORGET_SPLITS else _right_stands_out
         for modality in MODALITIES:
-            n = run.count(method, split, modality)
-            listed = [("answer_probability", _probability), ("truth_ratio", ratio), ("js_distance", _js)]
-            for name, of in listed:
+            for name, of in (("answer_probability", _probability), ("truth_ratio", ratio), ("js_distance", _js)):
                 values = run.over_options(method, split, modality, of)
                 if split == "forget":
                     by_modality.setdefault(name, []).append(values)
-                yield name, split, modality, values, n
+                yield name, split, modality, values
     successes = []
     for modality in MODALITIES:
-        n = run.count(method, "forget", modality)
         values, success = run.ks(method, modality), run.success(method, modality)
         by_modality.setdefault("ks_statistic", []).append(values)
         successes.append(success)
-        yield "ks_statistic", "forget", modality, values, n
-        yield "forgetting_success", "forget", modality, success, n
-    n = run.count(method, "forget", BOTH)
-    yield "forgetting_success", "forget", BOTH, _average(successes), n
+        yield "ks_statistic", "forget", modality, values
+        yield "forgetting_success", "forget", modality, success
+    yield "forgetting_success", "forget", BOTH, _average(successes)
     if all(success is not None for success in successes):
         picture, text = successes
-        yield "modality_gap", "forget", BOTH, np.abs(picture - text), n
-        yield "balanced_forgetting", "forget", BOTH, balanced(picture, text), n
+        yield "modality_gap", "forget", BOTH, np.abs(picture - text)
+        yield "balanced_forgetting", "forget", BOTH, balanced(picture, text)
     kept, whole = (_average([run.mean(m, "retain", x) for x in MODALITIES]) for m in (method, "vanilla"))
     if kept is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            yield "retention", "retain", BOTH, kept / whole, run.count(method, "retain", BOTH)
-
-    def mean_over(splits: tuple[str, ...]) -> np.ndarray | None:
-        parts = [run.mean(method, s, m, t) for s in splits if s in run.weights for m in MODALITIES for t in _TASKS]
-        return _average(parts)
-
-    def asked(splits: tuple[str, ...]) -> int:
-        return sum(run.count(method, split, BOTH, tuple(_TASKS)) for split in splits if split in run.weights)
-
-    known, over = mean_over(FORGET_SPLITS), {name: _average(parts) for name, parts in by_modality.items()}
+            yield "retention", "retain", BOTH, kept / whole
+    known = run.mean_over(method, OUTCOMES["forget_quality"].splits)
+    over = {name: _average(parts) for name, parts in by_modality.items()}
     if known is not None and all(part is not None for part in over.values()):
         low = ("answer_probability", "ks_statistic", "js_distance")
         parts = [1 - known, over["truth_ratio"], *(1 - over[name] for name in low)]
-        yield "forget_quality", "forget", BOTH, _average(parts), asked(FORGET_SPLITS)
-    if any(split in run.weights for split in UTILITY_SPLITS):
-        yield "model_utility", "retain", BOTH, utility(run, method), asked(UTILITY_SPLITS)
+        yield "forget_quality", "forget", BOTH, _average(parts)
+    yield "model_utility", "retain", BOTH, utility(run, method)
 
 
 def balanced(picture: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -300,8 +336,7 @@ def balanced(picture: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 def utility(run: Run, method: str) -> np.ndarray | None:
     """model_utility: mean over {retain, celebrity} x modalities x tasks; the splits' draws are independent."""
-    splits = [split for split in UTILITY_SPLITS if split in run.weights]
-    return _average([run.mean(method, s, m, t) for s in splits for m in MODALITIES for t in _TASKS])
+    return run.mean_over(method, OUTCOMES["model_utility"].splits)
 
 
 def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
@@ -315,36 +350,20 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
     for keys, group in answers.groupby(list(RUN), sort=True):
         run = Run(group, resamples)
         for method in dict.fromkeys([*REFERENCES, *sorted(run.methods)]):
-            for name, split, modality, draws, n in _measures(run, method):
+            for name, split, modality, draws in _measures(run, method):
                 if draws is not None:
-                    outcome = OUTCOMES[name]
-                    value, low, high = ends(draws, level)
-                    better = outcome.higher_is_better
-                    if name == "answer_probability":
-                        better = split not in FORGET_SPLITS
-                    rows.append((*keys, method, split, modality, name, outcome.version, value, n, low, high, better))
+                    cell = dict(zip(RUN, keys, strict=True)) | {"method": method, "split": split, "modality": modality}
+                    rows.append(cell | {"metric": name} | _values(OUTCOMES[name], cell, draws, run, level))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = ["value", "ci_low", "ci_high"]
     return table.assign(**table[numbers].astype("float64").round(DECIMALS))
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The answers that a value is computed from: the method's and, where they enter, the reference models'."""
-    if column not in ("value", "n", "ci_low", "ci_high"):
-        return None
-    name = row["metric"]
-    against = {
-        "js_distance": ("retain_only",),
-        "ks_statistic": ("retain_only",),
-        "retention": ("vanilla",),
-        "forget_quality": ("retain_only",),
-    }
-    if name in ("forgetting_success", "modality_gap", "balanced_forgetting"):
-        against[name] = REFERENCES
-    splits = {"forget_quality": FORGET_SPLITS, "model_utility": UTILITY_SPLITS}.get(name, (row["split"],))
-    tasks = tuple(_TASKS) if name in ("forget_quality", "model_utility") else ("classification",)
-    where = same(row, *RUN)
-    where["method"] = tuple(dict.fromkeys((row["method"], *against.get(name, ()))))
-    where |= {"split": splits, "task": tasks}
-    where["modality"] = MODALITIES if row["modality"] == BOTH else (row["modality"],)
-    return Origin(("answers",), where, "correct")
+def _values(outcome: Outcome, cell: Mapping, draws: np.ndarray, run: Run, level: float) -> dict:
+    """A row's columns beside its keys."""
+    value, low, high = ends(draws, level)
+    higher = outcome.higher_is_better
+    if outcome.name == "answer_probability":
+        higher = cell["split"] not in FORGET_SPLITS
+    numbers = {"value": value, "n": run.count(outcome.where(cell)), "ci_low": low, "ci_high": high}
+    return {"metric_version": outcome.version, **numbers, "higher_is_better": higher}

@@ -9,9 +9,10 @@ from itertools import product
 
 import pandas as pd
 
+from manu.analysis.cells import row_order
 from manu.analysis.origin import Origin, typed
 from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
-from manu.analysis.tables import PEOPLE_SPLITS, row_order
+from manu.analysis.tables.main import PEOPLE_SPLITS
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
 

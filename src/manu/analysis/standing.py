@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import DECIMALS, escape, markdown_table
 from manu.analysis.origin import Origin, same
 from manu.analysis.outcomes import RUN, UTILITY_SPLITS, Run
 from manu.analysis.resampling import ends
-from manu.analysis.tables import escape, grid
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 FORGET = tuple(f"forget_{modality}" for modality in MODALITIES)
@@ -92,13 +91,14 @@ def markdown(table: pd.DataFrame, aim: Aim) -> str:
         f"retain\\_only. gap: between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy "
         f"as a share of vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
     )
-    names = ("forget_ratio", "seed", "method"), ("meets", "misses")
-    first, last = (
-        [(name.replace("_", " "), lambda row, name=name: escape(row[name])) for name in part] for part in names
-    )
-    values = [(name.replace("_", " "), lambda row, name=name: _shown(row, name)) for name in VALUES]
     for model, part in table.groupby("model", sort=False):
-        text += f"\n## {escape(model)}\n\n{grid([*first, *values, *last], part, ('method', 'meets', 'misses'))}\n"
+        columns = {
+            **{name: part[name].map(escape) for name in ("forget_ratio", "seed", "method")},
+            **{name: [_shown(row, name) for _, row in part.iterrows()] for name in VALUES},
+            **{name: part[name].map(escape) for name in ("meets", "misses")},
+        }
+        titled = {name.replace("_", " "): cells for name, cells in columns.items()}
+        text += f"\n## {escape(model)}\n\n{markdown_table(titled, ('method', 'meets', 'misses'))}\n"
     return text
 
 

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from itertools import product
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 
 from manu.analysis.cells import read_cells
-from manu.analysis.origin import Origin
+from manu.analysis.origin import PLACE, Origin, Rows
 from manu.audit.findings import Report
 from manu.core import extensions
 from manu.core.errors import UserError
@@ -60,7 +59,6 @@ KEY_COLUMNS = {
     "after",
     "diverged",
 }
-PLACE = "row_in_file"
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHOWN = 5  # failures shown of one file; the rest are counted
@@ -88,31 +86,6 @@ def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | 
     """Where a cell's number comes from, as its stage tells; None for a key."""
     tell = getattr(stage_module(record), "origin", None)
     return tell(record["options"], row, column) if tell else None
-
-
-class Rows:
-    """The rows of one or several files, and quickly those that have given values.
-
-    The columns `file` and PLACE say whose row it is, and which one of that file, counted from 0.
-    """
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-        self._groups: dict[tuple, Mapping] = {}
-
-    def match(self, where: Mapping[str, tuple]) -> pd.DataFrame:
-        """Rows whose value in every column of `where` is among those given, in the files' order."""
-        return self.frame.iloc[self.places(where)]
-
-    def places(self, where: Mapping[str, tuple]) -> list[int]:
-        """The positions of those rows."""
-        columns = tuple(sorted(where))
-        if columns not in self._groups:
-            self._groups[columns] = self.frame.groupby(list(columns), sort=False).indices
-        groups = self._groups[columns]
-        keys = product(*(where[column] for column in columns))
-        found = [groups[key] for key in (key if len(columns) > 1 else key[0] for key in keys) if key in groups]
-        return sorted(index for indices in found for index in indices)
 
 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:

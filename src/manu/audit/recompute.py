@@ -196,10 +196,10 @@ def replay(record: Mapping, folder: Path) -> dict[str, Path]:
     parser = module.parser()
     options = dict(record["options"])
     again: dict[str, Path] = {}
-    for name in parser.reads:
+    for name in (*parser.reads, *options.get("sources", ())):
         given = options.get(name)
         options[name] = [Path(item) for item in given] if isinstance(given, list) else Path(given) if given else None
-    for name in parser.writes:
+    for name in (name for name in parser.writes if options[name]):
         given = options[name]
         listed = {file: folder / file for file in (given if isinstance(given, list) else [given])}
         again |= listed
@@ -271,7 +271,7 @@ def check_origins(record: Mapping, report: Report) -> None:
             if origin is None:
                 report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
                 continue
-            if origin.options not in read:
-                read[origin.options] = read_rows([name for o in origin.options for name in record["inputs"].get(o, ())])
-            if not read[origin.options].places(origin.where):
+            if origin.sources not in read:
+                read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
+            if not read[origin.sources].places(origin.where):
                 report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")

@@ -105,7 +105,7 @@ class Tracer:
         """What a number was computed from, file by file: its rows there and, for scores, theirs in turn."""
         if origin is None:
             return []
-        names = tuple(file for option in origin.options for file in record["inputs"].get(option, ()))
+        names = tuple(file for source in origin.sources for file in record["inputs"].get(source, ()))
         key = (names, tuple(sorted(origin.where.items())), origin.column)
         if key not in self._traced:  # several numbers come from the same rows: a mean, its spread, an interval's ends
             self._traced[key] = self._traced_to(names, origin)

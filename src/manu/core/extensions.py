@@ -1,7 +1,7 @@
-"""Files from outside the package that define a method, a model, a figure or a metric.
+"""Files from outside the package that define a method, a model, a figure, a metric or a table.
 
 A study names them (its key `extensions`), or an installed package offers them by entry points (`manu.methods`,
-`manu.models`, `manu.figures`, `manu.metrics`). A file defines one thing, as the package's own files do: its stem is the
+`manu.models`, `manu.figures`, `manu.metrics`, `manu.tables`). A file defines one thing, as the package's own files do: its stem is the
 thing's name, one constant says what it is. A process knows those that its study or its job's configuration lists.
 """
 
@@ -18,7 +18,7 @@ from types import ModuleType
 
 from manu.core.errors import UserError
 
-CONSTANTS = {"method": "METHOD", "model": "MODEL", "figure": "NEEDS", "metric": "METRIC"}  # kind -> what says so
+CONSTANTS = {"method": "METHOD", "model": "MODEL", "figure": "NEEDS", "metric": "METRIC", "table": "TABLE"}
 _named: dict[tuple[str, str], Path] = {}  # (kind, name) -> file
 
 

@@ -11,9 +11,10 @@ def part_summary(study: dict, only: str) -> str:
 
     study: from `load_study`. Raises UserError when one of them has not been run.
     """
-    from manu.analysis.aggregate import read_all, scores
-    from manu.analysis.diverged import diverged_table, listed
-    from manu.analysis.tables import text_summary
+    from manu.analysis.reading import read_all
+    from manu.analysis.tables.diverged import diverged_table, listed
+    from manu.analysis.tables.main import text_summary
+    from manu.analysis.tables.scores import scores
 
     answers = answer_files(only, study)
     found = scores(read_all(answers), resamples=2)  # the fewest: no interval is shown
@@ -27,9 +28,11 @@ def summary(study: dict) -> str:
 
     study: from `load_study`. Raises UserError when the study has not been run to its end.
     """
-    from manu.analysis.diverged import listed, read_diverged
+    import pandas as pd
+
     from manu.analysis.score_file import read_scores
-    from manu.analysis.tables import text_summary
+    from manu.analysis.tables.diverged import listed
+    from manu.analysis.tables.main import text_summary
 
     name = study["name"]
     scores = Path(f"results/{name}/scores.csv")
@@ -48,5 +51,5 @@ def summary(study: dict) -> str:
         "audit": f"make audit STUDY={name}",
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())
-    diverged = listed(read_diverged(Path(f"results/{name}/diverged.csv")))
+    diverged = listed(pd.read_csv(f"results/{name}/diverged.csv", dtype={"study": str}))
     return f"{text_summary(read_scores(scores), list(study['methods']), diverged)}\n\n{where}"

@@ -15,7 +15,7 @@ from manu.planning.jobs import Job
 from manu.planning.published import MMMU
 from manu.planning.sizes import SENTENCE, Asked, Sizes, Texts
 from manu.planning.work import Learning, Work, forward, reply, step
-from manu.study import trials
+from manu.unlearning import trials
 from manu.unlearning.registry import Method, create_method
 
 ANSWER_BYTES = 72  # of a row of answers on disk; measured: 10.9 MB for the 151,740 rows of mini-field

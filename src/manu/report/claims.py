@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from manu.analysis.claims import EQUAL, MEASURES
 from manu.analysis.figures.claims_overview import VERDICTS
+from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, interval, name, number, words
+from manu.analysis.page_rows import first_of_block, run_heads
 from manu.report.chains import Chains
-from manu.report.grid import Cell, Column, Grid, Table, decimals, interval, name, number, words
-from manu.report.rows import first_of_block, run_heads
 
 ALL = "all architectures"
 
@@ -33,7 +33,7 @@ def verdict_cell(verdict: str) -> Cell:
     return Cell(f"{symbol} {verdict}", look=f"verdict v-{verdict.replace(' ', '-')}")
 
 
-def claims(table: Table, by_run: Table | None, methods: Sequence[str], chains: Chains) -> list[Claim]:
+def claims(table: TableOnPage, by_run: TableOnPage | None, methods: Sequence[str], chains: Chains) -> list[Claim]:
     """The claims in the file's order; of each the study's methods first, then the controls.
 
     by_run: the same claims run by run.
@@ -69,7 +69,7 @@ def claims(table: Table, by_run: Table | None, methods: Sequence[str], chains: C
     return found
 
 
-def _claim_grid(table: Table, rows: Sequence[Mapping[str, str]], methods: Sequence[str], chains: Chains) -> Grid:
+def _claim_grid(table: TableOnPage, rows: Sequence[Mapping[str, str]], methods: Sequence[str], chains: Chains) -> Grid:
     columns = [
         Column("method", words=True),
         Column("architecture", words=True),
@@ -94,7 +94,7 @@ def _claim_grid(table: Table, rows: Sequence[Mapping[str, str]], methods: Sequen
     return Grid(label, columns, shown, 1, first_of_block(rows, "method"))
 
 
-def _runs_grid(table: Table, rows: Sequence[Mapping[str, str]], chains: Chains) -> Grid:
+def _runs_grid(table: TableOnPage, rows: Sequence[Mapping[str, str]], chains: Chains) -> Grid:
     heads, start = run_heads(rows)
     columns = [
         *heads,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from manu.analysis.grid import EMPTY, Cell, Column, Grid, name
 from manu.provenance.cost import total_cost
-from manu.report.grid import EMPTY, Cell, Column, Grid, name
 
 
 def costs_grid(records: Sequence[Mapping]) -> Grid:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 from PIL import Image
 
-from manu.analysis.tables import row_order
+from manu.analysis.cells import row_order
 from manu.core.errors import UserError
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.questions import SOURCES

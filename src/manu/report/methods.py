@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from manu.analysis import standing
+from manu.analysis.cells import row_order
 from manu.analysis.comparison import DIFFERS, MATCHED, NOT_COMPARABLE, NOT_RUN, WITHIN
 from manu.analysis.figures.style import MODALITY_COLOURS
-from manu.analysis.outcomes import BOTH
-from manu.analysis.tables import GENERAL, MEASURES, PEOPLE_SPLITS, row_order
-from manu.report.chains import Chains
-from manu.report.grid import (
+from manu.analysis.grid import (
     EMPTY,
     Cell,
     Column,
     Grid,
-    Table,
+    TableOnPage,
     decimals,
     interval,
     is_empty,
@@ -25,7 +23,10 @@ from manu.report.grid import (
     spread,
     words,
 )
-from manu.report.rows import ASKED, DOWN, RUN_KEYS, UP, first_of_block, run_heads, run_of, signed
+from manu.analysis.outcomes import BOTH
+from manu.analysis.page_rows import ASKED, DOWN, RUN_KEYS, UP, first_of_block, run_heads, run_of, signed
+from manu.analysis.tables.main import GENERAL, MEASURES, PEOPLE_SPLITS
+from manu.report.chains import Chains
 
 OUTCOMES_SHOWN = {  # metric -> (head, modalities)
     "forgetting_success": ("forgetting success", ("multimodal", "text", BOTH)),
@@ -48,7 +49,7 @@ STATUSES = {
 }
 
 
-def main_grids(table: Table, arrows: Mapping[str, str], chains: Chains) -> list[tuple[str, Grid]]:
+def main_grids(table: TableOnPage, arrows: Mapping[str, str], chains: Chains) -> list[tuple[str, Grid]]:
     """(measure, grid) of one model's main table: by split, asked with the picture, in plain text, and the mean."""
     grids = []
     for measure, (_, _, heading) in MEASURES.items():
@@ -77,13 +78,13 @@ def main_grids(table: Table, arrows: Mapping[str, str], chains: Chains) -> list[
     return grids
 
 
-def outcomes_over_seeds(table: Table | None) -> Table | None:
+def outcomes_over_seeds(table: TableOnPage | None) -> TableOnPage | None:
     """The outcomes in seeds.csv, their runs without a seed, if some have several; else None."""
     rows = [row | {"seed": ""} for row in (table.rows if table else ()) if not row["task"]]
-    return Table(table.path, rows) if any(int(row["seeds"]) > 1 for row in rows) else None
+    return TableOnPage(table.path, rows) if any(int(row["seeds"]) > 1 for row in rows) else None
 
 
-def outcome_grid(table: Table, methods: Sequence[str], chains: Chains, value: str = "value") -> Grid:
+def outcome_grid(table: TableOnPage, methods: Sequence[str], chains: Chains, value: str = "value") -> Grid:
     """One model's outcomes, a row per run and method; each `value` with its spread, if it has one, and its interval."""
     better = {row["metric"]: row["higher_is_better"] == "True" for row in table.rows}
     cells = {(*run_of(row), row["metric"], row["modality"]): row for row in table.rows}
@@ -127,7 +128,7 @@ def _place(order: Sequence[str], method: str) -> int:
     return order.index(method) if method in order else len(order)
 
 
-def standing_grid(table: Table, methods: Sequence[str], chains: Chains) -> Grid:
+def standing_grid(table: TableOnPage, methods: Sequence[str], chains: Chains) -> Grid:
     """One model's standing, a row per run and method; what misses the aim is named in the last column."""
     order = row_order(list(methods))
     runs = sorted(
@@ -153,7 +154,7 @@ def standing_grid(table: Table, methods: Sequence[str], chains: Chains) -> Grid:
     return Grid(f"{table.rows[0]['model']}: standing", columns, rows, 2, first_of_block(runs, "forget_ratio"))
 
 
-def paired_grid(table: Table, chains: Chains) -> Grid:
+def paired_grid(table: TableOnPage, chains: Chains) -> Grid:
     """One model's paired tests, the significant ones first, then by p-value."""
     ordered = sorted(table.rows, key=lambda row: (row["significant"] != "True", float(row["p_adjusted"])))
     heads, start = run_heads(table.rows)
@@ -191,19 +192,19 @@ def paired_grid(table: Table, chains: Chains) -> Grid:
     return Grid(f"{table.rows[0]['model']}: paired tests, differences in points", columns, rows, 2)
 
 
-def count_significant(table: Table) -> int:
+def count_significant(table: TableOnPage) -> int:
     """How many of a table's tests are significant."""
     return sum(row["significant"] == "True" for row in table.rows)
 
 
-def status_counts(table: Table) -> list[tuple[str, int, str]]:
+def status_counts(table: TableOnPage) -> list[tuple[str, int, str]]:
     """(status, how many published numbers, what it means), the nearest first."""
     counts = Counter(row["status"] for row in table.rows)
     order = [*STATUSES, *sorted(set(counts) - set(STATUSES))]
     return [(status, counts[status], STATUSES.get(status, "")) for status in order if counts[status]]
 
 
-def comparison_grid(table: Table, chains: Chains) -> Grid:
+def comparison_grid(table: TableOnPage, chains: Chains) -> Grid:
     """Every published number with the cell that answers to it; those with one of ours beside them first."""
     order = {status: place for place, (status, _, _) in enumerate(status_counts(table))}
     columns = [

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from jinja2 import Template
 
+from manu.analysis.cells import row_order
 from manu.analysis.claims import INCONCLUSIVE
 from manu.analysis.figures.claims_overview import VERDICTS
 from manu.analysis.figures.style import MODALITY_COLOURS
+from manu.analysis.grid import TableOnPage
 from manu.analysis.outcomes import OUTCOMES
-from manu.analysis.tables import row_order
+from manu.analysis.page_rows import by_model, directions
 from manu.provenance.lineage import fingerprint
 from manu.report import claims, costs, methods, pruning, robustness, tuning
 from manu.report.chains import Chains
 from manu.report.drawing import picture
-from manu.report.grid import Table
 from manu.report.prose import to_html
 from manu.report.rendering import allowed, environment, own
-from manu.report.rows import by_model, directions
 
 _KINDS = {"training": "trained", "prompting": "prompted", "pruning": "pruned"}
 
@@ -47,16 +47,16 @@ class Study:
 
     name: str
     methods: Mapping[str, Mapping]
-    tables: Sequence[Table]
+    tables: Sequence[TableOnPage]
     figures: Sequence[Figure]
     records: Mapping[str, Mapping]
     deviations: str
 
-    def table(self, name: str) -> Table | None:
+    def table(self, name: str) -> TableOnPage | None:
         """The table of this name (without ending) if it is there and holds rows."""
         return next((table for table in self.tables if table.name == name and table.rows), None)
 
-    def tables_per_model(self, kind: str) -> list[Table]:
+    def tables_per_model(self, kind: str) -> list[TableOnPage]:
         """The tables <kind>_<model>, each with rows."""
         return [table for table in self.tables if table.name.startswith(f"{kind}_") and table.rows]
 
@@ -209,7 +209,7 @@ def _by_kind(names: Sequence[str], methods: Mapping[str, Mapping]) -> list[str]:
     return [f"{_KINDS.get(kind, kind)}: {', '.join(listed)}" for kind, listed in kinds.items()]
 
 
-def _answers(scores: Table) -> int:
+def _answers(scores: TableOnPage) -> int:
     """Answers behind the scores: each cell once, whatever is measured on it."""
     keys = ("model", "method", "forget_ratio", "seed", "split", "modality", "task")
     return sum({tuple(row[key] for key in keys): int(row["n"]) for row in scores.rows}.values())

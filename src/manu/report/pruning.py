@@ -5,12 +5,24 @@ from collections.abc import Callable, Mapping
 from manu.analysis.ablation import SELECTIVITY
 from manu.analysis.anatomy import SILENT
 from manu.analysis.figures.style import MODALITY_COLOURS
+from manu.analysis.grid import (
+    EMPTY,
+    Cell,
+    Column,
+    Grid,
+    TableOnPage,
+    decimals,
+    interval,
+    is_empty,
+    name,
+    number,
+    percent,
+)
+from manu.analysis.page_rows import ASKED, UP, run_of, several, signed
 from manu.report.chains import Chains
-from manu.report.grid import EMPTY, Cell, Column, Grid, Table, decimals, interval, is_empty, name, number, percent
-from manu.report.rows import ASKED, UP, run_of, several, signed
 
 
-def ablation_grid(table: Table, arrows: Mapping[str, str], chains: Chains) -> Grid:
+def ablation_grid(table: TableOnPage, arrows: Mapping[str, str], chains: Chains) -> Grid:
     """One model's ablation, a row per variant: accuracy on forget and retain, and the difference, with intervals."""
     cells = {(*run_of(row), row["split"], row["modality"]): row for row in table.rows}
     splits = list(dict.fromkeys(row["split"] for row in table.rows))
@@ -42,7 +54,7 @@ def ablation_grid(table: Table, arrows: Mapping[str, str], chains: Chains) -> Gr
     return Grid(label, columns, rows, 1)
 
 
-def capacity_grid(table: Table, chains: Chains) -> Grid:
+def capacity_grid(table: TableOnPage, chains: Chains) -> Grid:
     """One model's capacity, a row per kind of question, a column per share of random neurons pruned."""
     shares = sorted({row["prune_ratio"] for row in table.rows}, key=float)
     keys = ("seed", "forget_ratio", "split", "modality", "task")
@@ -71,7 +83,7 @@ def capacity_grid(table: Table, chains: Chains) -> Grid:
     return Grid(label, columns, rows, 1)
 
 
-def anatomy_grid(table: Table, part: str, chains: Chains) -> Grid:
+def anatomy_grid(table: TableOnPage, part: str, chains: Chains) -> Grid:
     """Pruned and kept neurons of one part beside each other, all models and runs."""
     chosen = [row for row in table.rows if row["part"] == part]
     keys, link = ("model", "method", "forget_ratio", "seed", "part", "group"), chains.file(table.path)
@@ -109,7 +121,7 @@ def anatomy_grid(table: Table, part: str, chains: Chains) -> Grid:
     return Grid(f"pruned and kept neurons, {part}", columns, rows, 1, starts)
 
 
-def anatomy_sentence(table: Table) -> str:
+def anatomy_sentence(table: TableOnPage) -> str:
     """Pruned beside kept neurons in words, over all runs of the table; empty when a group is not there."""
 
     def span(group: str, column: str, form: Callable[[str], str]) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from manu.analysis.cells import row_order
+from manu.analysis.grid import EMPTY, Cell, Column, Grid, TableOnPage, decimals, interval, name, number, percent, spread
+from manu.analysis.page_rows import ASKED, DOWN, UP, by_model, first_of_block, mean_over_seeds, several, signed
 from manu.analysis.robustness import ALL, ATTACKS, BOTH, LEAKAGE, NONE
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 from manu.report.chains import Chains
-from manu.report.grid import EMPTY, Cell, Column, Grid, Table, decimals, interval, name, number, percent, spread
-from manu.report.rows import ASKED, DOWN, UP, by_model, first_of_block, mean_over_seeds, several, signed
 
 ATTACK_TEXTS = {  # in short; docs/robustness.md says more
     "rounding": "all linear weights rounded to few bits, per output channel; forget and retain people asked again",
@@ -45,16 +45,16 @@ class Part:
     by_seed: Sequence[Grid]
 
 
-def attacks_shown(table: Table) -> list[tuple[str, str]]:
+def attacks_shown(table: TableOnPage) -> list[tuple[str, str]]:
     """(attack, what is done) of those in the table."""
     there = {row["attack"] for row in table.rows}
     return [(attack, text) for attack, text in ATTACK_TEXTS.items() if attack in there]
 
 
-def robustness_parts(table: Table | None, methods: Sequence[str], chains: Chains) -> list[Part]:
+def robustness_parts(table: TableOnPage | None, methods: Sequence[str], chains: Chains) -> list[Part]:
     """Per model how far each attack is resisted, and what each one gets; nothing of no table."""
 
-    def grids(part: Table) -> list[Grid]:
+    def grids(part: TableOnPage) -> list[Grid]:
         conditions = list(dict.fromkeys((row["condition"], row["split"]) for row in part.rows))
 
         def place(row: Row) -> tuple:
@@ -62,8 +62,8 @@ def robustness_parts(table: Table | None, methods: Sequence[str], chains: Chains
             return (NONE, ALL, *ATTACKS).index(row["attack"]), condition, _ASKED.index(row["modality"])
 
         ordered = sorted(part.rows, key=place)
-        scores = Table(part.path, [row for row in ordered if row["modality"] == BOTH])
-        measured = Table(part.path, [row for row in ordered if row["modality"] != BOTH])
+        scores = TableOnPage(part.path, [row for row in ordered if row["modality"] == BOTH])
+        measured = TableOnPage(part.path, [row for row in ordered if row["modality"] != BOTH])
         about = f"{ordered[0]['model']}, {ordered[0]['forget_ratio']} percent of the people to be forgotten"
         return [
             _grid(f"resistance: {about}", scores, _score_column, methods, _KEYS, chains, interval),
@@ -73,22 +73,22 @@ def robustness_parts(table: Table | None, methods: Sequence[str], chains: Chains
     return _parts(table, grids)
 
 
-def sequential_parts(table: Table | None, methods: Sequence[str], chains: Chains) -> list[Part]:
+def sequential_parts(table: TableOnPage | None, methods: Sequence[str], chains: Chains) -> list[Part]:
     """Per model the accuracy after the last of several requests, made in turn or at once; nothing of no table."""
 
     def place(row: Row) -> tuple:  # of the rows of one column the last request's comes last, and stands
         group, head = list(_GROUPS).index(row["group"]), _HEADS.index(_request_head(row))
         return group, _ASKED.index(row["modality"]), head, float(row["after"])
 
-    def grids(part: Table) -> list[Grid]:
+    def grids(part: TableOnPage) -> list[Grid]:
         rows = sorted((row for row in part.rows if row["group"] in _GROUPS), key=place)
         label = f"{part.rows[0]['model']}: after the last request, in percent"
-        return [_grid(label, Table(part.path, rows), _request_column, methods, _REQUEST_KEYS, chains, interval)]
+        return [_grid(label, TableOnPage(part.path, rows), _request_column, methods, _REQUEST_KEYS, chains, interval)]
 
     return _parts(table, grids)
 
 
-def _parts(table: Table | None, grids: Callable[[Table], list[Grid]]) -> list[Part]:
+def _parts(table: TableOnPage | None, grids: Callable[[TableOnPage], list[Grid]]) -> list[Part]:
     return [
         Part(model, grids(mean_over_seeds(part)), grids(part) if several(part.rows, "seed") else [])
         for model, part in by_model(table).items()
@@ -118,7 +118,7 @@ def _request_column(row: Row) -> Column:
 
 def _grid(
     label: str,
-    table: Table,
+    table: TableOnPage,
     column_of: Callable[[Row], Column],
     methods: Sequence[str],
     keys: Sequence[str],

@@ -1,13 +1,13 @@
 """How the methods' open settings were chosen: every trial of one model, its parts and its score."""
 
 from manu.analysis.figures.style import MODALITY_COLOURS
+from manu.analysis.grid import Column, Grid, TableOnPage, name, number
+from manu.analysis.page_rows import ASKED, DOWN, UP, first_of_block
 from manu.analysis.tuning import CHOSEN, PARTS
 from manu.report.chains import Chains
-from manu.report.grid import Column, Grid, Table, name, number
-from manu.report.rows import ASKED, DOWN, UP, first_of_block
 
 
-def tuning_grid(table: Table, chains: Chains) -> Grid:
+def tuning_grid(table: TableOnPage, chains: Chains) -> Grid:
     """One model's trials, a row for each, the chosen one of each method marked."""
     link, keys = chains.file(table.path), ("model", "method", "trial")
     arrows = {"forget": DOWN, "retain": UP, "celebrity": UP}

@@ -18,6 +18,23 @@ from manu.steps.device import own_device
 log = logging.getLogger("manu")
 
 
+class _Source(argparse.Action):
+    """Keeps the files of a source as an option with the source's name, as the record of the job shows them."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        name, *files = values
+        if hasattr(namespace, name):
+            parser.error(f"--source {name}: there is an option of this name, or the source was given before")
+        setattr(namespace, name, [Path(file) for file in files])
+        namespace.sources = [*namespace.sources, name]
+        parser.reads.append(name)
+
+
+def files_of_sources(options: argparse.Namespace) -> dict[str, list[Path]]:
+    """Source -> its files, as `StageParser.read_sources` took them."""
+    return {name: getattr(options, name) for name in options.sources}
+
+
 class StageParser(argparse.ArgumentParser):
     """The options of a stage; it knows which of them are paths that the stage reads and writes.
 
@@ -37,10 +54,16 @@ class StageParser(argparse.ArgumentParser):
         self.reads.append(name)
         self._add(name, required, settings)
 
-    def write(self, name: str, **settings) -> None:
+    def read_sources(self) -> None:
+        """Add the option `--source NAME FILE ...`, once for each source that a table or figure is made from."""
+        self.add_argument(
+            "--source", action=_Source, nargs="+", dest="sources", default=[], help="its name, then files"
+        )
+
+    def write(self, name: str, *, required: bool = True, **settings) -> None:
         """Add an option for a file or folder that the stage writes."""
         self.writes.append(name)
-        self._add(name, True, settings)
+        self._add(name, required, settings)
 
     def _add(self, name: str, required: bool, settings: dict) -> None:
         self.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=required, **settings)

@@ -4,10 +4,9 @@ Reads the configuration's `methods` (their order) and `level` (coverage; signifi
 """
 
 from manu.analysis import paired
-from manu.analysis.aggregate import read_all
-from manu.analysis.cells import csv_text
+from manu.analysis.cells import csv_text, row_order
 from manu.analysis.origin import Origin
-from manu.analysis.tables import row_order
+from manu.analysis.reading import read_all
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 

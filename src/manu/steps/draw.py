@@ -7,12 +7,12 @@ another table of the study, `--tables`.
 
 import pandas as pd
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.figures.style import save
 from manu.analysis.origin import Origin
 from manu.analysis.pruned import read_pruned
 from manu.analysis.score_file import read_scores
-from manu.analysis.tables import row_order
 from manu.core.errors import UserError
 from manu.steps.command import StageParser, run
 

@@ -7,9 +7,9 @@ variants and `union`, the variant with all importance functions.
 import yaml
 
 from manu.analysis import claims, outcomes
-from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
+from manu.analysis.reading import read_all
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 

@@ -6,8 +6,8 @@ Reads the configuration's `variants` (name -> prune ratio) and `intervals` (resa
 import pandas as pd
 
 from manu.analysis import ablation
-from manu.analysis.aggregate import read_all
 from manu.analysis.origin import Origin
+from manu.analysis.reading import read_all
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 

@@ -4,9 +4,9 @@ Reads the configuration's `intervals` (resamples, level).
 """
 
 from manu.analysis import sequential
-from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
+from manu.analysis.reading import read_all
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 

@@ -6,10 +6,10 @@ Reads the configuration's `intervals` (resamples, level).
 import yaml
 
 from manu.analysis import outcomes, standing
-from manu.analysis.aggregate import read_all
 from manu.analysis.cells import csv_text
 from manu.analysis.claims import read_claims
 from manu.analysis.origin import Origin
+from manu.analysis.reading import read_all
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 

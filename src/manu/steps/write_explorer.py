@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from manu.analysis.aggregate import read_answers
+from manu.analysis.reading import read_answers
 from manu.core.diverged import unanswered
 from manu.core.files import write_text
 from manu.data.reading import read_names

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from manu.analysis import diverged, readme
+from manu.analysis import readme
 from manu.analysis.cells import csv_text
 from manu.analysis.origin import Origin
 from manu.analysis.score_file import read_scores
+from manu.analysis.tables import diverged
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
 from manu.unlearning.choice import with_choices
@@ -31,7 +32,7 @@ def main(options, config) -> str:
     scores = read_scores(options.scores)
     listed = readme.numbers(scores, capacity, methods, ratio)
     pruned = {model: with_choices(methods, options.choices or (), model) for model in sorted(set(scores["model"]))}
-    runs = diverged.listed(diverged.read_diverged(options.diverged), "`")
+    runs = diverged.listed(pd.read_csv(options.diverged, dtype={"study": str}), "`")
     text = readme.block(listed, methods, pruned, ratio, config["study"], scores["seed"].nunique(), runs)
     write_text(options.csv, csv_text(listed))
     write_text(options.markdown, text)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
+from manu.analysis.grid import TableOnPage
 from manu.core.files import write_text
 from manu.provenance.record import read_records
-from manu.report.grid import Table
 from manu.report.page import Figure, Study, page
 from manu.steps.command import StageParser, run
 
@@ -32,7 +32,7 @@ def main(options, config) -> str:
     study = Study(
         name=config["study"],
         methods=config["methods"],
-        tables=[Table(_name(path), read_cells(path)) for path in options.tables],
+        tables=[TableOnPage(_name(path), read_cells(path)) for path in options.tables],
         figures=[_figure(path) for path in options.figures or ()],
         records=read_records(options.records or ()),
         deviations=options.deviations.read_text(encoding="utf-8"),

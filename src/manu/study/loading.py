@@ -20,9 +20,9 @@ from jsonschema.validators import extend
 from manu.core import extensions
 from manu.core.errors import UserError
 from manu.data.prompts import LETTERS
-from manu.study import trials
 from manu.study.extends import Place, read_extended
 from manu.study.strict_yaml import key_path
+from manu.unlearning import trials
 
 STUDIES = Path("config/studies")
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "study.schema.yaml"

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from manu.core.errors import UserError
 from manu.fetching.source import Source as FetchedSource
-from manu.study import trials
+from manu.unlearning import trials
 
 T = TypeVar("T")
 Settings = dict[str, Any]  # of a method; an open one is {"tune": [candidates]}

@@ -15,7 +15,6 @@ from manu.data.profiles import TUNING
 from manu.evaluation.vocabulary import REFERENCES
 from manu.neurons.statistics import ALL
 from manu.provenance.sources import PACKAGE
-from manu.study import trials
 from manu.study.loading import (
     CHECKPOINTS,
     OF_ROBUSTNESS,
@@ -26,6 +25,7 @@ from manu.study.loading import (
     tuned_methods,
     variants_by_function,
 )
+from manu.unlearning import trials
 
 _RUNS_METHOD = (
     "unlearn",
@@ -52,6 +52,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
 def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]:
     """The study's files from outside the package that a job runs, as its record names them."""
     from manu.analysis.figures.registry import source_file as figure_file
+    from manu.analysis.tables.registry import source_file as table_file
     from manu.evaluation.more_metrics import source_file as metric_file
     from manu.models.registry import source_file as model_file
     from manu.unlearning.registry import source_files as method_files
@@ -62,6 +63,7 @@ def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]
     )
     figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
     run = {*map(model_file, models), *map(figure_file, figures), *map(metric_file, content.get("metrics", ()))}
+    run |= {table_file(cell["table"])} if stage == "make_table" else set()
     run |= {file for name in methods for file in method_files(name)}
     return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
 
@@ -159,17 +161,16 @@ def _content(study: dict, stage: str, **cell) -> dict:
             turns = asked | {"evaluation": evaluation, "requests": requests, "settings": trials.fixed(settings)}
             kinds = _statistics_of([cell["method"]])
             return turns | ({"statistics": _statistics(study, *kinds, [settings])} if kinds else {})
+        case "make_table":
+            from manu.analysis.tables.registry import table
+
+            return table(cell["table"]).settings(_View(study))
         case "tabulate_robustness" | "tabulate_sequential":
             return {"intervals": study["intervals"]}
         case "select_random":
             keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
             return keys | {"prune_ratio": cell["share"]}
-        case "tabulate_capacity":
-            return {"prune_ratios": {random_method(share): share for share in study["capacity"]["prune_ratios"]}}
-        case "aggregate":
-            more = {"metrics": study["metrics"]} if study["metrics"] else {}
-            return {"intervals": study["intervals"], **more}
-        case "measure_outcomes" | "tabulate_standing":
+        case "tabulate_standing":
             return {"intervals": study["intervals"]}
         case "compare_methods":
             return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
@@ -177,7 +178,7 @@ def _content(study: dict, stage: str, **cell) -> dict:
             from manu.data.reading import FORMATS
 
             return {"comparison": study["comparison"], "benchmark": FORMATS[format_name(study["benchmark"])].NAME}
-        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds" | "tabulate_costs":
+        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds":
             return {}
         case "judge_claims":
             variants = study["ablation"]["variants"]
@@ -193,11 +194,6 @@ def _content(study: dict, stage: str, **cell) -> dict:
             ablation = study["ablation"]
             variants = {name: each["settings"]["prune_ratio"] for name, each in ablation["variants"].items()}
             return {"variants": variants, "intervals": study["intervals"]}
-        case "tabulate":
-            return {
-                "methods": {name: _table_row(study, name) for name in study["methods"]},
-                "evaluation": {"classification": study["evaluation"]["classification"]},
-            }
         case "draw":
             drawn = {"methods": list(study["methods"])}
             if cell["figure"] in figures_that_need(study, "variants"):
@@ -248,18 +244,13 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
                 yield from _tuning_files(study, folder, answers, keys)
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
-        yield f"{results}/tables/main_{model}.yaml", resolve(study, "tabulate")
         if study["ablation"]["variants"]:
             yield f"{results}/tables/ablation_{model}.yaml", resolve(study, "tabulate_ablation")
-        if study["capacity"]["prune_ratios"]:
-            yield f"{results}/tables/capacity_{model}.yaml", resolve(study, "tabulate_capacity")
     if "harness" in study:
         yield from _harness_files(study, results)
     if tuned_methods(study):
         yield f"{results}/tables/tuning.yaml", resolve(study, "tabulate_tuning")
-    yield f"{results}/aggregate.yaml", resolve(study, "aggregate")
-    yield f"{results}/outcomes.yaml", resolve(study, "measure_outcomes")
-    yield f"{results}/costs.yaml", resolve(study, "tabulate_costs")
+    yield from table_settings(study, "all")
     if dissected_methods(study):
         yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
     yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
@@ -272,6 +263,64 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
     yield f"{results}/report/explore.yaml", resolve(study, "write_explorer")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
+
+
+def table_settings(study: dict, target: str) -> Iterator[tuple[str, dict]]:
+    """(path, content) of the settings of every job that makes a table, beside its CSV file."""
+    for name, table in study_tables(study, target).items():
+        content = resolve(study, "make_table", table=name)
+        for model in study["models"] if table.per_model else [""]:
+            yield table.file(name, study["name"], model).removesuffix(".csv") + ".yaml", content
+
+
+def study_tables(study: dict, target: str = "all"):
+    """The study's tables of one target, by name (manu.analysis.tables.registry)."""
+    from manu.analysis.tables.registry import tables_of
+
+    return tables_of(study.get("tables"), sources_of(study), target)
+
+
+def sources_of(study: dict) -> list[str]:
+    """The sources of tables and figures (manu.analysis.tables.base) that a study makes."""
+    from manu.analysis.tables.base import SOURCES
+
+    made = {
+        "random": study["capacity"]["prune_ratios"],
+        "variants": study["ablation"]["variants"],
+        "trials": tuned_methods(study),
+        "choices": tuned_methods(study),
+        "neurons": dissected_methods(study),
+        "harness": "harness" in study,
+        "at_once": forgets_in_turn(study),
+        "sequential": forgets_in_turn(study),
+        "masks": methods_of_kind(study, "pruning"),
+        "variant_masks": variants_by_function(study["ablation"]),
+    }
+    return [source for source in SOURCES if made.get(source, True)]
+
+
+class _View(dict):
+    """A study whose keys are attributes."""
+
+    def __init__(self, given: dict) -> None:
+        super().__init__({key: _View(each) if isinstance(each, dict) else each for key, each in given.items()})
+
+    def __getattr__(self, key: str):
+        if key == "format_name":
+            return format_name(self)
+        return self[key]
+
+    def model_dump(self) -> dict:
+        return {key: each.model_dump() if isinstance(each, _View) else each for key, each in self.items()}
+
+    def methods_of_kind(self, kind: str) -> list[str]:
+        return methods_of_kind(self, kind)
+
+    def tuned_methods(self) -> list[str]:
+        return tuned_methods(self)
+
+    def by_function(self) -> dict[str, list[str]]:
+        return variants_by_function(self)
 
 
 def _harness_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:

@@ -15,7 +15,7 @@ from manu.unlearning.base import STATISTICS, PromptingMethod, PruningMethod, Tra
 from manu.unlearning.composite import JOINT, composite_class
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
-_APART = {"__init__", "base", "choice", "composite", "registry"}
+_APART = {"__init__", "base", "choice", "composite", "registry", "trials"}
 _REGISTRY = Registry("method", __package__, Path(__file__).parent, frozenset(_APART))
 _WORDS = {
     float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",

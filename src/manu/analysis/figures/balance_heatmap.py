@@ -6,11 +6,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.heat import COLOURS, heat_cell
 from manu.analysis.figures.style import GREY, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "outcomes"

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -19,7 +20,6 @@ from manu.analysis.figures.style import (
 )
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
-from manu.analysis.tables import row_order
 
 NEEDS = "scores"
 TITLE = "Modality balance of forgetting"

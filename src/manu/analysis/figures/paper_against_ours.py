@@ -6,9 +6,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import SPLITS, TASKS
 
 NEEDS = "comparison"

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
-from manu.analysis.tables import row_order
 
 NEEDS = "masks"
 TITLE = "Neurons pruned per layer"

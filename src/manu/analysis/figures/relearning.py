@@ -5,11 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.robustness import steps_of
 from manu.analysis.seeds import over_seeds
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "robustness"

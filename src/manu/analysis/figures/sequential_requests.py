@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -18,7 +19,6 @@ from manu.analysis.figures.style import (
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
 from manu.analysis.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "sequential"

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle, Wedge
 
+from manu.analysis.cells import row_order
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -20,7 +21,6 @@ from manu.analysis.figures.style import (
 from manu.analysis.origin import Origin, same
 from manu.analysis.pareto import on_front
 from manu.analysis.seeds import over_seeds, several_seeds
-from manu.analysis.tables import row_order
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 NEEDS = "scores"

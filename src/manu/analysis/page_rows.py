@@ -4,31 +4,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from manu.analysis.grid import Cell, Column, TableOnPage, minus, name
 from manu.analysis.outcomes import BOTH
 from manu.analysis.seeds import over_seeds
-from manu.report.grid import Cell, Column, Table, minus, name
 
 RUN_KEYS = ("model", "forget_ratio", "seed", "method")
 ASKED = {"multimodal": "picture", "text": "text", BOTH: "both"}  # the page's words for the modalities
 UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"  # which way is better
 
 
-def by_model(table: Table | None) -> dict[str, Table]:
+def by_model(table: TableOnPage | None) -> dict[str, TableOnPage]:
     """A table's rows, model by model, in the file's order; nothing of no table."""
     parts: dict[str, list] = {}
     for row in table.rows if table else ():
         parts.setdefault(row["model"], []).append(row)
-    return {model: Table(table.path, rows) for model, rows in parts.items()}
+    return {model: TableOnPage(table.path, rows) for model, rows in parts.items()}
 
 
-def mean_over_seeds(table: Table) -> Table:
+def mean_over_seeds(table: TableOnPage) -> TableOnPage:
     """The table's cells over the seeds, none with a seed: `value` the mean, `value_sd` the spread, empty of one."""
     frame = pd.DataFrame(table.rows).drop(columns="n").replace("", float("nan"))
     cells = over_seeds(frame).assign(seed="").astype(str).fillna("")
-    return Table(table.path, cells.to_dict("records"))
+    return TableOnPage(table.path, cells.to_dict("records"))
 
 
-def directions(scores: Table | None) -> dict[str, str]:
+def directions(scores: TableOnPage | None) -> dict[str, str]:
     """Split -> the arrow that says which way is better, as the scores have it."""
     return {row["split"]: UP if row["higher_is_better"] == "True" else DOWN for row in (scores.rows if scores else ())}
 

@@ -4,17 +4,22 @@ Both have one row per forget ratio and method: vanilla, retain_only, then the st
 study's order; a value is the mean over seeds, and has its standard deviation beside it where there are several.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import pandas as pd
 
-from manu.analysis import cells
-from manu.analysis.cells import DECIMALS
-from manu.analysis.origin import Origin, same
+from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
+from manu.analysis.grid import Cell, Column, Grid, TableOnPage, is_empty, name, number, percent, spread
+from manu.analysis.origin import From, Origin, select
+from manu.analysis.page import Block, Fold, Heading, Page, Prose
+from manu.analysis.page_rows import ASKED, directions, first_of_block
+from manu.analysis.reading import Inputs
 from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
+from manu.analysis.tables.base import Study, Table, methods_of
 from manu.core.errors import UserError
-from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
+from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
+from manu.unlearning.choice import with_choices
 
 PEOPLE_SPLITS = ("forget", "test", "retain", "celebrity")
 # column name -> (task, metric, heading)
@@ -26,25 +31,39 @@ MEASURES = {
 ROW_COLUMNS = ("model", "forget_ratio", "method", "prune_ratio", "classification_protocol", "seeds")
 DIVERGED = "diverged"  # follows where there are such runs
 GENERAL = "general_classification"
-VALUE_COLUMNS = (
-    *(
-        f"{split}_{measure}{suffix}"
-        for split, measure in product(PEOPLE_SPLITS, MEASURES)
-        for suffix in (*(f"_{modality}" for modality in MODALITIES), "")
-    ),
-    GENERAL,
-)
+
+
+def _value(split: str, measure: str, modalities: tuple[str, ...]) -> From:
+    """The scores that a column is the mean of, over the modalities that were asked and over the seeds."""
+    task, metric, _ = MEASURES[measure]
+    cell = {"split": (split,), "task": (task,), "metric": (metric,), "modality": modalities}
+    return From("scores", ("model", "forget_ratio", "method"), "value", cell)
+
+
+VALUES = {
+    f"{split}_{measure}{suffix}": _value(split, measure, modalities)
+    for split, measure in product(PEOPLE_SPLITS, MEASURES)
+    for suffix, modalities in (*((f"_{modality}", (modality,)) for modality in MODALITIES), ("", MODALITIES))
+} | {GENERAL: _value("general", "classification", MODALITIES)}
+VALUE_COLUMNS = tuple(VALUES)
 SPREAD_COLUMNS = tuple(f"{column}_sd" for column in VALUE_COLUMNS)  # follow where there are several seeds
-_BOTH = ""  # modality of the mean over those that were asked
 _PROTOCOLS = {
     "likelihood": "the option to which the model gives the highest likelihood where its own answer reaches the value",
     "letter": "the letter that the model replies with",
 }
 
 
-def row_order(methods: list[str]) -> list[str]:
-    """Names for the rows: the reference models, then the methods as the study lists them."""
-    return [*REFERENCES, *(method for method in methods if method not in REFERENCES)]
+def settings(study: Study) -> dict:
+    """The methods with kind and prune ratio, in the study's order, and the classification protocol."""
+    protocol = {"classification": study.evaluation.classification}
+    return {"methods": methods_of(study), "evaluation": protocol}
+
+
+def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
+    """The table of one model, with the prune ratios that were chosen for it."""
+    methods = with_choices(settings["methods"], inputs.paths("choices"), inputs.model)
+    protocol = settings["evaluation"]["classification"]
+    return main_table(inputs.table("scores"), inputs.model, methods, protocol, inputs.table("diverged"))
 
 
 def main_table(
@@ -72,9 +91,10 @@ def main_table(
     if unknown:
         raise UserError(f"scores of {model}: unknown method '{unknown[0]}'; the study lists: {', '.join(order)}")
 
-    keys = ["forget_ratio", "method", "split", "task", "metric"]
-    both = chosen.groupby([*keys, "seed"], sort=False, as_index=False)["value"].mean().assign(modality=_BOTH)
-    means = over_seeds(pd.concat([chosen[both.columns], both])).set_index([*keys, "modality"])
+    cells = pd.concat([select(chosen, come.fixed).assign(column=column) for column, come in VALUES.items()])
+    keys = ["forget_ratio", "method", "column"]
+    over_modalities = cells.groupby([*keys, "seed"], sort=False, as_index=False)["value"].mean()
+    means = over_seeds(over_modalities).set_index(keys)
     values, spread = means["value"].to_dict(), means["value_sd"].to_dict()
     seeds = _runs_per_row(chosen)
     failed = {} if diverged is None else _runs_per_row(diverged[diverged["model"] == model])
@@ -92,8 +112,7 @@ def main_table(
             DIVERGED: failed.get((ratio, method), 0),
         }
         for column in VALUE_COLUMNS:
-            split, task, metric, modality = _cell(column)
-            cell = (ratio, method, split, task, metric, modality)
+            cell = (ratio, method, column)
             row |= {column: values.get(cell), f"{column}_sd": spread.get(cell)}
         rows.append(row)
     numbers = [*VALUE_COLUMNS, *(SPREAD_COLUMNS if several_seeds(means) else ())]
@@ -106,33 +125,19 @@ def _runs_per_row(runs: pd.DataFrame) -> dict[tuple[int, str], int]:
     return runs.groupby(["forget_ratio", "method"])["seed"].nunique().to_dict()
 
 
-def _cell(column: str) -> tuple[str, str, str, str]:
-    """Split, task, metric and modality (_BOTH: their mean) of a value column."""
-    modality = next((m for m in MODALITIES if column.endswith(f"_{m}")), _BOTH)
-    split, _, measure = column.removesuffix(f"_{modality}").partition("_")
-    task, metric, _ = MEASURES[measure]
-    return split, task, metric, modality
-
-
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The scores whose mean, or spread, a cell of the main table is."""
-    column = column.removesuffix("_sd")
-    if column not in VALUE_COLUMNS:
-        return None
-    split, task, metric, modality = _cell(column)
-    modalities = MODALITIES if modality == _BOTH else (modality,)
-    cell = {"split": (split,), "task": (task,), "metric": (metric,), "modality": modalities}
-    return Origin(("scores",), same(row, "model", "forget_ratio", "method") | cell, "value")
+    """The scores whose mean, or spread over seeds, a cell is."""
+    come = VALUES.get(column.removesuffix("_sd"))
+    return come.origin(row) if come else None
 
 
-def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, the same byte for byte on every run; an empty cell is what does not apply."""
-    table = table.assign(prune_ratio=["" if pd.isna(ratio) else f"{ratio:g}" for ratio in table["prune_ratio"]])
-    return cells.csv_text(table)
-
-
-def markdown(table: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
     """The table for reading: percent, one decimal; first the paper's columns, then the modalities apart."""
+    return markdown_text(table)
+
+
+def markdown_text(table: pd.DataFrame) -> str:
+    """`markdown`, which needs nothing but the table."""
     model, protocol = table["model"].iloc[0], table["classification_protocol"].iloc[0]
     pruned = table.dropna(subset=["prune_ratio"]).drop_duplicates("method")
     ratios = ", ".join(f"{escape(row.method)} {row.prune_ratio:g} %" for row in pruned.itertuples())
@@ -151,27 +156,23 @@ def markdown(table: pd.DataFrame) -> str:
         "vanilla: nothing unlearned; retain\\_only: trained without the people to be forgotten."
         f"{' diverged: the loss was no number, so that there is no model to ask.' if DIVERGED in table else ''}"
     )
-    measures = [
-        (f"{split}_{measure}", f"{split} {heading} {_arrow(split)}")
+    measures = {
+        f"{split} {heading} {_arrow(split)}": f"{split}_{measure}"
         for split, (measure, (_, _, heading)) in product(PEOPLE_SPLITS, MEASURES.items())
-    ]
-    overall = grid(
-        [
-            *_row_heads(),
-            *((heading, lambda row, key=key: _shown(row, key)) for key, heading in measures),
-            (f"general classification {_arrow('general')}", lambda row: _shown(row, GENERAL)),
-        ],
-        table,
-    )
-    apart = grid(
-        [
-            *_row_heads(),
-            *(
-                (heading, lambda row, key=key: " / ".join(_shown(row, f"{key}_{name}") for name in MODALITIES))
-                for key, heading in measures
-            ),
-        ],
-        table,
+    }
+
+    def column(*keys: str) -> list[str]:
+        return [" / ".join(_shown(row, key) for key in keys) for _, row in table.iterrows()]
+
+    heads = {
+        "forget ratio %": [f"{ratio}" for ratio in table["forget_ratio"]],
+        "method": [escape(row["method"]) + _diverged(row) for _, row in table.iterrows()],
+        "prune ratio %": ["" if pd.isna(ratio) else f"{ratio:g}" for ratio in table["prune_ratio"]],
+    }
+    general = {f"general classification {_arrow('general')}": column(GENERAL)}
+    overall = markdown_table(heads | {heading: column(key) for heading, key in measures.items()} | general)
+    apart = markdown_table(
+        heads | {heading: column(*(f"{key}_{name}" for name in MODALITIES)) for heading, key in measures.items()}
     )
     return (
         f"# Main table: {escape(model)}\n\n{caption}\n\n"
@@ -238,22 +239,6 @@ def _shown(row: pd.Series, column: str) -> str:
     return plus_minus(_percent(row[column]), _percent(row.get(f"{column}_sd"), ""))
 
 
-def escape(text: object) -> str:
-    """Text that Markdown shows as it is, also inside a table cell."""
-    escaped = str(text).replace("\\", "\\\\").replace("\n", " ")
-    for mark in "|*_`<>[]#~":
-        escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped
-
-
-def _row_heads() -> list:
-    return [
-        ("forget ratio %", lambda row: f"{row['forget_ratio']}"),
-        ("method", lambda row: escape(row["method"]) + _diverged(row)),
-        ("prune ratio %", lambda row: "" if pd.isna(row["prune_ratio"]) else f"{row['prune_ratio']:g}"),
-    ]
-
-
 def _diverged(row: pd.Series) -> str:
     """How many of a row's runs diverged, in words."""
     count = row.get(DIVERGED, 0)
@@ -262,11 +247,61 @@ def _diverged(row: pd.Series) -> str:
     )
 
 
-def grid(columns: list, table: pd.DataFrame, words: tuple[str, ...] = ("method",)) -> str:
-    """A Markdown table: columns are (heading, cell of a row); numbers stand right, `words` left."""
-    lines = [
-        "| " + " | ".join(escape(heading) for heading, _ in columns) + " |",
-        "|" + "|".join(" :--- " if heading in words else " ---: " for heading, _ in columns) + "|",
-    ]
-    lines += ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for _, row in table.iterrows()]
-    return "\n".join(lines)
+def show(table: TableOnPage, page: Page) -> Sequence[Block]:
+    """Per measure a grid: by split, asked with the picture, in plain text, and the mean."""
+    arrows, rows = directions(page.tables.get("scores")), table.rows
+    seeds = [count for count in dict.fromkeys(row["seeds"] for row in rows) if count != "0"]
+    plus = "; ± is the standard deviation over them, not the interval over people within one"
+    pruned = {row["method"]: row["prune_ratio"] for row in rows if row["prune_ratio"]}
+    ratios = ", ".join(f"{method} {ratio} %" for method, ratio in pruned.items()) or "nothing"
+    about = (
+        f"Mean over {', '.join(seeds)} seed(s){plus if set(seeds) - {'1'} else ''}. Classification protocol: "
+        f"{rows[0]['classification_protocol']}; four options, so chance is 25. Pruned: {ratios}."
+    )
+    blocks: list[Block] = [Heading(rows[0]["model"]), Prose(about, small=True)]
+    for measure, (_, _, heading) in MEASURES.items():
+        shown = [
+            (f"{split}_{measure}{suffix}", Column(head, f"{split}{arrows.get(split, '')}", look))
+            for split in PEOPLE_SPLITS
+            for suffix, head, look in (*((f"_{m}", ASKED[m], m) for m in MODALITIES), ("", "mean", ""))
+        ]
+        if measure == "classification":
+            shown.append((GENERAL, Column("all", f"general{arrows.get('general', '')}")))
+        shown = [(column, head) for column, head in shown if any(not is_empty(row.get(column)) for row in rows)]
+        if shown:
+            grid = _grid(table, heading, shown, page)
+            blocks += [Fold(heading, [grid])] if len(blocks) > 2 else [Heading(heading.capitalize(), level=4), grid]
+    return blocks
+
+
+def _grid(table: TableOnPage, heading: str, shown: Sequence[tuple[str, Column]], page: Page) -> Grid:
+    rows, keys = [], ("method", "forget_ratio")
+    for row in table.rows:
+        file = page.chains.file(table.path)
+        link = page.chains.run(row["model"], row["method"], row["forget_ratio"], otherwise=file)
+        cells = [
+            number(table, row, column, keys, link, small=spread(row, f"{column}_sd", percent)) for column, _ in shown
+        ]
+        rows.append([Cell(f"{row['forget_ratio']} %", look="number"), name(row["method"]), *cells])
+    columns = [Column("forget"), Column("method", words=True), *(head for _, head in shown)]
+    label = f"{table.rows[0]['model']}: {heading}, percent"
+    return Grid(label, columns, rows, 2, first_of_block(table.rows, "forget_ratio"))
+
+
+TABLE = Table(
+    title="Main table",
+    caption="The paper's table for one model: classification accuracy, ROUGE-L and cloze accuracy on forget, test, retain "
+    "and celebrity, in percent, one row per forget ratio and method. Questions come with the picture and as text; the mean "
+    "of the two is what the paper's table shows. ↓ lower is better: people to forget; ↑ higher is better: everybody else. "
+    "vanilla: nothing unlearned; retain_only: trained without the forget set.",
+    section="main-tables",
+    needs=("scores", "diverged"),
+    optional=("choices",),
+    keys=(*ROW_COLUMNS, DIVERGED),
+    per_model=True,
+    settings=settings,
+    make=make,
+    origin=origin,
+    markdown=markdown,
+    show=show,
+)

@@ -10,7 +10,7 @@ _UNQUOTABLE = set('"$`\\!')  # what double quotes do not keep from the shell
 
 
 @dataclass(frozen=True)
-class Table:
+class TableOnPage:
     """A CSV file of the study: its path and its rows, every cell as the text that stands there."""
 
     path: str
@@ -47,7 +47,8 @@ class Column:
 class Grid:
     """A table as it is shown.
 
-    sticky: how many first columns stay when it is scrolled; starts: rows that open a block.
+    sticky: how many first columns stay when it is scrolled; starts: rows that open a block; kind: "" or "stack" (its
+    rows become cards on a narrow screen) or "glance" (verdicts at a glance).
     """
 
     label: str
@@ -55,6 +56,7 @@ class Grid:
     rows: Sequence[Sequence[Cell]]
     sticky: int = 1
     starts: frozenset[int] = field(default_factory=frozenset)
+    kind: str = ""
 
     @property
     def groups(self) -> list[tuple[str, int, str]]:
@@ -116,7 +118,7 @@ def command(path: str, row: Mapping[str, str], keys: Sequence[str], column: str)
 
 
 def number(
-    table: Table,
+    table: TableOnPage,
     row: Mapping[str, str],
     column: str,
     keys: Sequence[str],

@@ -1,51 +1,33 @@
-"""From single answers to the tidy table of scores: one mean, n and interval per cell and metric."""
+"""Every score: from single answers to one mean, n and interval per cell and metric."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
-import pyarrow.parquet
 
 from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import bootstrap_interval, cell_seed
+from manu.analysis.origin import From, Origin
+from manu.analysis.reading import NEEDED_COLUMNS, QUESTION_KEYS, Inputs, check_columns
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
-from manu.core.diverged import unanswered
+from manu.analysis.tables.base import Study, Table, intervals
 from manu.core.errors import UserError
-from manu.evaluation.metrics import METRICS, Metric, columns_of
+from manu.evaluation import more_metrics
+from manu.evaluation.metrics import METRICS, Metric
 from manu.evaluation.vocabulary import LANGUAGE_TASKS, MODALITIES, SPLITS, TASKS
 
-QUESTION_KEYS = (*CELL_KEYS, "profile_id", "question_id")
-METRIC_COLUMNS = tuple(columns_of(TASKS))
-NEEDED_COLUMNS = (*QUESTION_KEYS, *METRIC_COLUMNS)
+
+def settings(study: Study) -> dict:
+    """The intervals, and the metrics beside the package's own, if any."""
+    return intervals(study) | ({"metrics": list(study.metrics)} if study.metrics else {})
 
 
-def read_answers(path: str | Path, columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
-    """Columns of one answer file, those that the scores need, and the scores of texts if it has any; without rows where
-    the model diverged.
-
-    Raises UserError naming the file.
-    """
-    try:
-        diverged = unanswered(path)
-    except FileNotFoundError as error:
-        raise UserError(f"no answers at {path}; the stage that asks the questions writes them") from error
-    if diverged:
-        return pd.DataFrame(columns=list(columns))
-    present = pyarrow.parquet.read_schema(path).names
-    _check_columns(present, str(path), columns)
-    texts = [column for column in columns_of(LANGUAGE_TASKS) if column in present and column not in columns]
-    return pd.read_parquet(path, columns=[*columns, *texts])
-
-
-def read_all(paths: Iterable[str | Path], columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
-    """The answers of several files, one below the other. Models that diverged have none.
-
-    Raises UserError as `read_answers` does, and where all diverged.
-    """
-    parts = [part for part in (read_answers(path, columns) for path in paths) if len(part)]
-    if not parts:
-        raise UserError("there are no answers: every model diverged; give the study smaller steps")
-    return pd.concat(parts, ignore_index=True)
+def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
+    """SCORE_COLUMNS, one row per cell and metric."""
+    more, drawn = settings.get("metrics", ()), settings["intervals"]
+    answers = inputs.answers("answers", columns=(*NEEDED_COLUMNS, *(more_metrics.TEXTS if more else ())))
+    return scores(
+        more_metrics.with_metrics(answers, more), drawn["resamples"], drawn["level"], map(more_metrics.metric, more)
+    )
 
 
 def scores(
@@ -58,7 +40,7 @@ def scores(
     at `level`, seeded by the cell's keys. Numbers are rounded to DECIMALS. more: metrics beside the package's own.
     Raises UserError on missing columns, unknown words, a question asked twice, or an answer not scored.
     """
-    _check_columns(list(answers.columns), "the answers")
+    check_columns(list(answers.columns), "the answers")
     _check_rows(answers)
     answers = answers.sort_values(list(QUESTION_KEYS), ignore_index=True)  # sums in one order: the same last bit
     rows = []
@@ -66,8 +48,9 @@ def scores(
         chosen = answers[answers["task"].isin(metric.tasks)]
         if chosen.empty:
             continue
-        people = chosen.groupby([*CELL_KEYS, "profile_id"])[metric.column].agg(["sum", "count"])
-        for cell, group in people.groupby(level=list(CELL_KEYS)):
+        come = _behind(metric)
+        people = chosen.groupby([*come.keys, "profile_id"])[come.value].agg(["sum", "count"])
+        for cell, group in people.groupby(level=list(come.keys)):
             sums, counts = group["sum"].to_numpy(), group["count"].to_numpy()
             low, high = bootstrap_interval(
                 sums, counts, resamples=resamples, level=level, seed=cell_seed(*cell, metric.name)
@@ -80,10 +63,17 @@ def scores(
     return sort_scores(table)
 
 
-def _check_columns(present: Sequence[str], where: str, columns: Sequence[str] = NEEDED_COLUMNS) -> None:
-    missing = [column for column in columns if column not in present]
-    if missing:
-        raise UserError(f"{where}: missing columns: {', '.join(missing)}; needed: {', '.join(columns)}")
+def _behind(metric: Metric) -> From:
+    """A score is the mean over the answers of its cell."""
+    return From("answers", CELL_KEYS, metric.column)
+
+
+def origin(row: Mapping[str, str], column: str) -> Origin | None:
+    """The answers of the cell, whose mean the value is."""
+    if column not in ("value", "n", "ci_low", "ci_high"):
+        return None
+    found = _behind(METRICS.get(row["metric"]) or more_metrics.metric(row["metric"])).origin(row)
+    return Origin(found.sources, found.where, found.column, mean=column == "value")
 
 
 def _check_rows(answers: pd.DataFrame) -> None:
@@ -110,3 +100,18 @@ def _check_rows(answers: pd.DataFrame) -> None:
                 f"{int(unscored.sum())} answers have no '{metric.column}'; the first: question {question}; "
                 "score them with manu.evaluation.scoring.score_answers"
             )
+
+
+TABLE = Table(
+    title="Scores",
+    caption="Every score: one row per model, method, forget ratio, seed, split, modality, task and metric, with the number "
+    "of answers, an interval over people, the direction and the metric's version.",
+    section="scores",
+    needs=("answers",),
+    keys=(*CELL_KEYS, "metric", "metric_version", "higher_is_better"),
+    folder="",
+    settings=settings,
+    make=make,
+    origin=origin,
+    show=lambda table, page: [],
+)
