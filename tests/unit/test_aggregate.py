@@ -1,6 +1,5 @@
 """From answers to scores.csv."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from manu.analysis.reading import NEEDED_COLUMNS, read_answers
 from manu.analysis.tables.scores import scores
 from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
 from manu.core.errors import UserError
-from manu.steps.aggregate import main
+from manu.steps import make_table
 
 CELL = {"study": "tiny", "model": "llava", "method": "ga", "forget_ratio": 5, "seed": 0}
 
@@ -131,8 +130,7 @@ def test_the_stage_joins_files(tmp_path: Path):
     answers.tail(-5).to_parquet(tmp_path / "b.parquet")
     assert list(read_answers(tmp_path / "a.parquet").columns) == list(NEEDED_COLUMNS)
     out = tmp_path / "scores.csv"
-    args = argparse.Namespace(
-        answers=[tmp_path / "a.parquet", tmp_path / "b.parquet"], out=out, diverged=tmp_path / "d.csv"
-    )
-    assert main(args, {"intervals": {"resamples": 200, "level": 0.9}}).endswith("7 scores from 11 answers in 2 files")
+    answers = ["--source", "answers", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
+    args = make_table.parser().parse_args(["--table", "scores", *answers, "--csv", str(out)])
+    assert make_table.main(args, {"intervals": {"resamples": 200, "level": 0.9}}) == f"{out}: Scores, 7 rows"
     pd.testing.assert_frame_equal(read_scores(out), scores(tiny(), 200, 0.9), check_exact=True, check_dtype=False)

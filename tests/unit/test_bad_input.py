@@ -30,7 +30,7 @@ from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics import RunningStatistics
-from manu.steps import aggregate, evaluate, fetch_benchmark, fetch_model, select_neurons, unlearn
+from manu.steps import evaluate, fetch_benchmark, fetch_model, make_table, select_neurons, unlearn
 from manu.steps.command import run
 from manu.steps.models import prepare_torch
 from tiny_sizes import SIZES
@@ -128,7 +128,8 @@ def stage(module, config: dict, **options) -> Callable[[World], None]:
 
     def start(world: World) -> None:
         (world.folder / "job.yaml").write_text(yaml.safe_dump(config))
-        given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        listed = {name: value if isinstance(value, list) else [str(value)] for name, value in options.items()}
+        given = [word for name, values in listed.items() for word in (f"--{name}", *values)]
         sys.argv = [module.__name__, *given, "--config", "job.yaml"]
         sys.modules["__main__"].__spec__ = module.__spec__
         run(module.main, module.parser())
@@ -163,11 +164,11 @@ SELECT = stage(
     neurons="out/neurons.csv",
 )
 AGGREGATE = stage(
-    aggregate,
+    make_table,
     {"intervals": {"resamples": 20, "level": 0.95}},
-    answers="answers.parquet",
-    out="out/scores.csv",
-    diverged="out/diverged.csv",
+    table="scores",
+    source=["answers", "answers.parquet"],
+    csv="out/scores.csv",
 )
 GOOD = {
     "check": check(),

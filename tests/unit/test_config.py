@@ -452,7 +452,7 @@ def test_a_job_reads_only_what_it_needs(study_file):
     assert released == job | {"statistics": {"batch_size": 64}}
     assert resolve(study, "evaluate", method="npo", **cell)["ratios"] == [20]
     assert resolve(study, "evaluate", method="vanilla", model="llava", seed=1)["ratios"] == [5, 20]
-    assert resolve(study, "tabulate")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}
+    assert resolve(study, "make_table", table="main")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}
     with pytest.raises(UserError, match="no resolved configuration"):
         resolve(study, "summary")
 

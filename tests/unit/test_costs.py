@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from manu.analysis import costs, outcomes
+from manu.analysis import outcomes
+from manu.analysis.tables import costs
 from manu.audit.exhibits import is_number, read_rows
 from manu.core.errors import UserError
 from manu.core.files import write_text
@@ -92,7 +93,7 @@ def test_every_number_has_the_rows_that_it_comes_from(tmp_path, monkeypatch):
     for row in table.where(table.notna(), "").map(str).to_dict("records"):
         for column in costs.COLUMNS[len(costs.RUN) + 1 :]:
             origin = costs.origin(row, column)
-            rows = sources[origin.options[0]].match(origin.where)[origin.column]
+            rows = sources[origin.sources[0]].match(origin.where)[origin.column]
             if is_number(row[column]):
                 assert float(row[column]) == (rows.sum() if column == "seconds" else rows.max()), (row, column)
         assert all(costs.origin(row, column) is None for column in (*costs.RUN, "jobs"))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from test_claims import CONTEXT, answers
 from test_tables import METHODS, tiny
 
 from manu.analysis import readme
-from manu.analysis.reading import read_all, read_answers
-from manu.analysis.cells import csv_text as csv_of
+from manu.analysis.cells import csv_text
 from manu.analysis.claims import Context, claim_cells
+from manu.analysis.reading import read_all, read_answers
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
-from manu.analysis.tables import csv_text, main_table, markdown, origin, text_summary
+from manu.analysis.tables.main import main_table, markdown_text, origin, text_summary
 from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
@@ -74,11 +75,16 @@ def test_files_without_answers_are_read_as_such(without, tmp_path):
     assert len(rows.places({"method": ("npo",)})) == (given["method"] == "npo").sum()
     table = diverged_table([tmp_path / "npo.parquet", without])
     assert table.values.tolist() == [["tiny", "llava", "ga", 5, 0, WHY]] and tuple(table.columns) == COLUMNS
-    assert csv_of(diverged_table([tmp_path / "npo.parquet"])) == "study,model,method,forget_ratio,seed,why\n"
+    assert csv_text(diverged_table([tmp_path / "npo.parquet"])) == "study,model,method,forget_ratio,seed,why\n"
 
 
 def diverged(*seeds: int) -> pd.DataFrame:
     return pd.DataFrame([["tiny", "llava", "ga", 5, seed, WHY] for seed in seeds], columns=list(COLUMNS))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table's Markdown without the spaces that align its columns."""
+    return re.sub(" {2,}", " ", markdown_text(table))
 
 
 def test_the_main_table_says_what_diverged():

@@ -17,12 +17,13 @@ from manu.core.errors import UserError
 from manu.evaluation.answers import collect_answers
 from manu.evaluation.more_metrics import with_metrics
 from manu.models.registry import vlm_class
-from manu.steps import aggregate, draw, fetch_benchmark
+from manu.steps import draw, fetch_benchmark, make_table
 from manu.study.loading import load_study
 from tiny_sizes import SIZES
 
 ROOT = Path(__file__).parents[2]
 REPLIES = ["I cannot help with that.", "The pet of Ada is goose.", "He DOESN'T say; I don't know.", ""]
+INTERVALS = {"resamples": 50, "level": 0.95}
 KEYS = {
     "study": "tiny",
     "model": "vipllava",
@@ -73,25 +74,29 @@ def answers(tmp_path):
     return path
 
 
+def scores_of(answers, page):
+    """The options of the job that makes the scores."""
+    sources = ["--source", "answers", str(answers)]
+    return make_table.parser().parse_args(["--table", "scores", *sources, "--csv", str(page / "scores.csv")])
+
+
 def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
     extensions.add(["mine/refusal.py"])
-    options = argparse.Namespace(answers=[answers], out=page / "scores.csv", diverged=page / "diverged.csv")
-    aggregate.main(options, {"intervals": {"resamples": 50}, "metrics": ["refusal"]})
+    make_table.main(scores_of(answers, page), {"intervals": INTERVALS, "metrics": ["refusal"]})
     table = read_scores(page / "scores.csv").set_index("metric")
     assert list(table.index) == ["rouge1", "rouge2", "rougeL", "bleu", "refusal"]
     refusal = table.loc["refusal"]
     assert (refusal["value"], refusal["n"], refusal["metric_version"]) == (0.5, 4, "1")
     assert refusal["ci_low"] <= 0.5 <= refusal["ci_high"]
     assert refusal["higher_is_better"]  # a refusal, where people are to be forgotten
-    origin = aggregate.origin(
-        {}, {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"}, "value"
+    origin = make_table.origin(
+        {"table": "scores"}, {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"}, "value"
     )
     assert origin.column == "refusal" and origin.mean
 
 
 def test_without_the_metric_the_scores_are_as_before(page, answers):
-    options = argparse.Namespace(answers=[answers], out=page / "scores.csv", diverged=page / "diverged.csv")
-    aggregate.main(options, {"intervals": {"resamples": 50}})
+    make_table.main(scores_of(answers, page), {"intervals": INTERVALS})
     assert set(read_scores(page / "scores.csv")["metric"]) == {"rouge1", "rouge2", "rougeL", "bleu"}
 
 
@@ -132,7 +137,7 @@ def test_only_jobs_that_score_carry_the_metric(page):
     from manu.study.settings import resolved_files
 
     with_it = {path for path, content in resolved_files(load_study("mine/tiny.yaml")) if "metrics" in content}
-    assert with_it == {"results/tiny/aggregate.yaml"}
+    assert with_it == {"results/tiny/scores.yaml"}
     text = (page / "mine/tiny.yaml").read_text()
     (page / "mine/tiny.yaml").write_text(text.replace("metrics: [refusal]", "metrics: [refusl]"))
     with pytest.raises(UserError, match="unknown metric 'refusl' in 'metrics'; did you mean 'refusal'?"):

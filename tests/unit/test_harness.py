@@ -1,6 +1,7 @@
 """General utility by lm-evaluation-harness, as far as it needs none: the study's key, what it asks for, the table."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -189,7 +190,7 @@ def test_every_method_beside_vanilla(written):
     assert (manu["value"], manu["vanilla"], manu["difference"]) == ("0.400000", "0.600000", "-0.200000")
     assert (manu["value_sd"], manu["stderr"], manu["n"], manu["seeds"]) == ("0.141421", "0.100000", "40", "2")
     assert cells[3]["value_sd"] == "" and cells[0]["difference"] == "0.000000"
-    text = written.markdown.read_text()
+    text = re.sub(" {2,}", " ", written.markdown.read_text())
     assert "| 5 | manu | art | acc ↑ | 40.0 | 10.0 | 14.1 | -20.0 |" in text and "of\\_war" not in text
 
 

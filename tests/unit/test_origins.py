@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import capacity, readme, tables
+from manu.analysis import readme
 from manu.analysis.figures.registry import figure_module, known_figures
 from manu.analysis.pruned import PRUNED_COLUMNS
+from manu.analysis.reading import Inputs
 from manu.analysis.score_file import SCORE_COLUMNS
+from manu.analysis.tables import capacity, main
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -62,9 +64,23 @@ def answers() -> pd.DataFrame:
     return frame.assign(correct=rng.uniform(size=len(frame)))
 
 
+class Given(Inputs):
+    """Sources as frames, not as files."""
+
+    def __init__(self, **frames: pd.DataFrame) -> None:
+        super().__init__({})
+        self._frames = frames
+
+    def answers(self, *sources, columns=()) -> pd.DataFrame:
+        return pd.concat([self._frames[source] for source in sources], ignore_index=True)
+
+    def table(self, source) -> pd.DataFrame:
+        return self._frames[source]
+
+
 def capacity_of(frame: pd.DataFrame) -> pd.DataFrame:
     plain = frame["method"] == "vanilla"
-    return capacity.capacity_table(frame[plain], frame[~plain], {"random40": 40})
+    return capacity.make(Given(vanilla=frame[plain], random=frame[~plain]), {"prune_ratios": {"random40": 40}})
 
 
 def other_scores(chosen: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -95,7 +111,7 @@ def figure_of(name: str):
 def exhibits() -> list:
     """(source, what else could stand in its rows, source -> table, origin)."""
     listed = [
-        (scores(), other_scores, lambda s: tables.main_table(s, "llava", METHODS, "letter"), tables.origin),
+        (scores(), other_scores, lambda s: main.main_table(s, "llava", METHODS, "letter"), main.origin),
         (answers(), other_answers, capacity_of, capacity.origin),
         (scores(), other_scores, lambda s: readme.numbers(s, pd.DataFrame(), METHODS, 10), readme.origin),
     ]

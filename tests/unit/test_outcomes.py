@@ -14,7 +14,6 @@ from manu.analysis.outcomes import (
     OUTCOMES,
     balanced,
     option_probabilities,
-    origin,
     outcomes,
     truth_ratios,
 )
@@ -169,7 +168,7 @@ def test_every_number_has_an_origin():
     table = outcomes(answers(), resamples=5)
     frame = answers()
     for row_ in table.astype(str).to_dict("records"):
-        where = origin(row_, "value").where
+        where = OUTCOMES[row_["metric"]].origin(row_).where
         found = frame
         for column, allowed in where.items():
             found = found[found[column].isin(allowed)]

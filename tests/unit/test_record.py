@@ -57,23 +57,23 @@ ANSWERS = pd.DataFrame(
 )
 
 
-def aggregate(folder: Path, *options: str) -> subprocess.CompletedProcess:
+def make_scores(folder: Path, answers: str = "results/tiny/a.parquet") -> subprocess.CompletedProcess:
     return subprocess.run(
         [
             sys.executable,
             "-m",
-            "manu.steps.aggregate",
+            "manu.steps.make_table",
             "--config",
-            "results/tiny/aggregate.yaml",
+            "results/tiny/scores.yaml",
             "--rule",
-            "aggregate",
-            "--answers",
-            "results/tiny/a.parquet",
-            "--out",
+            "make_scores",
+            "--table",
+            "scores",
+            "--csv",
             "results/tiny/scores.csv",
-            "--diverged",
-            "results/tiny/diverged.csv",
-            *options,
+            "--source",
+            "answers",
+            answers,
         ],
         cwd=folder,
         capture_output=True,
@@ -86,8 +86,8 @@ def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
     (folder / "results/tiny").mkdir(parents=True)
     ANSWERS.to_parquet(folder / "results/tiny/a.parquet")
-    (folder / "results/tiny/aggregate.yaml").write_text(yaml.safe_dump({"intervals": {"resamples": 50, "level": 0.9}}))
-    done = aggregate(folder)
+    (folder / "results/tiny/scores.yaml").write_text(yaml.safe_dump({"intervals": {"resamples": 50, "level": 0.9}}))
+    done = make_scores(folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -98,19 +98,20 @@ def checksum(path: Path) -> str:
 
 def test_a_record_says_what_ran_and_what_was_read_and_written(job):
     results = job / "results/tiny"
-    record = read_record(results / "aggregate.provenance.json")
-    assert (record["rule"], record["stage"], record["seed"]) == ("aggregate", "manu.steps.aggregate", None)
+    record = read_record(results / "scores.provenance.json")
+    assert (record["rule"], record["stage"], record["seed"]) == ("make_scores", "manu.steps.make_table", None)
     assert record["inputs"] == {"answers": {"results/tiny/a.parquet": checksum(results / "a.parquet")}}
-    outputs = {"out": "results/tiny/scores.csv", "diverged": "results/tiny/diverged.csv"}
-    assert record["options"] == {"answers": ["results/tiny/a.parquet"], **outputs}
-    assert record["outputs"] == {name: {file: checksum(job / file)} for name, file in outputs.items()}
+    options = {"table": "scores", "model": "", "sources": ["answers"], "markdown": None}
+    csv = "results/tiny/scores.csv"
+    assert record["options"] == {**options, "answers": ["results/tiny/a.parquet"], "csv": csv}
+    assert record["outputs"] == {"csv": {csv: checksum(job / csv)}}
     assert record["configuration"] == {
-        "path": "results/tiny/aggregate.yaml",
-        "sha256": checksum(results / "aggregate.yaml"),
+        "path": "results/tiny/scores.yaml",
+        "sha256": checksum(results / "scores.yaml"),
         "content": {"intervals": {"resamples": 50, "level": 0.9}},
     }
     root = Path(__file__).parents[2]
-    assert {"src/manu/steps/aggregate.py", "src/manu/analysis/intervals.py", "src/manu/core/files.py"} <= set(
+    assert {"src/manu/steps/make_table.py", "src/manu/analysis/intervals.py", "src/manu/core/files.py"} <= set(
         record["sources"]
     )
     assert all(value == checksum(root / file) for file, value in record["sources"].items())
@@ -118,15 +119,15 @@ def test_a_record_says_what_ran_and_what_was_read_and_written(job):
     assert record["packages"]["pandas"] == pd.__version__ and "torch" not in record["packages"]
     assert record["device"]["threads"] is None and record["cost"]["peak_gpu_memory_bytes"] is None
     assert 2**24 < record["cost"]["peak_memory_bytes"] < 2**34
-    assert str(job) not in (results / "aggregate.provenance.json").read_text()
+    assert str(job) not in (results / "scores.provenance.json").read_text()
 
 
 def test_a_failed_job_leaves_no_record_and_says_why(job):
-    before = (job / "results/tiny/aggregate.provenance.json").read_bytes()
-    done = aggregate(job, "--answers", "results/tiny/none.parquet")
+    before = (job / "results/tiny/scores.provenance.json").read_bytes()
+    done = make_scores(job, "results/tiny/none.parquet")
     assert done.returncode == 2
     assert re.fullmatch(r"error: results/tiny/none.parquet: cannot be read \(No such file.*\n", done.stderr)
-    assert (job / "results/tiny/aggregate.provenance.json").read_bytes() == before
+    assert (job / "results/tiny/scores.provenance.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -135,13 +136,13 @@ def test_a_failed_job_leaves_no_record_and_says_why(job):
         (lambda r: r["cost"].update(wall_seconds=9.0), "was edited after it was written"),
         (lambda r: r.update(seed=1), "was edited after it was written"),
         (lambda r: r.pop("cost"), "the record: 'cost' is a required property"),
-        (lambda r: r["outputs"]["out"].update({"a": "xyz"}), "outputs.out.a: 'xyz' does not match"),
+        (lambda r: r["outputs"]["csv"].update({"a": "xyz"}), "outputs.csv.a: 'xyz' does not match"),
         (lambda r: r.update(version=2), "version: 1 was expected"),
         (lambda r: r.update(extra=1), "Additional properties are not allowed"),
     ],
 )
 def test_an_edited_record_is_refused(change, said, job, tmp_path):
-    record = json.loads((job / "results/tiny/aggregate.provenance.json").read_text())
+    record = json.loads((job / "results/tiny/scores.provenance.json").read_text())
     change(record)
     path = tmp_path / "x.provenance.json"
     path.write_text(json.dumps(record))
@@ -150,7 +151,7 @@ def test_an_edited_record_is_refused(change, said, job, tmp_path):
 
 
 def test_layout_does_not_matter_to_the_seal(job, tmp_path):
-    record = read_record(job / "results/tiny/aggregate.provenance.json")
+    record = read_record(job / "results/tiny/scores.provenance.json")
     path = tmp_path / "x.provenance.json"
     path.write_text(json.dumps(dict(reversed(record.items()))))
     assert read_record(path) == record

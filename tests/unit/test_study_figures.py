@@ -208,7 +208,7 @@ def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp
     for row in pd.read_csv(tmp_path / "once" / "a.csv", dtype=str, keep_default_na=False).to_dict("records"):
         for column, text in row.items():
             origin = module.origin(row, column)
-            assert origin is None or origin.options == ("tables",)
+            assert origin is None or origin.sources == ("tables",)
             if column in KEY_COLUMNS:
                 assert origin is None, column
             elif is_number(text):

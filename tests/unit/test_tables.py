@@ -1,18 +1,24 @@
 """The main table and the summary for the terminal."""
 
-import argparse
+import re
 from itertools import product
 
 import pandas as pd
 import pytest
 
+from manu.analysis.cells import csv_text
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
-from manu.analysis.tables import VALUE_COLUMNS, csv_text, main_table, markdown, text_summary
+from manu.analysis.tables.main import VALUE_COLUMNS, main_table, markdown_text, text_summary
 from manu.core.errors import UserError
 from manu.jobs.summary import summary
-from manu.steps import tabulate
+from manu.steps import make_table
 
 METHODS = {"npo": {"learning_rate": 1e-4}, "manu_released": {"prune_ratio": 12.5}, "ga": None}
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table's Markdown without the spaces that align its columns."""
+    return re.sub(" {2,}", " ", markdown_text(table))
 
 
 def score(method: str, split: str, modality: str, task: str, metric: str, value: float, **keys) -> dict:
@@ -134,12 +140,14 @@ def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypat
     diverged = path.with_name("diverged.csv")
     diverged.write_text("study,model,method,forget_ratio,seed,why\n")
     csv, text = tables / "main_llava.csv", tables / "main_llava.md"
-    args = argparse.Namespace(scores=path, diverged=diverged, choices=[], model="llava", csv=csv, markdown=text)
+    sources = ["--source", "scores", str(path), "--source", "diverged", str(diverged), "--source", "choices"]
+    written = ["--csv", str(csv), "--markdown", str(text)]
+    args = make_table.parser().parse_args(["--table", "main", "--model", "llava", *sources, *written])
     config = {
         "methods": {name: settings or {} for name, settings in METHODS.items()},
         "evaluation": {"classification": "letter"},
     }
-    assert "5 rows, 5 methods" in tabulate.main(args, config)
+    assert make_table.main(args, config) == f"{csv}: Main table, 5 rows"
     assert csv.read_text(encoding="utf-8").count("\n") == 6
     assert "letter" in text.read_text(encoding="utf-8")
 

@@ -58,7 +58,7 @@ class Recording:
 
     def write(self) -> Path:
         """Write the record beside the resolved configuration and return its path."""
-        outputs = {name: hashes_of(paths) for name, paths in self._outputs.items()}
+        outputs = {name: hashes_of(paths) for name, paths in self._outputs.items() if paths}
         record = self._record | {
             "outputs": outputs,
             "sources": dict(sorted((source_hashes() | self._sources).items())),  # as they were when it began
