@@ -46,9 +46,15 @@ def files_of_source(source, per_model):
     return files if per_model else list(dict.fromkeys(expand(files, model=MODELS, allow_missing=True)))
 
 
+def options_of_table(name, wildcards, input, output):
+    """The options of make_table for one table: the model, if it has one, each source with its files, and its files."""
+    model = optional("model", wildcards.get("model", ""))
+    sources = " ".join(f"--source {source} {input[source]}" for source in TABLES[name].sources)
+    return f"--table {name} {model} {sources} --csv {output.csv} {optional('markdown', output.get('markdown', ''))}"
+
+
 for name, each in TABLES.items():
     beside = each.file(name, "{study}").removesuffix(".csv")
-    of_model = "_{model}" if each.per_model else ""
 
     rule:
         name:
@@ -63,17 +69,11 @@ for name, each in TABLES.items():
             **({"markdown": f"{beside}.md"} if each.markdown else {}),
         params:
             caption=each.caption,
+            options=partial(options_of_table, name),  # what a shell command refers to is the loop's last
         log:
-            f"logs/{{study}}/make_{name}{of_model}.log",
+            f"logs/{{study}}/make_{name}{'_{model}' if each.per_model else ''}.log",
         shell:
-            (
-                f"{{STAGE}}.make_table --table {name}"
-                + (" --model {wildcards.model}" if each.per_model else "")
-                + "".join(f" --source {source} {{input.{source}}}" for source in each.sources)
-                + " --csv {output.csv}"
-                + (" --markdown {output.markdown}" if each.markdown else "")
-                + JOB
-            )
+            "{STAGE}.make_table {params.options}" + JOB
 
 
 rule compare_methods:
