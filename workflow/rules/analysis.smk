@@ -48,9 +48,9 @@ def files_of_source(source, per_model):
 
 def options_of_table(name, wildcards, input, output):
     """The options of make_table for one table: the model, if it has one, each source with its files, and its files."""
-    model = optional("model", wildcards.get("model", ""))
+    model = option("model", wildcards.get("model", ""))
     sources = " ".join(f"--source {source} {input[source]}" for source in TABLES[name].sources)
-    return f"--table {name} {model} {sources} --csv {output.csv} {optional('markdown', output.get('markdown', ''))}"
+    return f"--table {name} {model} {sources} --csv {output.csv} {option('markdown', output.get('markdown'))}"
 
 
 for name, each in TABLES.items():
