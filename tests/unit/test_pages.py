@@ -38,6 +38,7 @@ def test_no_number_has_drifted(name):
     ("query", "printed"),
     [
         ("s/scores.csv method=ga value percent", "13"),  # 12.5 rounds up
+        ("s/scores.csv method=ga value tenths", "12.5"),
         ("s/scores.csv split=forget value range percent", "13 to 50"),
         ("s/scores.csv method=ga,npo split=forget value highest decimal", "0.50"),
         ("s/scores.csv split=retain method", "npo"),

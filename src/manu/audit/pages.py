@@ -30,6 +30,8 @@ PAGES = ("*.md", "config/*.md", "docs/*.md", "data/*.md", "figures/*.md", "noteb
 _NUMBER = re.compile(r"(<!--(?P<name>[\w-]+)-->)[^<]*(<!--/-->)")
 _FORMATS: dict[str, Callable[[float], str]] = {
     "percent": lambda number: _rounded(100 * number, "1"),  # a fraction as whole percent
+    "tenths": lambda number: _rounded(100 * number, "0.1"),  # a fraction as percent with one decimal
+    "minus": lambda number: _rounded(-100 * number, "1"),  # a loss, in points
     "whole": lambda number: _rounded(number, "1"),
     "decimal": lambda number: _rounded(number, "0.01"),
 }
@@ -86,7 +88,7 @@ def value(query: str, root: Path = Path()) -> str:
         return str(cells.iloc[0])
     printed = _FORMATS[style]
     if statistic == "range":
-        low, high = printed(cells.min()), printed(cells.max())
+        low, high = sorted((printed(cells.min()), printed(cells.max())), key=float)
         return low if low == high else f"{low} to {high}"
     return printed({"only": cells.min, "lowest": cells.min, "highest": cells.max, "sum": cells.sum}[statistic]())
 
