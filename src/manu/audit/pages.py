@@ -2,7 +2,7 @@
 
 A number in prose stands between two comments, the first of which is a name, such as `<!--name-->72<!--/-->`.
 docs/numbers.yaml has the query of each name. The words of a query are a file below results/reference/, filters
-`column=value` (several values with commas), a column, a statistic if several rows are meant, and how to print:
+`column=value` (several values with commas between), a column, a statistic if several rows are meant, and how to print:
 
     baselines-forget-name: mini/scores.csv method=ga,npo split=forget modality=text value range percent
 
@@ -76,7 +76,7 @@ def value(query: str, root: Path = Path()) -> str:
     columns = [word for word in words if "=" not in word and word not in (statistic, style)]
     table = _table(root / REFERENCE / file)
     for key, wanted in (word.split("=", 1) for word in words if "=" in word):
-        table = table[table[key].astype(str).isin(wanted.split(","))]
+        table = table[table[key].astype(str).isin([wanted, *wanted.split(",")])]
     if statistic == "count":
         return str(len(table))
     if len(columns) != 1 or not len(table):
@@ -121,5 +121,16 @@ def _rounded(number: float, digits: str) -> str:
     return str(Decimal(repr(round(float(number), 9))).quantize(Decimal(digits), ROUND_HALF_UP))
 
 
+def main() -> int:
+    """Fill all pages; print those that changed, or the first mistake. Returns the exit code."""
+    try:
+        changed = fill_pages()
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write("".join(f"{name}\n" for name in changed))
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.write("".join(f"{name}\n" for name in fill_pages()))
+    sys.exit(main())
