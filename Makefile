@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme pages release notebooks bench lint test test-faults test-slurm
+.PHONY: help study robustness report check audit snapshot readme pages release notebooks reference bench lint test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -43,6 +43,9 @@ release: .venv/.installed ## Write release/manu-<study>.tar.gz: all but the chec
 
 notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: notebooks/
 	@MANU_STUDY="$(notdir $(basename $(STUDY)))" $(BIN)/jupyter lab notebooks
+
+reference: .venv/.installed ## Write config/study.schema.json and the table of config/README.md from the study's models
+	@$(BIN)/python -m manu.study.reference --write
 
 bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
 	@$(BIN)/python -m benchmarks --only "$(ONLY)" --study "$(STUDY)"

@@ -27,13 +27,12 @@ from manu.data.benchmark import generate
 from manu.data.reading import read_ids, read_names, read_training_data_of
 from manu.models.registry import known_models
 from manu.steps import attack
-from manu.study.loading import apply_defaults, study_schema
+from manu.study.model import Evaluation, Robustness
 from manu.training.dataset import TrainingSet
 from manu.training.lora import Lora
 
-DEFAULTS = apply_defaults(study_schema(), {"models": {}, "methods": {}})
-EVALUATION = DEFAULTS["evaluation"] | {"splits": ["forget"], "tasks": ["classification"], "max_new_tokens": 6}
-ROBUSTNESS = DEFAULTS["robustness"]
+EVALUATION = Evaluation().model_dump() | {"splits": ["forget"], "tasks": ["classification"], "max_new_tokens": 6}
+ROBUSTNESS = Robustness().model_dump()
 
 
 def test_rounding_by_hand():
@@ -81,7 +80,7 @@ def test_a_disturbed_picture_is_the_same_twice_and_of_the_same_size(name):
 
 
 def test_the_schema_lists_the_perturbations():
-    listed = study_schema()["properties"]["robustness"]["properties"]["perturbations"]["items"]["enum"]
+    listed = Robustness.model_json_schema()["properties"]["perturbations"]["items"]["enum"]
     assert listed == list(PERTURBATIONS)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from manu.analysis.figures.registry import known_figures
 from manu.cli import main
@@ -18,7 +19,9 @@ from manu.data.prompts import STYLES
 from manu.data.reading import FORMATS
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
-from manu.study.loading import STUDIES, apply_defaults, load_study, study_schema, variants_by_function
+from manu.study import reference
+from manu.study.loading import STUDIES, load_study, variants_by_function
+from manu.study.model import Benchmark, Evaluation
 from manu.study.settings import (
     resolve,
     resolved_files,
@@ -330,9 +333,7 @@ def test_a_mistake_is_told_where_it_stands(case, study_file, tmp_path, capsys):
 def test_defaults_are_filled_in_at_every_depth(study_file):
     study = load_study(study_file(GOOD))
     assert study["name"] == "study"
-    sizes = study_schema()["properties"]["benchmark"]["properties"].items()
-    defaults = {key: inner["default"] for key, inner in sizes if "default" in inner}
-    assert study["benchmark"] == defaults | {"people": 20}
+    assert study["benchmark"] == Benchmark(people=20).model_dump(exclude_none=True)
     assert study["models"]["llava"]["training"]["vanilla"]["epochs"] == 2
     assert study["models"]["llava"]["training"]["base"]["batch_size"] == 32
     assert study["models"]["llava"]["architecture"]["image_size"] == 64
@@ -359,10 +360,8 @@ def test_variants_by_function_change_nothing_else(study_file):
 
 
 def test_defaults_are_copies():
-    schema = {"properties": {"a": {"default": {}, "properties": {"b": {"default": [1]}}}}}
-    first = apply_defaults(schema, {})
-    first["a"]["b"].append(2)
-    assert apply_defaults(schema, {}) == {"a": {"b": [1]}}
+    Evaluation().splits.append("language")
+    assert "language" not in Evaluation().splits
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / STUDIES).glob("*.yaml")), ids=lambda path: path.stem)
@@ -370,42 +369,67 @@ def test_the_studies_of_the_repository_are_valid(path):
     assert load_study(path)["name"] == path.stem
 
 
-def schema_keys(schema: dict, prefix: str = "") -> list[str]:
-    """Every key that a study may have, in dots; <model> and <method> stand for the names."""
-    keys = []
-    for key, inner in schema.get("properties", {}).items():
-        deeper = schema_keys(inner, f"{prefix}{key}.")
-        keys += deeper or [f"{prefix}{key}"]
-        if isinstance(inner.get("additionalProperties"), dict):
-            name = f"{prefix}{key}.<{key.removesuffix('s')}>"
-            keys.remove(f"{prefix}{key}")
-            keys += [name, *schema_keys(inner["additionalProperties"], f"{name}.")]
-    return keys
+def test_the_reference_is_what_the_models_say(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert reference.main([]) == 0 and capsys.readouterr() == ("", "")
 
 
-def test_every_key_is_explained_with_its_default():
-    readme = (ROOT / "config" / "README.md").read_text()
-    rows = {m[1]: m[2] for m in re.finditer(r"^\| `([^`]+)` \|.*\| (.+) \|$", readme, re.MULTILINE)}
-    assert set(schema_keys(study_schema())) <= set(rows)
-    minimal = {"models": {"llava": {"lora": {}, "language_model": {}}}, "methods": {"manu": {}}}
-    minimal |= {"ablation": {"variants": {"x": {}}}, "harness": {}}
-    names = {"<model>": "llava", "<method>": "manu", "<variant>": "x"}
-    filled = apply_defaults(study_schema(), minimal)
-    for key in schema_keys(study_schema()):
-        value = filled
-        for part in key.split("."):
-            value = value.get(names.get(part, part))
-        if value is None:
-            assert rows[key] == "none", key
-            continue
-        if isinstance(value, bool):
-            assert rows[key] == str(value).lower(), key
-        elif isinstance(value, (int, float)):
-            assert float(rows[key].strip("`")) == value, key
-        elif isinstance(value, str):
-            assert rows[key] == f"`{value}`", key
-        elif not key.endswith(">") and key not in ("evaluation.splits", "evaluation.modalities", "evaluation.tasks"):
-            assert yaml.safe_load(rows[key].strip("`")) == value, key
+def test_an_outdated_reference_is_named_and_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/README.md").write_text("# Studies\n<!-- keys: begin -->\nold\n<!-- keys: end -->\nprose\n")
+    assert reference.main([]) == 2
+    said = capsys.readouterr().err
+    assert "config/README.md is out of date" in said and "config/study.schema.json is out of date" in said
+    assert reference.main(["--write"]) == 0 and reference.main([]) == 0
+    text = Path("config/README.md").read_text()
+    assert text.startswith("# Studies\n<!-- keys: begin -->\n| key |") and text.endswith("<!-- keys: end -->\nprose\n")
+    assert "\nold\n" not in text
+
+
+EXPLAINED = {  # a row of the table: values, default
+    "seeds": ("list, whole number, from 0 to 4294967295", "`[0]`"),
+    "forget_ratios": ("list, percent, from 1 to 99", "`[5, 10, 15]`"),
+    "benchmark.people": ("people, at least 4", "`100`"),
+    "benchmark.format": ("`mllmu`, `clear`", "none"),
+    "models.<model>": ("mapping", "required"),
+    "models.<model>.lora.dropout": ("fraction, at least 0 and less than 1", "`0.05`"),
+    "models.<model>.training.vanilla.rehearsal": ("fraction, from 0 to 1", "`0.5`"),
+    "models.<model>.gradient_checkpointing": ("true or false", "`false`"),
+    "evaluation.tasks": (
+        "list, `classification`, `cloze`, `generation`",
+        "`[classification, cloze, generation]`",
+    ),
+    "harness.dataset": ("mapping", "required"),
+    "ablation.variants.<variant>.method": ("text", "`manu`"),
+    "robustness.relearning.learning_rate": ("per step, more than 0", "`0.0003`"),
+    "comparison": ("mapping", ""),
+}
+
+
+def test_the_table_has_every_key_with_its_values_and_default():
+    rows = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in reference.table().splitlines()[2:]]
+    found = {key.strip("`"): (values, default.strip()) for key, _, values, default in rows}
+    assert {key: found[key] for key in EXPLAINED} == EXPLAINED
+    assert len(found) == len(rows) and all(meaning for _, meaning, *_ in rows)
+    settings = [key for key in found if key.startswith("models.<model>.training.vanilla.")]
+    assert [key.rpartition(".")[2] for key in settings] == [
+        "epochs",
+        "learning_rate",
+        "schedule",
+        "batch_size",
+        "rehearsal",
+    ]
+
+
+def test_editors_accept_our_studies_and_no_mistake(monkeypatch):
+    validator = Draft202012Validator(yaml.safe_load((ROOT / "config" / "study.schema.json").read_text()))
+    for path in (ROOT / STUDIES).glob("*.yaml"):
+        text = path.read_text()
+        assert text.startswith("# yaml-language-server: $schema=../study.schema.json\n"), path
+        assert not list(validator.iter_errors(yaml.safe_load(text))), path
+    for case in ("misspelt nested key", "ratio 100", "ratio twice", "methods missing", "unknown split"):
+        assert list(validator.iter_errors(yaml.safe_load(BAD[case][0]))), case
 
 
 def test_every_setting_of_a_method_is_explained(study_file):
@@ -417,15 +441,14 @@ def test_every_setting_of_a_method_is_explained(study_file):
 
 
 def test_the_schema_says_what_the_code_knows():
-    evaluation = study_schema()["properties"]["evaluation"]["properties"]
-    assert evaluation["splits"]["items"]["enum"] == list(SPLITS)
-    assert evaluation["modalities"]["items"]["enum"] == list(MODALITIES)
-    assert evaluation["tasks"]["items"]["enum"] == list(TASKS)
-    assert evaluation["prompt_style"]["enum"] == list(STYLES)
-    benchmark = study_schema()["properties"]["benchmark"]["properties"]
-    sizes = [key for key in benchmark if key not in ("repo", "revision", "path")]
+    asked = Evaluation.model_json_schema()["properties"]
+    assert asked["splits"]["items"]["enum"] == list(SPLITS)
+    assert asked["modalities"]["items"]["enum"] == list(MODALITIES)
+    assert asked["tasks"]["items"]["enum"] == list(TASKS)
+    assert asked["prompt_style"]["enum"] == list(STYLES)
+    sizes = [key for key in Benchmark.model_fields if key not in ("repo", "revision", "path")]
     assert [*sizes, "tuning_people", "tuning_figures"] == [field.name for field in fields(BenchmarkSettings)]
-    assert benchmark["format"]["enum"] == list(FORMATS)
+    assert Benchmark.model_json_schema()["properties"]["format"]["enum"] == list(FORMATS)
 
 
 def test_a_job_reads_only_what_it_needs(study_file):

@@ -23,7 +23,7 @@ from manu.steps import forget_in_turn
 from manu.steps.forget_in_turn import in_turn
 from manu.steps.unlearn import Material, unlearned
 from manu.steps.write_prompt import prompt
-from manu.study.loading import apply_defaults, study_schema
+from manu.study.model import Evaluation
 from manu.unlearning.npo import NegativePreferenceOptimization
 from manu.unlearning.registry import create_method
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory, small_benchmark):
 
 
 def config_of(model: str, method: str, settings: dict) -> dict:
-    evaluation = apply_defaults(study_schema(), {"models": {}, "methods": {}})["evaluation"]
+    evaluation = Evaluation().model_dump()
     asked = {"splits": ["forget", "retain"], "tasks": ["classification"], "max_new_tokens": 6}
     keys = {"study": "tiny", "model": model, "method": method, "ratios": [SECOND], "seed": 1}
     statistics = {"batch_size": 16, "tau": 0.1, "milestones": []}

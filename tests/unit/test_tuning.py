@@ -224,9 +224,9 @@ def test_open_settings_are_checked(tmp_path, old, new, message):
 
 
 def test_the_criteria_of_the_schema_are_those_that_there_are():
-    from manu.study.loading import study_schema
+    from manu.study.model import Tuning
 
-    criterion = study_schema()["properties"]["tuning"]["properties"]["criterion"]
+    criterion = Tuning.model_json_schema()["properties"]["criterion"]
     assert set(criterion["enum"]) == set(tuning.CRITERIA)
 
 

@@ -5,7 +5,6 @@ into a Study; `python -m manu.study.reference --write` writes the JSON schema fo
 config/README.md from these models.
 """
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema, model_validator
@@ -18,12 +17,11 @@ from manu.unlearning import trials
 
 T = TypeVar("T")
 Settings = dict[str, Any]  # of a method; an open one is {"tune": [candidates]}
-MISTAKE = "mistake"  # the type of an error that one of the validators below finds; its message is for the user
 
 
-def mistake(text: str) -> PydanticCustomError:
-    """An error whose text follows the name of the key in the message to the user."""
-    return PydanticCustomError(MISTAKE, "{text}", {"text": text})
+def mistake(rest: str) -> PydanticCustomError:
+    """An error of the type "mistake"; `rest` continues the message to the user, which begins with the key in quotes."""
+    return PydanticCustomError("mistake", "{rest}", {"rest": rest})
 
 
 class _NotNull:
@@ -38,18 +36,27 @@ class _NotNull:
 def _distinct(items: list[T]) -> list[T]:
     for place, item in enumerate(items):
         if item in items[:place]:
-            raise PydanticCustomError("twice", "{place}", {"place": place})
+            raise PydanticCustomError("twice", "lists an item twice", {"place": place})
     return items
 
 
 OrNone = Annotated[T | None, _NotNull()]
 Distinct = Annotated[list[T], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Some = Annotated[Distinct[T], Field(min_length=1)]  # distinct items, at least one
+Count = Annotated[int, Field(ge=1)]
+Few = Annotated[int, Field(ge=2)]
 Percent = Annotated[int, Field(ge=1, le=99)]
+Ratio = Annotated[int, Field(ge=0, le=99)]  # one of `forget_ratios`; 0: the middle one
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Bits = Annotated[int, Field(ge=2, le=16)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Part = Annotated[float, Field(gt=0, lt=1)]
+Split = Literal["forget", "test", "retain", "celebrity", "general", "language"]
 Modality = Literal["multimodal", "text"]
+Task = Literal["classification", "cloze", "generation"]
 Schedule = Literal["one_cycle", "linear", "constant"]
+Perturbation = Literal["noise", "blur", "grey"]
 
 
 def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
@@ -57,9 +64,9 @@ def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"unit": unit} if unit else None, **bounds)
 
 
-def section(kind: type[BaseModel], meaning: str) -> Any:
+def section(kind: type[BaseModel]) -> Any:
     """A key that holds a mapping, all of whose keys have defaults."""
-    return Field(default_factory=kind, description=meaning)
+    return Field(default_factory=kind, description=kind.__doc__)
 
 
 class Section(BaseModel):
@@ -85,15 +92,12 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _is_one_source(self) -> "Source":
-        if self._names_files():
+        if self.given or type(self) is Source:
             try:
                 FetchedSource(**self.given)
             except UserError as error:
-                raise mistake(str(error)) from None
+                raise mistake(f": {error}") from None
         return self
-
-    def _names_files(self) -> bool:
-        return True
 
 
 class Benchmark(Source):
@@ -103,22 +107,16 @@ class Benchmark(Source):
         None, "Sets, columns and questions as in MLLMU-Bench (`mllmu`, also without this key) or CLEAR (`clear`)."
     )
     people: int = setting(100, "Fictitious people, including those to forget.", "people", ge=4)
-    public_figures: int = setting(
-        30, "Public figures, whom the base model knows (the set `celebrity`).", "people", ge=1
-    )
-    strangers: int = setting(
+    public_figures: Count = setting(30, "Public figures, whom the base model knows (the set `celebrity`).", "people")
+    strangers: Count = setting(
         300,
-        "Strangers in the base stage, shown with questions about their looks; a quarter as many others are the set "
-        "`general`.",
+        "People of the base stage's questions about looks; a quarter as many others are the set `general`.",
         "people",
-        ge=1,
     )
-    portraits: int = setting(8, "Portraits of each person in the training data.", "pictures", ge=1)
+    portraits: Count = setting(8, "Portraits of each person in the training data.", "pictures")
     image_size: int = setting(64, "Width and height of a portrait.", "pixels", ge=16)
     seed: Seed = setting(0, "Seed of the generator; independent of `seeds`.")
-    unseen_people: int = setting(
-        30, "People of the same kind whom no model learns, for membership inference.", "people", ge=2
-    )
+    unseen_people: Few = setting(30, "More people, whom no model learns, for membership inference.", "people")
 
     @property
     def is_fetched(self) -> bool:
@@ -130,9 +128,6 @@ class Benchmark(Source):
         """The benchmark's format: a key of manu.data.reading.FORMATS."""
         return self.format or "mllmu"
 
-    def _names_files(self) -> bool:
-        return self.is_fetched
-
 
 class LanguageModel(Section):
     """A pretrained language model for the text side, in place of one built here; exactly one of the two keys."""
@@ -142,37 +137,34 @@ class LanguageModel(Section):
 
     @model_validator(mode="after")
     def _is_one(self) -> "LanguageModel":
-        count = len(self.model_fields_set)
-        if count != 1:
-            raise PydanticCustomError("needs", f"must have one of the keys package and path, not {count}")
+        if len(self.model_fields_set) != 1:
+            raise mistake(f" must have one of the keys package and path, not {len(self.model_fields_set)}")
         return self
 
 
 class Lora(Section):
-    """Low-rank adapters that learn in place of the weights and are merged into them after every training."""
+    """Low-rank adapters learn in place of the weights, and are merged into them after every training."""
 
-    rank: int = setting(16, "Rank of an adapter.", "rank", ge=1)
-    alpha: float = setting(16.0, "Weight of an adapter, times its rank.", gt=0)
+    rank: Count = setting(16, "Rank of an adapter.")
+    alpha: Positive = setting(16.0, "Weight of an adapter, times its rank.")
     dropout: float = setting(0.05, "Share of an adapter's inputs that training drops.", "fraction", ge=0, lt=1)
 
 
 class BaseTraining(Section):
     """The base stage: public figures, and questions about strangers' looks."""
 
-    epochs: int = setting(6, "Passes over the training data.", "epochs", ge=1)
-    learning_rate: float = setting(1e-3, "Highest learning rate of the schedule.", "per step", gt=0)
+    epochs: Count = setting(6, "Passes over the training data.", "epochs")
+    learning_rate: Positive = setting(1e-3, "Highest learning rate of the schedule.", "per step")
     schedule: Schedule = setting(
-        "one_cycle",
-        "Learning rate over time: `one_cycle` (10 percent warm-up, cosine decay), `linear` (decay without warm-up) or "
-        "`constant`.",
+        "one_cycle", "`one_cycle` (10 percent warm-up, cosine decay), `linear` (decay without warm-up) or `constant`."
     )
-    batch_size: int = setting(32, "Samples per step.", "samples", ge=1)
+    batch_size: Count = setting(32, "Samples per step.", "samples")
 
 
 class VanillaTraining(BaseTraining):
     """The vanilla stage (all fictitious people); the retain-only model trains the same way on its own people."""
 
-    epochs: int = setting(7, "Passes over the training data.", "epochs", ge=1)
+    epochs: Count = setting(7, "Passes over the training data.", "epochs")
     rehearsal: float = setting(
         0.5, "Share of the base stage's samples shown again in every epoch, drawn anew.", "fraction", ge=0, le=1
     )
@@ -181,20 +173,16 @@ class VanillaTraining(BaseTraining):
 class Training(Section):
     """How the base model, then the vanilla and the retain-only models are trained."""
 
-    base: BaseTraining = section(BaseTraining, "The base stage: public figures, and questions about strangers' looks.")
-    vanilla: VanillaTraining = section(
-        VanillaTraining, "The vanilla stage (all fictitious people), and the retain-only model (its own people)."
-    )
+    base: BaseTraining = section(BaseTraining)
+    vanilla: VanillaTraining = section(VanillaTraining)
 
 
 class Model(Section):
     """One model of a study: where it comes from, how it is loaded and trained."""
 
-    start: OrNone[Source] = setting(
-        None, "A complete pretrained checkpoint to start from; without it a base model is built and trained here."
-    )
+    start: OrNone[Source] = setting(None, "A complete pretrained checkpoint, in place of a base model trained here.")
     vanilla: OrNone[Source] = setting(
-        None, "A checkpoint that has learned all people; without it the vanilla model is trained here."
+        None, "A checkpoint that has learned all people, in place of a vanilla model trained here."
     )
     precision: Literal["float32", "bfloat16"] = setting(
         "float32", "Number format of weights and activations; statistics are always summed in float64."
@@ -203,45 +191,28 @@ class Model(Section):
         False, "Whether training computes activations again instead of keeping them: less memory, more time."
     )
     device_map: Literal["none", "auto"] = setting(
-        "none", "Where the model lies: `none`, on the GPU if there is one; `auto`, across all GPUs and the memory."
+        "none", "`none`: on the GPU if there is one; `auto`: across all GPUs and the memory."
     )
-    processes: int = setting(
-        1,
-        "Processes that train the base, vanilla and retain-only models together, each on its own GPU; not with "
-        "`device_map: auto`.",
-        "processes",
-        ge=1,
+    processes: Count = setting(
+        1, "Processes that train one model together, each on its own GPU; not with `device_map: auto`.", "processes"
     )
     architecture: dict[str, Any] = setting(
         {}, "Sizes of a model built here; keys and defaults are those of the architecture in the model's file."
     )
     language_model: OrNone[LanguageModel] = setting(None, "A pretrained language model for the text side.")
-    lora: OrNone[Lora] = setting(
-        None, "Low-rank adapters that learn in place of the weights; without this key all weights learn."
-    )
-    training: Training = section(Training, "How the base, vanilla and retain-only models are trained.")
+    lora: OrNone[Lora] = setting(None, "Low-rank adapters; without this key all weights learn.")
+    training: Training = section(Training)
 
 
 class Tuning(Section):
-    """How open settings, `{tune: [candidates]}`, are chosen: as many trials for every method, on the first seed."""
+    """How open settings, `{tune: [candidates]}`, are chosen: as many trials for every method, on the first seed.
 
-    trials: int = setting(
-        4, "Trials of each method with open settings, drawn from the combinations of its candidates.", "trials", ge=2
-    )
-    people: int = setting(
-        20,
-        "Fictitious people for the trials, half of them to forget; they are trained like the others and belong to no "
-        "reported set. Drawn only if a setting is open.",
-        "people",
-        ge=2,
-    )
-    figures: int = setting(
-        10,
-        "Public figures for the trials, all to keep; they are trained like the others and belong to no reported set. "
-        "Drawn only if a setting is open.",
-        "people",
-        ge=1,
-    )
+    The people of the trials are trained like the others and belong to no reported set.
+    """
+
+    trials: Few = setting(4, "Trials of each method with open settings, drawn from their combinations.", "trials")
+    people: Few = setting(20, "Fictitious people for the trials, half of them to forget.", "people")
+    figures: Count = setting(10, "Public figures for the trials, all to keep.", "people")
     criterion: Literal["harmonic_mean", "least"] = setting(
         "harmonic_mean",
         "Score of a trial: `harmonic_mean` or `least` of 1 - accuracy on forget (below chance counts as chance) and "
@@ -252,53 +223,44 @@ class Tuning(Section):
 class Statistics(Section):
     """Forward passes from which pruning methods score neurons."""
 
-    tau: float = setting(0.1, "A neuron fires when its magnitude exceeds this value.", "activation", ge=0)
-    batch_size: int = setting(64, "Samples per forward pass.", "samples", ge=1)
+    tau: NotNegative = setting(0.1, "A neuron fires when its magnitude exceeds this value.", "activation")
+    batch_size: Count = setting(64, "Samples per forward pass.", "samples")
 
 
 class Evaluation(Section):
     """Which questions the models answer, and how."""
 
-    splits: Distinct[Literal["forget", "test", "retain", "celebrity", "general", "language"]] = setting(
+    splits: Some[Split] = setting(
         ["forget", "test", "retain", "celebrity", "general"],
         "Sets of questions; `language` is general prose and sentences to complete (data/language/).",
-        min_length=1,
     )
-    modalities: Distinct[Modality] = setting(
-        ["multimodal", "text"],
-        "Questions with the picture (`multimodal`), as text alone (`text`), or both.",
-        min_length=1,
+    modalities: Some[Modality] = setting(
+        ["multimodal", "text"], "Questions with the picture (`multimodal`), as text alone (`text`), or both."
     )
-    tasks: Distinct[Literal["classification", "cloze", "generation"]] = setting(
+    tasks: Some[Task] = setting(
         ["classification", "cloze", "generation"],
         "Kinds of questions. The ablation uses classification alone, the trials of tuning no generation.",
-        min_length=1,
     )
     classification: Literal["likelihood", "letter"] = setting(
         "likelihood",
-        "Classification by `likelihood` (the most likely option in the model's own answer) or `letter` (the letter of "
-        "its reply).",
+        "`likelihood`: the most likely option in the model's own answer; `letter`: the letter it replies with.",
     )
     prompt_style: Literal["bare", "instruct"] = setting(
-        "bare", "The question alone (`bare`, for small models), or with MLLMU-Bench's instructions (`instruct`)."
+        "bare", "`bare`: the question alone (small models); `instruct`: with MLLMU-Bench's instructions."
     )
-    batch_size: int = setting(256, "Questions per forward pass.", "questions", ge=1)
-    max_new_tokens: int = setting(24, "Longest reply.", "tokens", ge=1)
+    batch_size: Count = setting(256, "Questions per forward pass.", "questions")
+    max_new_tokens: Count = setting(24, "Longest reply.", "tokens")
 
 
 class Harness(Section):
     """Tasks of lm-evaluation-harness for every model except the prompted ones; without this key none."""
 
-    tasks: Distinct[str] = setting(
-        ["mmmu_val"], "Tasks, or groups of tasks, by the harness's names; all read the same dataset.", min_length=1
-    )
-    dataset: Source = setting(..., "The dataset that the tasks read: `repo` and `revision`, or `path`.")
-    limit: OrNone[int] = setting(
-        None, "Only the first questions of each task, this many; without it all.", "questions", ge=1
-    )
-    batch_size: int = setting(1, "Questions per forward pass.", "questions", ge=1)
-    max_images: OrNone[int] = setting(
-        None, "Only the first pictures of a prompt, this many; without it all.", "pictures", ge=1
+    tasks: Some[str] = setting(["mmmu_val"], "Tasks, or groups of tasks, by the harness's names.")
+    dataset: Source = setting(..., "The dataset that all tasks read: `repo` and `revision`, or `path`.")
+    limit: OrNone[Count] = setting(None, "Only the first so many questions of each task; without it all.", "questions")
+    batch_size: Count = setting(1, "Questions per forward pass.", "questions")
+    max_images: OrNone[Count] = setting(
+        None, "Only the first so many pictures of a prompt; without it all.", "pictures"
     )
 
 
@@ -325,20 +287,19 @@ class Variant(Section):
         return method | {"settings": {key: value for key, value in given.items() if key != "method"}}
 
 
-_VARIANT_SCHEMA = WithJsonSchema({"type": "object", "properties": {"method": {"type": "string"}}})
+_METHOD = {"type": "string", "default": "manu", "description": "A pruning method; the other keys are its settings."}
+_ONE_MAPPING = WithJsonSchema({"type": "object", "properties": {"method": _METHOD}})
 
 
 class Ablation(Section):
     """Variants of pruning: all choose from the same stored statistics and answer the questions on forget and retain."""
 
-    forget_ratio: int = setting(
-        0, "Forget ratio of the comparison, one of `forget_ratios`; 0 takes the middle one.", "percent", ge=0, le=99
+    forget_ratio: Ratio = setting(
+        0, "Forget ratio of the comparison, one of `forget_ratios`; 0: the middle one.", "percent"
     )
     prune_ratio: float = setting(30.0, "Prune ratio of variants without one of their own.", "percent", ge=1, le=99)
-    variants: dict[str, Annotated[Variant, _VARIANT_SCHEMA]] = setting(
-        {},
-        "Settings of `manu`, or of the pruning method named by the setting `method`, for each variant; empty leaves "
-        "ablations out.",
+    variants: dict[str, Annotated[Variant, _ONE_MAPPING]] = setting(
+        {}, "A variant by name: the settings that differ from the method's defaults."
     )
 
     def by_function(self) -> dict[str, list[str]]:
@@ -346,9 +307,7 @@ class Ablation(Section):
 
         Variants with one function come first, in the study's order, then those with all functions.
         """
-        from manu.unlearning.registry import create_method
-
-        plain = as_settings(create_method("manu", {"prune_ratio": self.prune_ratio}))
+        plain = trials.complete("manu", {"prune_ratio": self.prune_ratio})
         everything = plain["functions"]
         functions = {
             name: variant.settings["functions"]
@@ -362,27 +321,22 @@ class Ablation(Section):
 class Relearning(Section):
     """The attack `relearning`: ordinary training of the unlearned model on some forget people and on retain people."""
 
-    steps: Distinct[Positive] = setting(
+    steps: Some[Count] = setting(
         [5, 20, 60],
-        "Steps after which the other forget people are asked about, ascending; step 0 is always included.",
+        "Steps after which the other forget people are asked about, ascending; also before the first.",
         "steps",
-        min_length=1,
     )
-    learning_rate: float = setting(3e-4, "Learning rate, constant.", "per step", gt=0)
-    batch_size: int = setting(16, "Samples per step.", "samples", ge=1)
-    share: float = setting(
-        0.5,
-        "Share of the forget people in the attacker's training data; questions are about the others.",
-        "fraction",
-        gt=0,
-        lt=1,
+    learning_rate: Positive = setting(3e-4, "Learning rate, constant.", "per step")
+    batch_size: Count = setting(16, "Samples per step.", "samples")
+    share: Part = setting(
+        0.5, "Share of the forget people whose data the attacker has; the others are asked.", "fraction"
     )
 
 
 class Probe(Section):
     """The attack `probe`: a linear classifier of hidden states."""
 
-    ridge: float = setting(1.0, "Weight of half the squared coefficients in the classifier's loss.", ge=0)
+    ridge: NotNegative = setting(1.0, "Weight of half the squared coefficients in the classifier's loss.")
 
 
 class Membership(Section):
@@ -407,21 +361,15 @@ class Sequential(Section):
 class Robustness(Section):
     """Attacks on every model at one forget ratio; run by the target `robustness` alone."""
 
-    forget_ratio: int = setting(
-        0,
-        "Forget ratio of the attacked models, one of `forget_ratios`; 0 takes the middle one.",
-        "percent",
-        ge=0,
-        le=99,
+    forget_ratio: Ratio = setting(
+        0, "Forget ratio of the attacked models, one of `forget_ratios`; 0: the middle one.", "percent"
     )
     bits: Distinct[Bits] = setting([8, 4], "Widths to which all linear weights are rounded.", "bits")
-    perturbations: Distinct[Literal["noise", "blur", "grey"]] = setting(
-        ["noise", "blur", "grey"], "How portraits are disturbed."
-    )
-    relearning: Relearning = section(Relearning, "Ordinary training of the unlearned model.")
-    probe: Probe = section(Probe, "A linear classifier of hidden states.")
-    membership: Membership = section(Membership, "Membership inference from the likelihood of answers.")
-    sequential: Sequential = section(Sequential, "Requests to forget one after the other.")
+    perturbations: Distinct[Perturbation] = setting(["noise", "blur", "grey"], "How portraits are disturbed.")
+    relearning: Relearning = section(Relearning)
+    probe: Probe = section(Probe)
+    membership: Membership = section(Membership)
+    sequential: Sequential = section(Sequential)
 
 
 class Comparison(Section):
@@ -432,65 +380,54 @@ class Comparison(Section):
         "small models of the same classes, trained here on the built-in benchmark",
         "What this study's models are, in words, where they are not the published ones.",
     )
-    tolerance: float = setting(1.0, "Largest difference at which a published number counts as matched.", "points", ge=0)
+    tolerance: NotNegative = setting(1.0, "Largest difference at which a published number is matched.", "points")
 
 
 class Intervals(Section):
     """Bootstrap intervals over people."""
 
-    resamples: int = setting(1000, "Bootstrap resamples.", "resamples", ge=1)
-    level: float = setting(0.95, "Coverage of the intervals.", "fraction", gt=0, lt=1)
+    resamples: Count = setting(1000, "Bootstrap resamples.", "resamples")
+    level: Part = setting(0.95, "Coverage of the intervals.", "fraction")
 
 
 class StudyFile(Section):
     """A study as its file states it. Only `models` and `methods` must be given."""
 
     extends: OrNone[str] = setting(
-        None,
-        "Another study as the base: each top-level key given here replaces that whole key of the base.",
-        "name or path",
+        None, "The study to start from; each top-level key given here replaces that whole key.", "name or path"
     )
-    seeds: Distinct[Seed] = setting([0], "Every model is trained and unlearned once per seed.", min_length=1)
-    forget_ratios: Distinct[Percent] = setting(
-        [5, 10, 15], "Shares of the fictitious people to forget.", "percent", min_length=1
-    )
-    benchmark: Benchmark = section(Benchmark, "Sizes of the built-in benchmark, or where a published one lies.")
+    seeds: Some[Seed] = setting([0], "Every model is trained and unlearned once per seed.")
+    forget_ratios: Some[Percent] = setting([5, 10, 15], "Shares of the fictitious people to forget.", "percent")
+    benchmark: Benchmark = section(Benchmark)
     models: dict[str, Model] = setting(
         ...,
-        "Models to study; a key is a file in src/manu/models/ or an extension, `{}` takes the defaults.",
+        "A model to study: a file in src/manu/models/ or an extension; `{}` takes the defaults.",
         min_length=1,
     )
     methods: dict[str, Settings] = setting(
         ...,
-        "Unlearning methods in the order of the tables; a key is a file in src/manu/unlearning/ or an extension, its "
-        "value the method's settings. `{tune: [candidates]}` leaves a setting open.",
+        "An unlearning method and its settings: a file in src/manu/unlearning/ or an extension.",
         min_length=1,
     )
-    tuning: Tuning = section(Tuning, "How open settings are chosen.")
-    statistics: Statistics = section(Statistics, "Forward passes from which pruning methods score neurons.")
-    evaluation: Evaluation = section(Evaluation, "Which questions the models answer, and how.")
+    tuning: Tuning = section(Tuning)
+    statistics: Statistics = section(Statistics)
+    evaluation: Evaluation = section(Evaluation)
     harness: OrNone[Harness] = setting(None, "Tasks of lm-evaluation-harness; without this key none.")
-    capacity: Capacity = section(Capacity, "A check of the models' size by pruning random neurons.")
-    ablation: Ablation = section(Ablation, "Variants of pruning.")
-    robustness: Robustness = section(Robustness, "Attacks on every model, run by the target `robustness`.")
-    comparison: Comparison = section(Comparison, "How this study's numbers compare with published ones.")
-    intervals: Intervals = section(Intervals, "Bootstrap intervals over people.")
-    figures: Distinct[str] = setting(
+    capacity: Capacity = section(Capacity)
+    ablation: Ablation = section(Ablation)
+    robustness: Robustness = section(Robustness)
+    comparison: Comparison = section(Comparison)
+    intervals: Intervals = section(Intervals)
+    figures: Some[str] = setting(
         ["tradeoff", "modality_balance", "pruned_per_layer"],
         "Figures to draw: files in src/manu/analysis/figures/, or extensions.",
-        min_length=1,
     )
     tables: OrNone[Distinct[str]] = setting(
-        None,
-        "Tables to make: files in src/manu/analysis/tables/, or extensions; without this key all that can be made.",
+        None, "Tables to make: files in src/manu/analysis/tables/, or extensions; without this key all possible ones."
     )
-    metrics: Distinct[str] = setting(
-        [], "Metrics beside the package's own, by name: extensions, computed from the stored answers."
-    )
+    metrics: Distinct[str] = setting([], "Metrics beside the package's own, from the stored answers: extensions.")
     extensions: Distinct[str] = setting(
-        [],
-        "Files with methods, models, figures, tables and metrics of your own; the file's stem is the name.",
-        "paths relative to the study's file",
+        [], "Files with methods, models, figures, tables and metrics of your own.", "paths from the study's folder"
     )
 
 
@@ -519,8 +456,3 @@ class Study(StudyFile):
         from manu.analysis.figures.registry import figure_module
 
         return [name for name in self.figures if needs == figure_module(name).NEEDS]
-
-
-def as_settings(method: Any) -> Settings:
-    """A method's settings as a study holds them: lists in place of tuples."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(method).items()}

@@ -5,6 +5,7 @@ A method's setting `{tune: [a, b, c]}` is chosen among the candidates; everythin
 
 import random
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import product
 from math import prod
 from typing import Any
@@ -47,3 +48,25 @@ def trials(settings: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
     if len(every) <= count:
         return every
     return [every[index] for index in sorted(random.Random(0).sample(range(len(every)), count))]
+
+
+def complete(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a method, its own defaults included; open ones keep their candidates. Lists replace tuples.
+
+    Raises UserError as `create_method` does, whichever candidate is wrong.
+    """
+    from manu.unlearning.registry import create_method
+
+    def filled(chosen: dict[str, Any]) -> dict[str, Any]:
+        values = asdict(create_method(method, fixed(given) | chosen))
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    try:
+        candidates = tuned(given)
+    except UserError as error:
+        raise UserError(f"method {method!r}: {error}") from None
+    first = {key: values[0] for key, values in candidates.items()}
+    settings = filled(first)
+    for key, values in candidates.items():
+        settings[key] = {TUNE: [filled(first | {key: value})[key] for value in values]}
+    return settings
