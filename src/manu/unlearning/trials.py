@@ -16,7 +16,7 @@ TUNE = "tune"
 
 
 def tuned(settings: Mapping[str, Any]) -> dict[str, list]:
-    """The settings that are open, each with its candidates. Raises UserError on anything but a list of distinct ones."""
+    """The open settings with their candidates. Raises UserError unless these are a list of distinct values."""
     found = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
