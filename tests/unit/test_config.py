@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from manu.analysis.figures.registry import known_figures
+from manu.analysis.tables.registry import known_tables
 from manu.cli import main
 from manu.core.errors import UserError
 from manu.data.population import BenchmarkSettings
@@ -139,6 +140,13 @@ BAD = {
         bad("[tradeoff]", "[trade]"),
         "unknown figure 'trade' in 'figures'",
         ", ".join(known_figures()),
+    ),
+    "unknown table": (
+        GOOD + "tables: [mian]\n",
+        "line 12",
+        "unknown table 'mian' in 'tables'",
+        "did you mean 'main'?",
+        ", ".join(known_tables()),
     ),
     "figure without what it shows": (
         bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),

@@ -9,10 +9,10 @@ from typing import Any
 
 from manu.core.errors import UserError
 from manu.data.prompts import LETTERS
-from manu.unlearning import trials
 from manu.study.messages import Mistake, hint
 from manu.study.model import Model, Study, StudyFile, Variant
 from manu.study.strict_yaml import key_path
+from manu.unlearning import trials
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a study and of a variant
 CHECKPOINTS = ("start", "vanilla")  # keys of a model that name checkpoints made elsewhere
@@ -33,6 +33,7 @@ def name_mistakes(document: dict[str, Any]) -> Iterator[Mistake]:
     document: as the file states it, whatever its types.
     """
     from manu.analysis.figures.registry import known_figures
+    from manu.analysis.tables.registry import known_tables
     from manu.evaluation.more_metrics import known_metrics
     from manu.models.registry import known_models, vlm_class
     from manu.unlearning.registry import is_known, known_methods, method_class
@@ -48,7 +49,7 @@ def name_mistakes(document: dict[str, Any]) -> Iterator[Mistake]:
         elif isinstance(model, dict):
             path, sizes = ("models", name, "architecture"), vlm_class(name).architecture_class
             yield from _setting_mistakes(path, model.get("architecture"), sizes, _sizes)
-    for key, known in (("figures", known_figures()), ("metrics", known_metrics())):
+    for key, known in (("figures", known_figures()), ("tables", known_tables()), ("metrics", known_metrics())):
         listed = document.get(key)
         for place, name in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(name, str) and name not in known:

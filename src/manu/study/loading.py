@@ -7,7 +7,6 @@ from typing import Any
 
 from manu.core import extensions
 from manu.core.errors import UserError
-from manu.unlearning import trials
 from manu.study.checks import (
     CHECKPOINTS,
     NAME,
@@ -22,6 +21,7 @@ from manu.study.checks import (
 from manu.study.messages import Mistake, hint, type_mistakes
 from manu.study.model import Benchmark, Study, StudyFile
 from manu.study.strict_yaml import KeyPath, Place, key_path, read_yaml
+from manu.unlearning import trials
 
 STUDIES = Path("config/studies")
 _TAKEN = ("vanilla", "retain_only", "ablation", "statistics")  # names in the results that no method may have
@@ -139,10 +139,12 @@ def _extension_mistakes(document: dict[str, Any], study: Path) -> Iterator[Mista
     relative to the working folder.
     """
     from manu.analysis.figures.registry import figure_module
+    from manu.analysis.tables.registry import table
     from manu.evaluation.more_metrics import metric
     from manu.models.registry import vlm_class
     from manu.unlearning.registry import method_class
 
+    read = {"method": method_class, "model": vlm_class, "figure": figure_module, "metric": metric, "table": table}
     extensions.forget()
     files = document.get("extensions")
     files = files if isinstance(files, list) else []
@@ -152,8 +154,7 @@ def _extension_mistakes(document: dict[str, Any], study: Path) -> Iterator[Mista
         files[place] = file = os.path.relpath(study.parent / given)
         try:
             extensions.add([file])
-            check = {"method": method_class, "model": vlm_class, "figure": figure_module, "metric": metric}
-            check[extensions.kind_of(Path(file))](Path(file).stem)
+            read[extensions.kind_of(Path(file))](Path(file).stem)
             if Path(file).stem in _TAKEN:
                 raise UserError(f"{file}: results have a folder of the name {Path(file).stem!r}; rename the file")
         except UserError as error:
