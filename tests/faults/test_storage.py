@@ -49,7 +49,7 @@ def test_a_full_disk_and_a_read_only_one(undisturbed, tmp_path):
     results.mkdir()
     mount(results, "size=6M")
     try:
-        failed(study, "No space left on device; mend that and run again: what is finished is kept")
+        failed(study, "No space left on device; correct that and run again: finished files are kept")
         base = results / "tiny/llava/seed0/base/checkpoint/model.safetensors"
         made = base.stat().st_mtime_ns, sha256_of_file(base)
         mount(results, "remount", "ro")

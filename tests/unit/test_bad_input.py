@@ -438,12 +438,12 @@ CASES = {
     ),
     "an empty set": (rows("forget_10", lambda each: each.clear()), FETCH, "forget_10 holds no rows"),
     "a person twice": (rows("forget_10", lambda each: [*each, each[0]]), FETCH, "forget_10 holds ID", "more than once"),
-    "forgotten and retained": (shared, FETCH, "in forget_10 and in retain_90; nobody may be in both"),
+    "forgotten and retained": (shared, FETCH, "in forget_10 and in retain_90; a person may be in one of them only"),
     "broken bytes": (
         rows("forget_10", picture(b"GIF89a")),
         FETCH,
         "forget_10, ID",
-        "not a readable picture; needed: a whole PNG or JPEG",
+        "not a readable picture; needed: a complete PNG or JPEG",
     ),
     "half a picture": (rows("forget_10", picture(jpeg(200))), FETCH, "forget_10, ID", "not a readable picture"),
     "no picture": (rows("forget_10", picture(None)), FETCH, "forget_10, ID", "not a readable picture"),
@@ -522,7 +522,7 @@ CASES = {
     "half the weights": (
         half("checkpoint/model.safetensors"),
         EVALUATE,
-        "model.safetensors is no whole safetensors file",
+        "model.safetensors is not a complete safetensors file",
         "copy it again",
     ),
     "weights without a layer": (
@@ -541,7 +541,7 @@ CASES = {
         ),
         EVALUATE,
         "has shape",
-        "by config.json needed: ",
+        "needed by config.json: ",
     ),
     "a model of another kind": (
         lambda world: world.json("checkpoint/config.json", model_type="clip"),
@@ -551,7 +551,7 @@ CASES = {
     "a broken config": (
         file("checkpoint/config.json", b"{"),
         EVALUATE,
-        "checkpoint/config.json: is not a JSON mapping",
+        "checkpoint/config.json: is not a JSON object",
     ),
     "no tokenizer": (
         gone("checkpoint/tokenizer.json"),
@@ -561,7 +561,7 @@ CASES = {
     "a tokenizer without the picture's token": (
         lambda world: spoil_tokenizer(world),
         EVALUATE,
-        "of the tokenizer; by config.json needed: token 4",
+        "of the tokenizer; needed by config.json: token 4",
     ),
     "half a mask": (half("mask.safetensors"), EVALUATE, "mask.safetensors: cannot be read as a safetensors file"),
     "a mask of another model": (

@@ -106,7 +106,7 @@ BAD = {
     "a task": (
         '("cloze", "generation")',
         '("clozes",)',
-        "is about 'clozes'; needed: tasks among classification, cloze",
+        "has the unknown task 'clozes'; needed: tasks among classification, cloze",
     ),
     "no function": (", value=refuses", "", "has the value None; needed: a function of an answer's row"),
 }

@@ -197,13 +197,13 @@ BAD = {  # what is written where, and what is said: (file, text, words)
     "a folder": (
         "study.yaml",
         STUDY.replace("ext/louder.py", "ext"),
-        "mine/ext is no extension; needed: a Python file",
+        "mine/ext is not an extension; needed: a Python file",
     ),
     "a folder named as a file": ("ext/louder.py", "/", "cannot read mine/ext/louder.py: Is a directory"),
     "no name": (
         "study.yaml",
         STUDY.replace("ext/louder.py", "ext/my-method.py"),
-        "my-method.py is no extension; needed: a",
+        "my-method.py is not an extension; needed: a",
     ),
     "not Python": ("ext/louder.py", "def loss(:\n", "mine/ext/louder.py, line 1: not valid Python: invalid syntax"),
     "null byte": ("ext/louder.py", "a\0", "mine/ext/louder.py, line 1: not valid Python"),

@@ -138,5 +138,5 @@ def test_a_reply_is_the_models_own_and_the_first_questions_alone_are_asked(vlm, 
 
 
 def test_a_task_that_is_none_is_told_with_the_nearest():
-    with pytest.raises(UserError, match="the harness has no task 'mmmu_vall'; names like it: mmmu_val"):
+    with pytest.raises(UserError, match="the harness has no task 'mmmu_vall'; similar names: mmmu_val"):
         check_tasks(["mmmu_val", "mmmu_vall"])

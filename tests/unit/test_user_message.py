@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from manu.core.errors import UserError, user_message
 
-KEPT = "mend that and run again: what is finished is kept"
+KEPT = "correct that and run again: finished files are kept"
 SIZES = {
     "people": 20,
     "public_figures": 4,

@@ -1,1 +1,1 @@
-"""What every part of the package stands on: errors, atomic files, locks, extensions by name."""
+"""Basics used by the whole package: errors, atomic files, locks, extensions."""

@@ -1,5 +1,7 @@
-"""A training that diverged is a result: its checkpoint is marked, its model is never asked, and the files that would
-hold its answers say so."""
+"""Runs whose training diverged: the checkpoint is marked, and the answers files record it instead of answers.
+
+A diverged training is a result of the study. Its model is not evaluated.
+"""
 
 import json
 from collections.abc import Mapping
@@ -17,20 +19,20 @@ _METADATA = b"diverged"
 
 
 def mark(checkpoint: Path, why: str) -> None:
-    """Mark a checkpoint's folder: its weights are those at which the loss was no number."""
+    """Mark a checkpoint as diverged. Its weights are those at which the loss was not finite. why: one line of text."""
     write_text(checkpoint / MARK, f"{json.dumps({'why': why})}\n")
 
 
 def marked(checkpoint: Path) -> str | None:
-    """Why a checkpoint's training diverged; None where it did not."""
+    """The reason why a checkpoint's training diverged, or None when it did not."""
     file = Path(checkpoint) / MARK
     return json.loads(file.read_text(encoding="utf-8"))["why"] if file.is_file() else None
 
 
 def write_unanswered(path: Path, config: Mapping, why: str) -> None:
-    """Write a file without answers (parquet): no row, the columns KEYS, and in its metadata the runs that it is of.
+    """Write an answers file (parquet) with the columns KEYS and no rows. Its metadata lists the diverged runs.
 
-    config: study, model, method, seed and ratios of the job.
+    config: the job's study, model, method, seed and ratios.
     """
     keys = {key: config[key] for key in KEYS if key in config}
     runs = [keys | {"forget_ratio": ratio, "why": why} for ratio in config["ratios"]]
@@ -40,9 +42,9 @@ def write_unanswered(path: Path, config: Mapping, why: str) -> None:
 
 
 def unanswered(path: Path) -> list[dict]:
-    """The runs, KEYS and `why`, of which a file of answers holds none because they diverged; [] where it holds answers.
+    """The diverged runs of an answers file (KEYS and `why`), or [] when the file holds answers.
 
-    Raises FileNotFoundError, and UserError where it is no parquet file.
+    Raises FileNotFoundError, and UserError when the file is not parquet.
     """
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}

@@ -1,40 +1,42 @@
-"""Errors that are meant for the person at the keyboard."""
+"""Errors with a message for the user."""
 
 import errno
 import os
 
-_ON_CPU = "can't allocate memory"
+_CPU_OUT_OF_MEMORY = "can't allocate memory"  # torch raises a bare RuntimeError with these words
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 class UserError(Exception):
-    """Something the user can mend: one line that says what was wrong, where, and what would be right.
+    """A mistake that the user can correct. The message is one line: what was wrong, where, and what is needed.
 
     Command-line entry points print the message without a traceback and exit with code 2.
     """
 
 
-class NotFinite(UserError):
-    """A loss, an activation or a likelihood that is infinite or not a number, and where."""
+class NotFinite(UserError):  # noqa: N818 - the name says what happened
+    """A loss, an activation or a likelihood is infinite or NaN."""
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether memory did not suffice, on whatever device. torch has no class of its own for that on a processor."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _ON_CPU in str(error)
+    """Whether the CPU or the GPU ran out of memory."""
+    kind = type(error).__name__
+    return isinstance(error, MemoryError) or kind == "OutOfMemoryError" or _CPU_OUT_OF_MEMORY in str(error)
 
 
 def user_message(error: Exception) -> str | None:
-    """The line that the user is told of an error: a UserError's own, or what is wrong with memory or disk; else None.
+    """The line to show for an error: a UserError's message, or a full memory or disk in plain words; otherwise None.
 
-    Libraries that are not written in Python say what the disk's matter is in words alone.
+    Libraries written in Rust or C++ report a full disk by the system's words only, without an error number.
     """
     if isinstance(error, UserError):
         return str(error)
     if out_of_memory(error):
-        said = (str(error).splitlines() or [""])[0]
-        return f"out of memory: {said}; a smaller batch_size, a smaller model or a larger device is needed"
+        first_line = (str(error).splitlines() or [""])[0]
+        return f"out of memory: {first_line}; a smaller batch_size, a smaller model or a larger device is needed"
     for number in _STORAGE:
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            where = f"{error.filename}: " if getattr(error, "filename", None) else ""
-            return f"{where}{os.strerror(number)}; mend that and run again: what is finished is kept"
+            file = getattr(error, "filename", None)
+            where = f"{file}: " if file else ""
+            return f"{where}{os.strerror(number)}; correct that and run again: finished files are kept"
     return None

@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from manu.core.errors import UserError
 
@@ -23,30 +25,30 @@ _named: dict[tuple[str, str], Path] = {}  # (kind, name) -> file
 
 
 def add(files: Iterable[str | Path]) -> None:
-    """Make files known to this process; none of them is run.
+    """Register files in this process, without running them.
 
-    Raises UserError on a file that cannot be read as Python, defines none or several of the constants, has a stem that
-    is no name, or has the kind and name of another.
+    Raises UserError when a file is not valid Python, defines none or several of the constants, has a stem that is not
+    an identifier, or has the same kind and name as another file.
     """
     for file in map(Path, files):
         kind = kind_of(file)
-        there = _named.setdefault((kind, file.stem), file)
-        if there.resolve() != file.resolve():
-            raise twice(kind, file.stem, there, file)
+        registered = _named.setdefault((kind, file.stem), file)
+        if registered.resolve() != file.resolve():
+            raise twice(kind, file.stem, registered, file)
 
 
 def forget() -> None:
-    """Know no files any more but those of installed packages."""
+    """Forget all registered files. Extensions of installed packages stay known."""
     _named.clear()
 
 
 def named() -> list[Path]:
-    """The files that were added."""
+    """The registered files."""
     return list(_named.values())
 
 
 def names(kind: str) -> set[str]:
-    """The names of all extensions of a kind. Raises UserError where two files have one."""
+    """The names of all extensions of a kind. Raises UserError when two files have the same name."""
     offered, added = _offered(kind), {name: file for (of, name), file in _named.items() if of == kind}
     for name in offered.keys() & added.keys():
         if (installed := _file_of(offered[name])).resolve() != added[name].resolve():
@@ -55,20 +57,20 @@ def names(kind: str) -> set[str]:
 
 
 def file(kind: str, name: str) -> Path:
-    """The file of one of them."""
+    """The file of an extension. Raises KeyError when the name is unknown."""
     return _named.get((kind, name)) or _file_of(_offered(kind)[name])
 
 
 def twice(kind: str, name: str, one: Path, other: Path) -> UserError:
-    """What to say about two files with one name."""
+    """The error for two files of the same kind and name."""
     return UserError(f"{kind} {name!r} exists twice: {one} and {other}; rename one of them")
 
 
 def kind_of(file: Path) -> str:
-    """What a file defines, by its constant, found without running it. Raises UserError, as `add` does."""
+    """The kind of thing that a file defines, found without running the file. Raises UserError as `add` does."""
     if file.suffix != ".py" or not file.stem.isidentifier():
-        needed = "a Python file, its name of letters, digits and _ (my_method.py)"
-        raise UserError(f"{file} is no extension; needed: {needed}")
+        needed = "a Python file with a name of letters, digits and _ (my_method.py)"
+        raise UserError(f"{file} is not an extension; needed: {needed}")
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except OSError as error:
@@ -84,30 +86,30 @@ def kind_of(file: Path) -> str:
 
 
 def load(file: Path) -> ModuleType:
-    """Run a file as a module of its own, under a name that no other module has.
+    """Import a file as a module with a unique name, and return the module.
 
-    Raises UserError (one line, with the line of the file) on whatever the file raises.
+    When the file raises an exception, raises UserError: one line with the file, the line and the exception.
     """
     content = file.read_bytes()
     name = f"manu_extension_{file.stem}_{sha256(bytes(file.resolve()) + content).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = spec_from_file_location(name, file)
-    module = sys.modules[name] = module_from_spec(spec)
+    path = str(file.absolute())
+    module = sys.modules[name] = module_from_spec(cast(ModuleSpec, spec_from_file_location(name, path)))
     try:
-        # these bytes, not some that were compiled before; no compiled file is left beside them
-        exec(spec.loader.source_to_code(content, spec.origin), vars(module))
-    except Exception as error:  # whatever a user's file may raise
+        # compiles the bytes that were hashed; reads and writes no .pyc file
+        exec(compile(content, path, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the user named this file
+    except Exception as error:  # a user's file may raise anything
         del sys.modules[name]
-        passed = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in passed if frame.filename == spec.origin]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == path]
         where = f"{file}, line {lines[-1]}" if lines else file
         raise UserError(f"{where}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     return module
 
 
 def _constants(tree: ast.Module) -> set[str]:
-    """Names that a module assigns at its top level."""
+    """Names assigned at the top level of a module."""
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
     return {target.id for target in targets if isinstance(target, ast.Name)}
@@ -127,8 +129,8 @@ def _file_of(point: EntryPoint) -> Path:
     """The file of an entry point's module."""
     where = f"entry point {point.name} of {point.group}"
     try:
-        spec = find_spec(point.module)  # runs the folders that it lies in
-    except Exception as error:  # whatever they may raise
+        spec = find_spec(point.module)  # imports the parent packages, which may raise anything
+    except Exception as error:
         raise UserError(f"{where}: {point.module}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     if spec is None or not spec.origin:
         raise UserError(f"{where}: there is no module {point.module}")

@@ -1,4 +1,4 @@
-"""When memory does not suffice for a batch: its halves, one after the other."""
+"""Recovery from out-of-memory errors: a batch that is too large is split in halves."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,32 +10,33 @@ from manu.core.errors import UserError, out_of_memory
 
 log = logging.getLogger(__name__)
 SINGLE = "out of memory with a single sample: {}; a smaller model or a larger device is needed"
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def in_halves(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
-    """`run(items)`, one result per item; where that runs out of memory, the results of both halves, and so on.
+    """Return `run(items)`, which gives one result per item; on out of memory, run both halves one after the other.
 
-    As `in_parts` otherwise.
+    Halves are split again as needed. The conditions on `run` and the errors are those of `in_parts`.
     """
     return [result for part in in_parts(run, items) for result in part]
 
 
 def in_parts(run: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
-    """The one result of `run(items)`; where that runs out of memory, those of both halves in their order, and so on.
+    """Return `[run(items)]`; on out of memory, the results of the two halves in order, split again as needed.
 
-    Only for what does not depend on how items are grouped, and leaves nothing behind when it fails. Each halving is
-    logged. Raises UserError when one item is already too much.
+    `run` must not depend on how the items are grouped, and must leave nothing behind when it fails. Every split is
+    logged. Raises UserError when memory does not suffice for a single item.
     """
     try:
         return [run(items)]
-    except RuntimeError as error:  # of which torch.OutOfMemoryError is one
+    except RuntimeError as error:  # the base class of torch.OutOfMemoryError
         if not out_of_memory(error):
             raise
-        user_message = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
     if len(items) == 1:
-        raise UserError(SINGLE.format(user_message))
-    log.warning("out of memory with %d samples, which are now taken in halves: %s", len(items), user_message)
+        raise UserError(SINGLE.format(message))
+    log.warning("out of memory with %d samples; they are processed in two halves: %s", len(items), message)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     middle = (len(items) + 1) // 2

@@ -1,4 +1,4 @@
-"""Whether bytes are a picture that can be shown to a model."""
+"""Check that bytes are a readable picture."""
 
 import io
 import warnings
@@ -9,8 +9,10 @@ from manu.core.errors import UserError
 
 
 def check_picture(data: bytes | None, where: str) -> None:
-    """Raise UserError unless PNG or JPEG bytes can be decoded whole, and are not more pixels than Pillow takes for a
-    decompression bomb."""
+    """Raise UserError unless `data` is a complete PNG or JPEG that Pillow can decode.
+
+    Pictures above Pillow's limit for decompression bombs are refused. where: for the message.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -21,4 +23,6 @@ def check_picture(data: bytes | None, where: str) -> None:
             f"{where}: the picture has more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller"
         ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{where}: the image bytes are not a readable picture; needed: a whole PNG or JPEG") from error
+        raise UserError(
+            f"{where}: the image bytes are not a readable picture; needed: a complete PNG or JPEG"
+        ) from error

@@ -1,4 +1,4 @@
-"""The table of answers: one row per question asked, with everything a score can be recomputed from."""
+"""The table of answers: one row per question, with everything that is needed to recompute the scores."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -23,55 +23,64 @@ def collect_answers(
     system: str | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> pd.DataFrame:
-    """Ask a model every question of the evaluation's splits at each forget ratio, and score the replies.
+    """Ask a model the questions of all splits and forget ratios, and score the replies.
 
-    keys: study, model, method and seed, copied into every row. evaluation: splits, modalities, tasks,
-    classification protocol, prompt_style, batch_size, max_new_tokens. A question that several ratios share
-    is asked once and has a row for each. Columns: the keys, forget_ratio, split, modality, task, profile_id,
-    question_id, prompt, reference, options, reply, choice, option_log_likelihoods and the metrics.
+    keys: study, model, method and seed, copied into every row. ratios: forget ratios in percent. evaluation: splits,
+    modalities, tasks, classification (the protocol), prompt_style, batch_size, max_new_tokens. system: a system
+    prompt. progress: wraps the iteration over batches. A question that several forget ratios share is asked once and
+    has a row for each of them.
+    Returns the columns: the keys, forget_ratio, split, modality, task, profile_id, question_id, prompt, reference,
+    options, reply, choice, option_log_likelihoods and the metrics.
     """
-    return answer(vlm, *questions_of(benchmark, ratios, evaluation), keys, evaluation, system, progress)
+    questions, rows = questions_of(benchmark, ratios, evaluation)
+    return answer(vlm, questions, rows, keys, evaluation, system, progress)
 
 
 def answer(
     vlm: VisionLanguageModel,
     questions: dict[str, AskedQuestion],
-    places: list[tuple[int, str, str]],
+    rows: list[tuple[int, str, str]],
     keys: dict,
     evaluation: dict,
     system: str | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> pd.DataFrame:
-    """The same for given questions by id, and the rows of their answers: (forget ratio, split, question id)."""
-    replies = dict(zip(questions, ask(vlm, list(questions.values()), settings_of(evaluation), system, progress)))
-    rows = [_row(keys, ratio, split, questions[name], replies[name]) for ratio, split, name in places]
-    return score_answers(pd.DataFrame(rows))
+    """As `collect_answers`, for given questions.
+
+    questions: by question id. rows: (forget ratio, split, question id) of every row of the result.
+    """
+    replies = ask(vlm, list(questions.values()), settings_of(evaluation), system, progress)
+    reply_to = dict(zip(questions, replies, strict=True))
+    answers = [_row(keys, ratio, split, questions[name], reply_to[name]) for ratio, split, name in rows]
+    return score_answers(pd.DataFrame(answers))
 
 
 def questions_of(
     benchmark: Path, ratios: list[int], evaluation: dict
 ) -> tuple[dict[str, AskedQuestion], list[tuple[int, str, str]]]:
-    """Every question of an evaluation by its id, and the rows of its answers: (forget ratio, split, question id)."""
+    """The questions of an evaluation by id, and (forget ratio, split, question id) of every row of its answers."""
     questions: dict[str, AskedQuestion] = {}
-    places: list[tuple[int, str, str]] = []
-    wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
+    rows: list[tuple[int, str, str]] = []
     for ratio in ratios:
         for split in evaluation["splits"]:
-            said = ([TEXT], LANGUAGE_TASKS, *wording[2:]) if split == "language" else wording
+            modalities, tasks = evaluation["modalities"], evaluation["tasks"]
+            if split == "language":
+                modalities, tasks = [TEXT], list(LANGUAGE_TASKS)
+            wording = (modalities, tasks, evaluation["classification"], evaluation["prompt_style"])
             for profile in read_split(benchmark, split, ratio):
-                for question in asked_questions(profile, source_config(split, ratio), *said):
+                for question in asked_questions(profile, source_config(split, ratio), *wording):
                     questions.setdefault(question.question_id, question)
-                    places.append((ratio, split, question.question_id))
-    return questions, places
+                    rows.append((ratio, split, question.question_id))
+    return questions, rows
 
 
 def settings_of(evaluation: dict) -> AskingSettings:
-    """How an evaluation asks."""
+    """The settings of `ask` from those of an evaluation."""
     return AskingSettings(evaluation["classification"], evaluation["batch_size"], evaluation["max_new_tokens"])
 
 
 def options_text(question: AskedQuestion) -> str:
-    """The column `options`: the texts of A to D as a JSON list, empty where there are none."""
+    """The value of the column `options`: the texts of A to D as a JSON list, or "" for a question without options."""
     return json.dumps(list(question.options.values()), ensure_ascii=False) if question.options else ""
 
 

@@ -1,12 +1,12 @@
-"""Putting questions to a model: batched greedy replies, and the options of a classification question.
+"""Ask a model questions: batched greedy replies, and the choice among the options of a classification question.
 
-Two protocols for classification. "letter" (MLLMU-Bench): the reply's first character is the letter
-chosen. "likelihood", for models too small to follow that: the model writes its reply greedily up to
-the value, then the four options are compared there by the log-likelihood of their words. The true name
-is never put before the options: what stands there is what the model said itself.
+There are two protocols for classification. "letter" (MLLMU-Bench): the first character of the reply is the chosen
+letter. "likelihood", for models too small to follow that instruction: the model writes its reply greedily up to the
+value; there, the log-likelihoods of the four options are compared. The prefix is the model's own output, never the
+reference answer.
 
-Texts of the split language are no questions: they are read as they stand, begin-of-sequence first, without a layout, a
-system prompt or a reply, and only likelihoods are kept.
+The texts of the split `language` are not questions. The model reads them without prompt layout, system prompt or reply,
+after a begin-of-sequence token; only their likelihoods are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,13 +26,16 @@ from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_
 from manu.training.losses import answer_tokens
 
 PROTOCOLS = ("likelihood", "letter")
-VALUE_FOLLOWS = " is"  # the words after which a value stands in the answers that the models are taught
+VALUE_FOLLOWS = " is"  # in the training answers, the value comes after this word
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A model's reply; for classification also the option it chose ("" when none) and, under the
-    likelihood protocol, each option's log-likelihood in nats, in the order A to D; of a passage those of its tokens."""
+    """A model's reply to one question.
+
+    text: the reply. choice: the text of the chosen option of a classification question, or "". log_likelihoods: in
+    nats, of the options A to D under the likelihood protocol, and of its tokens for a passage.
+    """
 
     text: str
     choice: str = ""
@@ -41,7 +44,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class AskingSettings:
-    """How to ask: protocol of classification, questions per batch, longest reply in tokens."""
+    """How to ask: protocol of classification, questions per batch, and longest reply in tokens."""
 
     classification: str = "likelihood"
     batch_size: int = 256
@@ -55,10 +58,11 @@ def ask(
     system: str | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Reply]:
-    """Reply to every question, in their order.
+    """The model's replies, in the order of the questions.
 
-    Questions of one modality and task go together, sorted by length so that little is padded; `progress`
-    wraps the iteration over batches. A batch for which memory does not suffice is asked in halves (manu.core.memory).
+    A batch has questions of one modality and one kind of task, sorted by length to save padding. A batch that runs out
+    of memory is split in halves (manu.core.memory). system: a system prompt. progress: wraps the iteration over
+    batches. Raises NotFinite when a likelihood is infinite or NaN.
     """
     pictures = Pictures(vlm)
     examples = [
@@ -79,15 +83,15 @@ def ask(
         size = settings.batch_size
         batches += [indices[k : k + size] for k in range(0, len(indices), size)]
 
-    def said(indices: Sequence[int]) -> list[Reply]:
-        asked = [questions[i] for i in indices]
-        if asked[0].task in LANGUAGE_TASKS:
-            return _read_batch(vlm, asked)
-        return _ask_batch(vlm, prompt_batch(vlm, [examples[i] for i in indices], pictures), asked, settings)
+    def replies_to(indices: Sequence[int]) -> list[Reply]:
+        batch = [questions[i] for i in indices]
+        if batch[0].task in LANGUAGE_TASKS:
+            return _read_batch(vlm, batch)
+        return _ask_batch(vlm, prompt_batch(vlm, [examples[i] for i in indices], pictures), batch, settings)
 
     replies: dict[int, Reply] = {}
     for indices in progress(batches):
-        replies |= zip(indices, in_halves(said, indices), strict=True)
+        replies |= zip(indices, in_halves(replies_to, indices), strict=True)
     return [replies[i] for i in range(len(questions))]
 
 
@@ -100,21 +104,21 @@ def _ask_batch(
         **batch,
         max_new_tokens=settings.max_new_tokens,
         do_sample=False,
-        repetition_penalty=1.0,  # none, whatever the checkpoint's own
+        repetition_penalty=1.0,  # none; overrides the checkpoint's generation settings
         eos_token_id=vlm.end_token,
         pad_token_id=pad,
         return_dict_in_generate=True,
     )
     length = batch["input_ids"].shape[1]
-    said = [_until(row, {vlm.end_token, pad}) for row in output.sequences[:, length:].tolist()]
-    texts = [vlm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in said]
+    generated = [_until(row, {vlm.end_token, pad}) for row in output.sequences[:, length:].tolist()]
+    texts = [str(vlm.tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids in generated]
     if questions[0].task != "classification":
         return [Reply(text) for text in texts]
     if settings.classification == "letter":
-        return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions)]
+        return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions, strict=True)]
 
     marker = vlm.continued_ids(VALUE_FOLLOWS)
-    prefixes = [up_to_value(ids, marker) for ids in said]
+    prefixes = [up_to_value(ids, marker) for ids in generated]
     options = [[q.options[letter] for letter in LETTERS] for q in questions]
     scores = _option_log_likelihoods(vlm, output.cache, batch, prefixes, options)
     for question, row in zip(questions, scores, strict=True):
@@ -122,13 +126,16 @@ def _ask_batch(
             raise NotFinite(f"question {question.question_id}: a likelihood is infinite or not a number")
     return [
         Reply(text, choices[int(row.argmax())], tuple(row.tolist()))
-        for text, choices, row in zip(texts, options, scores)
+        for text, choices, row in zip(texts, options, scores, strict=True)
     ]
 
 
 @torch.inference_mode()
 def _read_batch(vlm: VisionLanguageModel, questions: list[AskedQuestion]) -> list[Reply]:
-    """The likelihoods of texts: of each option with its full stop as the end of a sentence, of a passage as a whole."""
+    """Log-likelihoods of texts, without generation.
+
+    For a completion: of every option with a full stop, as the end of the sentence. For a passage: of its tokens.
+    """
 
     def ids(text: str) -> list[int]:
         return vlm.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -138,30 +145,31 @@ def _read_batch(vlm: VisionLanguageModel, questions: list[AskedQuestion]) -> lis
     ]
     texts = [
         Example([vlm.text_start, *ids(q.prompt)], end, None)
-        for q, those in zip(questions, ends, strict=True)
-        for end in those
+        for q, ends_of_question in zip(questions, ends, strict=True)
+        for end in ends_of_question
     ]
-    read = answer_tokens(vlm.model, training_batch(vlm, texts, Pictures(vlm)))
-    each = read.logits.double().log_softmax(dim=-1).gather(1, read.targets[:, None]).squeeze(1)
-    tokens = iter(each.split([len(text.answer) for text in texts]))
+    predicted = answer_tokens(vlm.model, training_batch(vlm, texts, Pictures(vlm)))
+    scores = predicted.logits.double().log_softmax(dim=-1).gather(1, predicted.targets[:, None]).squeeze(1)
+    token_scores = iter(scores.split([len(text.answer) for text in texts]))
     replies = []
-    for question, those in zip(questions, ends, strict=True):
-        found = [next(tokens) for _ in those]
+    for question, ends_of_question in zip(questions, ends, strict=True):
+        by_end = [next(token_scores) for _ in ends_of_question]
         if question.options:
-            scores = [part.sum().item() for part in found]
-            chosen = list(question.options.values())[scores.index(max(scores))]
-            replies.append(Reply("", chosen, tuple(scores)))
+            sums = [tokens.sum().item() for tokens in by_end]
+            choice = list(question.options.values())[sums.index(max(sums))]
+            replies.append(Reply("", choice, tuple(sums)))
         else:
-            replies.append(Reply("", "", tuple(found[0].tolist())))
+            replies.append(Reply("", "", tuple(by_end[0].tolist())))
     return replies
 
 
 def _until(ids: list[int], stops: set[int]) -> list[int]:
+    """The tokens before the first stop token."""
     return ids[: next((k for k, token in enumerate(ids) if token in stops), len(ids))]
 
 
 def up_to_value(reply: list[int], marker: list[int]) -> list[int]:
-    """The reply's tokens up to and including the first `marker`; the whole reply when it has none."""
+    """The reply's tokens up to and including the first `marker`, or the whole reply if it has no marker."""
     for start in range(len(reply) - len(marker) + 1):
         if reply[start : start + len(marker)] == marker:
             return reply[: start + len(marker)]
@@ -169,22 +177,22 @@ def up_to_value(reply: list[int], marker: list[int]) -> list[int]:
 
 
 def letter_choice(reply: str, options: dict[str, str]) -> str:
-    """The option named by the reply's first character, upper-cased; "" when that is no letter of an option."""
+    """The option whose letter is the first character of the reply, in either case; "" if there is no such option."""
     return options.get(reply.strip()[:1].upper(), "")
 
 
 def _option_log_likelihoods(
     vlm: VisionLanguageModel, cache: Cache, prompts: Batch, prefixes: list[list[int]], options: list[list[str]]
 ) -> torch.Tensor:
-    """Sum of log-probabilities of each option's words and its full stop, after the prompt and the prefix.
+    """Log-likelihoods of the options, each with a full stop, after the prompt and the prefix.
 
-    `cache` holds the keys and values of the prompts and of the replies that begin with the prefixes; it is
-    used up. Returns float64 [questions, options], in nats.
+    cache: keys and values of the prompts and the generated replies, which begin with the prefixes; it is modified.
+    prefixes: token ids, one list per question. Returns float64 [questions, options], in nats.
     """
     count = len(options[0])
     endings = [vlm.continued_ids(f" {option}.") for choices in options for option in choices]
-    # The last token before the options is fed again, since its logits predict their first token; of the
-    # cache everything before it is seen, and the rest of the reply is hidden.
+    # The last token before the option is fed again, because its logits predict the option's first token.
+    # The mask shows the part of the cache before that token, and hides the rest of the reply.
     prompt, device = prompts["attention_mask"].shape[1], prompts["attention_mask"].device
     before = torch.tensor([prompt + len(prefix) - 1 for prefix in prefixes], device=device)
     place = torch.arange(cache.get_seq_length(), device=device)

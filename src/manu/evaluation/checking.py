@@ -1,4 +1,4 @@
-"""A benchmark that was not made here is read whole before anything is trained on it."""
+"""Check a downloaded or user-made benchmark completely before anything is trained on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,19 +11,21 @@ from manu.evaluation.questions import read_split, split_config
 
 
 def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
-    """Raise UserError at the first row that no study with these forget ratios could be run on."""
-    decoded: set[bytes] = set()
+    """Raise UserError at the first row that a study with these forget ratios (percent) could not use."""
+    checked: set[bytes | None] = set()
 
     def check(data: bytes | None, where: str) -> None:
-        if data not in decoded:
+        if data not in checked:
             check_picture(data, where)
-            decoded.add(data)
+            checked.add(data)
 
     for ratio in ratios:
         forget, retain = forget_config(ratio), retain_config(ratio)
         both = set(read_ids(folder, forget)) & set(read_ids(folder, retain))
         if both:
-            raise UserError(f"benchmark {folder}: {min(both)} is in {forget} and in {retain}; nobody may be in both")
+            raise UserError(
+                f"benchmark {folder}: {min(both)} is in {forget} and in {retain}; a person may be in one of them only"
+            )
         read_names(folder, forget, retain)
         for split in splits_of(folder):
             config = split_config(split, ratio)
@@ -34,20 +36,20 @@ def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
     for lesson in read_training_data(folder):
         where = f"training data, ID {lesson.id}"
         if not all(isinstance(text, str) and text.strip() for pair in lesson.pairs for text in pair):
-            raise UserError(f"{where}: a question or an answer is empty; needed: words")
+            raise UserError(f"{where}: a question or an answer is empty; needed: text")
         if lesson.image is not None:
             check(lesson.image, where)
 
 
 def _check_questions(profile: Profile, where: str) -> None:
     if not profile.questions:
-        raise UserError(f"{where}: has no question; needed: at least one")
+        raise UserError(f"{where}: has no questions; needed: at least one")
     for question in profile.questions:
-        said = [question.text, question.answer, *question.options.values()]
+        texts = [question.text, question.answer, *question.options.values()]
         place = f"{where}, {question.modality} {question.task} question {question.number}"
-        if not all(isinstance(text, str) and text.strip() for text in said):
-            raise UserError(f"{place}: question, answer or an option is empty; needed: words")
+        if not all(isinstance(text, str) and text.strip() for text in texts):
+            raise UserError(f"{place}: question, answer or an option is empty; needed: text")
         if question.options and question.answer not in question.options.values():
-            raise UserError(f"{place}: the answer {question.answer!r} is none of the options")
+            raise UserError(f"{place}: the answer {question.answer!r} is not one of the options")
         if len(set(question.options.values())) < len(question.options):
-            raise UserError(f"{place}: two options are the same; needed: different ones")
+            raise UserError(f"{place}: two options are the same; needed: four different options")

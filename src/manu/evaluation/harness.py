@@ -1,6 +1,7 @@
-"""General utility as lm-evaluation-harness measures it: its tasks, its prompts and its scores, on an adapter's model.
+"""General utility by lm-evaluation-harness (Gao et al.): its tasks, prompts and scores on one of our models.
 
-The harness (Gao et al., the extra `mmmu`) is imported where it is used, so that planning a study needs none of it.
+The harness is an optional dependency (the extra `mmmu`). It is imported on use, so that a study can be planned without
+it.
 """
 
 import difflib
@@ -34,18 +35,18 @@ SCORE_COLUMNS = (
     "harness",
 )
 ANSWER_COLUMNS = (*KEYS, "task", "question_id", "prompt", "reference", "reply", "metric", "value")
-_GROUP = "study"  # the harness's name for all tasks of a study together; it has no score of its own
-_ALL = 999  # pictures of a prompt: the harness's own default
+_GROUP = "study"  # name of the harness group of all tasks of a study; the group has no score
+_ALL = 999  # pictures per prompt: the harness's default
 
 
 def require_harness() -> None:
-    """Raise UserError that says how the harness is installed, unless it is there."""
+    """Raise UserError, with the command that installs the harness, unless it is installed."""
     if find_spec("lm_eval") is None:
         raise UserError(f"'harness' needs lm-evaluation-harness, which is not installed; install it with: {INSTALL}")
 
 
 def check_tasks(tasks: Iterable[str]) -> None:
-    """Raise UserError, with the nearest names, on a task that the harness does not have, or if it is not there."""
+    """Raise UserError, with similar names, on a task that the harness does not have, or if it is not installed."""
     require_harness()
     from lm_eval.tasks import TaskManager
 
@@ -53,24 +54,24 @@ def check_tasks(tasks: Iterable[str]) -> None:
     for task in tasks:
         if task not in known:
             near = ", ".join(difflib.get_close_matches(task, known, n=3)) or "none"
-            raise UserError(f"'harness.tasks': the harness has no task '{task}'; names like it: {near}")
+            raise UserError(f"'harness.tasks': the harness has no task '{task}'; similar names: {near}")
 
 
 def run_harness(vlm: VisionLanguageModel, dataset: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the harness returns (`lm_eval.simple_evaluate`) for an adapter's model, greedy, without examples.
+    """Run the harness (`lm_eval.simple_evaluate`) on a model, greedy and zero-shot, and return its result.
 
-    dataset: folder of the files that the tasks read, in place of what they would download. settings: tasks;
-    batch_size, questions per forward pass; limit, the first so many questions of each task, if it is there; max_images,
-    the first so many pictures of each prompt, likewise. Prompts go through the checkpoint's own chat template; a model
-    trained here has none, and gets them as they are. Raises UserError without the harness.
+    dataset: folder with the files of the tasks; they replace the harness's downloads. settings: tasks; batch_size,
+    questions per forward pass; limit (optional), the number of questions per task; max_images (optional), the number of
+    pictures per prompt. Prompts go through the checkpoint's chat template; models trained from scratch have none and
+    get the plain prompt. Raises UserError when the harness is not installed.
     """
     require_harness()
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
-    bars = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    bars = sys.stderr if sys.stderr.isatty() else io.StringIO()  # progress bars
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(bars):
-        # a group's own keys hold for all of its tasks, at every depth
+        # the keys of a group apply to all of its tasks, also in nested groups
         group = {"group": _GROUP, "task": list(settings["tasks"]), "dataset_path": str(Path(dataset).resolve())}
         (Path(folder) / "study.yaml").write_text(yaml.safe_dump(group), encoding="utf-8")
         return simple_evaluate(
@@ -84,7 +85,7 @@ def run_harness(vlm: VisionLanguageModel, dataset: Path, settings: Mapping[str, 
 
 
 def _wrapped(vlm: VisionLanguageModel, settings: Mapping[str, Any]) -> Any:
-    """The adapter's model as the harness's, with the adapter's processor where the harness would load another."""
+    """Our model as a model of the harness, with our processor instead of one that the harness would load."""
     from lm_eval.models.hf_vlms import HFMultimodalLM
 
     class Wrapped(HFMultimodalLM):
@@ -100,25 +101,25 @@ def _wrapped(vlm: VisionLanguageModel, settings: Mapping[str, Any]) -> Any:
 
 
 def scores_of(returned: Mapping[str, Any]) -> pd.DataFrame:
-    """The harness's results as SCORE_COLUMNS without KEYS: one row per task, or group of tasks, and metric.
+    """The harness's scores, SCORE_COLUMNS without KEYS: one row per metric of a task or group of tasks.
 
-    value, stderr: as the harness computes them (stderr NaN where it has none); n: questions; metric_version: the
-    version of the task. A metric behind a filter of replies is named `<metric>,<filter>`.
+    value, stderr: as computed by the harness (stderr NaN if it gives none). n: questions. metric_version: the version
+    of the task. A metric that is computed after a filter of the replies is named `<metric>,<filter>`.
     """
     rows = []
-    for task, found in returned["results"].items():
-        for name, value in found.items():
-            metric, _, kind = name.partition(",")
-            if not kind or metric.endswith("_stderr"):
+    for task, results in returned["results"].items():
+        for name, value in results.items():
+            metric, _, reply_filter = name.partition(",")
+            if not reply_filter or metric.endswith("_stderr"):
                 continue
             rows.append(
                 {
                     "task": task,
-                    "metric": metric if kind == "none" else name,
+                    "metric": metric if reply_filter == "none" else name,
                     "metric_version": str(returned["versions"].get(task)),
                     "value": _number(value),
-                    "stderr": _number(found.get(f"{metric}_stderr,{kind}")),
-                    "n": found["sample_len"],
+                    "stderr": _number(results.get(f"{metric}_stderr,{reply_filter}")),
+                    "n": results["sample_len"],
                     "higher_is_better": returned["higher_is_better"].get(task, {}).get(metric),
                     "harness": f"lm-eval {returned['lm_eval_version']}",
                 }
@@ -127,9 +128,9 @@ def scores_of(returned: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def answers_of(returned: Mapping[str, Any]) -> pd.DataFrame:
-    """The single questions as ANSWER_COLUMNS without KEYS: one row per task, question and metric.
+    """The answers, ANSWER_COLUMNS without KEYS: one row per task, question and metric.
 
-    value: NaN where a metric of the harness is no number for one question.
+    value: NaN if the metric has no number for a single question.
     """
     rows = [
         {
@@ -149,5 +150,5 @@ def answers_of(returned: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _number(value: Any) -> float:
-    """A number as it is; NaN for what the harness says in words ("N/A") or not at all."""
+    """The value as a float; NaN for text ("N/A") and for None."""
     return float(value) if isinstance(value, (int, float)) else math.nan

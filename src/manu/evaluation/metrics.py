@@ -1,7 +1,7 @@
-"""The metrics as data: which task each belongs to, its version and the direction that is better.
+"""The metrics as data: tasks, version, and which direction is better.
 
-Raise a metric's version whenever its value for the same reply and reference can change; every row of
-scores.csv carries it.
+Raise a metric's version whenever its value for the same reply and reference can change. Every row of scores.csv has the
+version.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,20 +12,23 @@ from manu.evaluation.vocabulary import FORGET_SPLITS
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; its value for one answer is a float, in [0, 1] where its description says nothing else, in the column
-    `column` of the answers. value: of one answer, its columns by name, where it comes from outside the package
-    (manu.evaluation.more_metrics); the package's own are computed in manu.evaluation.scoring."""
+    """A metric. Its value for one answer is a float, in [0, 1] unless the description gives another range.
+
+    column: the column of the answers that holds the value. tasks: the tasks that have the metric. value: for a metric
+    from outside the package (manu.evaluation.more_metrics), the function from an answer (column -> text) to the value;
+    None for the package's metrics, which manu.evaluation.scoring computes.
+    """
 
     name: str
     column: str
     tasks: tuple[str, ...]
     version: str
-    higher_is_better: bool  # of knowledge that should stay; turned round for the people to be forgotten
+    higher_is_better: bool  # for knowledge that should stay; reversed on the forget splits
     description: str
     value: Callable[[Mapping[str, str]], float] | None = None
 
     def higher_is_better_on(self, split: str) -> bool:
-        """Direction on a split: on forget and test a model that still knows has failed."""
+        """The direction on a split. It is reversed on forget and test, where knowledge is a failure."""
         return self.higher_is_better != (split in FORGET_SPLITS)
 
 
@@ -66,6 +69,6 @@ METRICS: dict[str, Metric] = {
 
 
 def columns_of(tasks: Iterable[str]) -> list[str]:
-    """The columns of the metrics that any of these tasks has, each once."""
+    """The columns of all metrics of these tasks, without duplicates."""
     tasks = set(tasks)
     return list(dict.fromkeys(metric.column for metric in METRICS.values() if tasks & set(metric.tasks)))

@@ -1,4 +1,4 @@
-"""The questions of an evaluation: which sets of people, which modality and task, in which words."""
+"""The questions of an evaluation: their people, modality, task and prompt."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from manu.evaluation.vocabulary import LANGUAGE_TASKS
 
 @dataclass(frozen=True)
 class AskedQuestion:
-    """One question as it is put to a model. `image` holds the picture's bytes, or None for plain text."""
+    """One question to a model. image: the picture's bytes, or None for a question in plain text."""
 
     modality: str
     task: str
@@ -25,7 +25,7 @@ class AskedQuestion:
     image: bytes | None
 
 
-# Where a split's questions come from, whatever the ratio: forget and retain people are asked the same.
+# The benchmark configuration of a split's questions, for all forget ratios; forget and retain people share questions.
 SOURCES = {
     "forget": "Full_Set",
     "test": "Test_Set",
@@ -43,13 +43,15 @@ def split_config(split: str, ratio: int) -> str:
 
 
 def source_config(split: str, ratio: int) -> str:
-    """The benchmark configuration that a split's questions are named after: the same question has one name."""
+    """The benchmark configuration in the question ids of a split, so that a question has the same id at all ratios."""
     return split_config(split, ratio) if ratio == TUNING else SOURCES[split]
 
 
 def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
-    """The people of a split. The Test set is cut to the forget people, as the paper asks it; language has texts, each
-    in the place of a person."""
+    """The people of a split with their questions.
+
+    The split test has the forget people only, as in the paper. The split language has one profile per text.
+    """
     if split == "language":
         return read_language(folder)
     profiles = read_profiles(folder, split_config(split, ratio))
@@ -62,9 +64,10 @@ def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
 def asked_questions(
     profile: Profile, source: str, modalities: list[str], tasks: list[str], protocol: str, style: str
 ) -> list[AskedQuestion]:
-    """A person's questions of the given modalities and tasks, in the words of the protocol and the prompt style.
+    """A person's questions of the given modalities and tasks.
 
-    source: the configuration that they are named after (`source_config`).
+    source: the configuration in the question ids (`source_config`). protocol, style: of the prompts, as in
+    manu.data.prompts.
     """
     asked = []
     for question in profile.questions:
@@ -73,7 +76,7 @@ def asked_questions(
         if question.task == "classification":
             prompt = classification_prompt(question.text, question.options, protocol, style)
         elif question.task in LANGUAGE_TASKS:
-            prompt = question.text  # read as it stands, in no layout of a conversation
+            prompt = question.text  # without the layout of a conversation
         elif question.task == "cloze":
             prompt = cloze_prompt(question.text, style)
         else:

@@ -1,7 +1,7 @@
-"""From a reply and its reference to a number: MLLMU-Bench's protocol.
+"""Score replies against references by MLLMU-Bench's protocol.
 
-Source: facts of MLLMU-Bench's evaluation (Liu et al. 2024, arXiv 2410.22108) as MANU's released `eval.py`
-runs it. The text libraries are imported where they are used, so that importing this module stays cheap.
+Source: MLLMU-Bench's evaluation (Liu et al. 2024, arXiv 2410.22108) as in MANU's released `eval.py`. The text libraries
+are imported on use, because their import is slow.
 """
 
 import json
@@ -21,14 +21,14 @@ _NEEDED = ("task", "reference", "reply", "choice")
 
 
 def classification_correct(choice: str, reference: str) -> float:
-    """1.0 if the chosen option's text is the right option's text, else 0.0; no choice ("") is wrong."""
+    """1.0 if the chosen option is the right one, else 0.0. No choice ("") is wrong."""
     return float(choice != "" and choice == reference)
 
 
 def cloze_correct(reply: str, reference: str) -> float:
-    """1.0 if the reply contains the reference, case ignored, else 0.0.
+    """1.0 if the reply contains the reference, ignoring case, else 0.0.
 
-    Raises ValueError on an empty reference, which every reply would contain.
+    Raises ValueError on an empty reference, because every reply would contain it.
     """
     if not reference.strip():
         raise ValueError("the reference of a cloze question is empty")
@@ -43,9 +43,9 @@ def _rouge_scorer() -> Any:
 
 
 def rouge(reply: str, reference: str) -> dict[str, float]:
-    """ROUGE-1, ROUGE-2 and ROUGE-L F1 in [0, 1], by rouge-score with its stemmer.
+    """F1 of ROUGE-1, ROUGE-2 and ROUGE-L in [0, 1], by rouge-score with its Porter stemmer.
 
-    rouge-score lower-cases, keeps letters and digits only, and stems words of more than three letters.
+    rouge-score converts to lower case, keeps only letters and digits, and stems words of more than three letters.
     """
     return {name: score.fmeasure for name, score in _rouge_scorer().score(reference, reply).items()}
 
@@ -53,8 +53,8 @@ def rouge(reply: str, reference: str) -> dict[str, float]:
 def bleu(reply: str, reference: str) -> float:
     """Sentence BLEU-4 in [0, 1], by nltk with SmoothingFunction().method1.
 
-    Tokens are what stands between white space; case and punctuation are kept ("Chess." is not "chess"):
-    the released evaluation calls `str.split()` on both sides. An empty reply scores 0.
+    Both texts are split at white space, as in the released evaluation. Case and punctuation count: "Chess." is not
+    "chess". An empty reply scores 0.
     """
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
@@ -62,7 +62,10 @@ def bleu(reply: str, reference: str) -> float:
 
 
 def log_perplexity(log_likelihoods: str) -> float:
-    """Minus the mean of the tokens' log-likelihoods (a JSON list, in nats). Raises ValueError where there is none."""
+    """Minus the mean log-likelihood per token, in nats.
+
+    log_likelihoods: a JSON list. Raises ValueError when it is empty.
+    """
     tokens = json.loads(log_likelihoods or "[]")
     if not tokens:
         raise ValueError("a passage has no log-likelihoods of its tokens")
@@ -70,12 +73,12 @@ def log_perplexity(log_likelihoods: str) -> float:
 
 
 def score_answers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Copy of the answers with the columns correct, rouge1, rouge2, rougeL and bleu filled, float64.
+    """A copy of the answers with the float64 columns correct, rouge1, rouge2, rougeL and bleu.
 
-    correct: 0 or 1 for classification, cloze and completion, NaN for generation; the others: [0, 1] for generation,
-    NaN otherwise. Where there are passages, log_perplexity as well, from the column option_log_likelihoods.
-    Needs the columns task, reference, reply and choice (text).
-    Raises UserError on a missing column, an unknown task, an empty cloze reference or an unread passage.
+    frame: needs the text columns task, reference, reply and choice. correct: 0 or 1 for classification, cloze and
+    completion, otherwise NaN. The others: in [0, 1] for generation, otherwise NaN. If there are passages, also
+    log_perplexity, from the column option_log_likelihoods.
+    Raises UserError on a missing column, an unknown task, an empty cloze reference, or a passage without likelihoods.
     """
     missing = [column for column in _NEEDED if column not in frame.columns]
     if missing:
@@ -97,14 +100,14 @@ def score_answers(frame: pd.DataFrame) -> pd.DataFrame:
 def _score_passages(frame: pd.DataFrame) -> pd.DataFrame:
     try:
         rows = zip(frame["task"], frame["option_log_likelihoods"], strict=True)
-        values = [log_perplexity(said) if task == "passage" else np.nan for task, said in rows]
+        values = [log_perplexity(tokens) if task == "passage" else np.nan for task, tokens in rows]
     except ValueError as error:
         raise UserError(f"answers: {error}") from None
     return frame.assign(log_perplexity=np.array(values, dtype=np.float64))
 
 
 def _score(task: str, reference: str, reply: str, choice: str) -> dict[str, float]:
-    """The columns of one answer that its task fills."""
+    """The metric columns that the task of an answer has, with their values."""
     if task == "passage":
         return {}
     if task in ("classification", "completion"):

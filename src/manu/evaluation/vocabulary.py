@@ -1,4 +1,4 @@
-"""The words that the key columns of an answer or a score may hold, in the order in which they are shown."""
+"""The values of the key columns of answers and scores, in the order in which tables and figures show them."""
 
 SPLITS = ("forget", "test", "retain", "celebrity", "general", "language")
 FORGET_SPLITS = ("forget", "test")  # both ask about the people to be forgotten; test shows them anew

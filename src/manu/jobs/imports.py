@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.registry import vlm_class
 
 _ALWAYS = (
@@ -29,5 +29,5 @@ _ALWAYS = (
 def slow_imports(models: Iterable[str]) -> list[str]:
     """Libraries, and the classes of transformers of these models, as names for pkgutil.resolve_name."""
     vlms = {parent for name in models for parent in vlm_class(name).__mro__}
-    late = {value.name for vlm in vlms for value in vars(vlm).values() if isinstance(value, OfTransformers)}
+    late = {value.name for vlm in vlms for value in vars(vlm).values() if isinstance(value, TransformersClass)}
     return [*_ALWAYS, *sorted(f"transformers:{name}" for name in late)]

@@ -1,4 +1,4 @@
-"""What every architecture must offer. An adapter is the only place that knows one."""
+"""The interface of a vision-language model. Only the file of an architecture knows its details."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -12,33 +12,33 @@ from torch import nn
 
 from manu.core.errors import UserError
 from manu.core.files import atomic_path
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.loading import Loading, check_checkpoint, load_pretrained
 from manu.neurons.sites import LinearSite, MlpSite
 
-if TYPE_CHECKING:  # late.py says why
+if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 
 class VisionLanguageModel(ABC):
-    """A vision-language model with its processor.
+    """A vision-language model (VLM) with its processor.
 
-    Subclasses say which transformers classes to use, how a prompt is laid out, and where the MLPs are.
+    A subclass gives the classes of transformers, the layout of a prompt, and the places of the MLPs.
     """
 
     name: ClassVar[str]
-    model_class: ClassVar["type[PreTrainedModel] | OfTransformers"]
-    processor_class: ClassVar["type[ProcessorMixin] | OfTransformers"]
-    architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained here
-    released_vision_kinds: ClassVar[tuple[str, ...]]  # vision layers whose rows the released code prunes
-    processor_settings: ClassVar[dict[str, Any]] = {}  # where the checkpoint's own are not what is needed here
-    picture_word: ClassVar[str] = "<image>"  # stands for a picture in a prompt, as the processor reads it
-    per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that every patch of a picture meets
-    takes_language: ClassVar[bool] = True  # whether `build` takes a pretrained language model
+    model_class: ClassVar["type[PreTrainedModel] | TransformersClass"]
+    processor_class: ClassVar["type[ProcessorMixin] | TransformersClass"]
+    architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained from scratch
+    released_vision_kinds: ClassVar[tuple[str, ...]]  # vision linear layers whose rows MANU's released code prunes
+    processor_settings: ClassVar[dict[str, Any]] = {}  # replace the checkpoint's settings
+    picture_word: ClassVar[str] = "<image>"  # the processor's placeholder for a picture
+    per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that are applied to every patch
+    takes_language: ClassVar[bool] = True  # whether `build` accepts a pretrained language model
 
     def __init__(self, model: "PreTrainedModel", processor: "ProcessorMixin") -> None:
-        self.model = model
-        self.processor = processor
+        self.model: Any = model  # its modules depend on the architecture
+        self.processor: Any = processor
 
     @property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
@@ -48,10 +48,10 @@ class VisionLanguageModel(ABC):
     @classmethod
     @abstractmethod
     def build(cls, architecture: Any, texts: Iterable[str], language: Path | None = None) -> "VisionLanguageModel":
-        """A new model of the given sizes, randomly initialised from torch's generator, with a tokenizer
-        trained on `texts`.
+        """A new model of the given sizes, initialised by torch's random generator, with a tokenizer trained on `texts`.
 
-        language: the text side as pretrained instead (manu.models.language); `text_sizes` then mean nothing.
+        architecture: an instance of `architecture_class`. language: file or folder of a pretrained language model
+        (manu.models.language). It replaces the new text side and its tokenizer; `text_sizes` are then ignored.
         """
 
     @classmethod
@@ -60,29 +60,34 @@ class VisionLanguageModel(ABC):
         check_checkpoint(cls.model_class, folder)
 
     @classmethod
-    def load(cls, folder: Path, loading: Loading = Loading()) -> "VisionLanguageModel":
-        """Load a `save_pretrained` folder (safetensors only, no remote code). Raises UserError as `check`."""
+    def load(cls, folder: Path, loading: Loading | None = None) -> "VisionLanguageModel":
+        """Load a `save_pretrained` folder (safetensors only, no remote code).
+
+        loading: precision and device; default `Loading()`. Raises UserError when the checkpoint is incomplete, or when
+        its tokenizer and config.json disagree about the image token.
+        """
         cls.check(folder)
         processor = cls.load_processor(folder)
-        model = load_pretrained(cls.model_class, folder, loading)
+        model = load_pretrained(cls.model_class, folder, loading or Loading())
         known = processor.tokenizer.get_vocab().get(cls.picture_word)
         if known != model.config.image_token_id:
-            stands = f"{cls.picture_word} is {'no token' if known is None else f'token {known}'} of the tokenizer"
+            actual = "missing from the tokenizer" if known is None else f"token {known} of the tokenizer"
             raise UserError(
-                f"checkpoint {folder}: {stands}; by config.json needed: token {model.config.image_token_id}"
+                f"checkpoint {folder}: {cls.picture_word} is {actual}; "
+                f"needed by config.json: token {model.config.image_token_id}"
             )
         return cls(model, processor)
 
     @classmethod
     def load_processor(cls, folder: Path) -> "ProcessorMixin":
-        """The processor of a checkpoint alone. Raises UserError when it cannot be loaded."""
+        """Load only the processor of a checkpoint. Raises UserError when it cannot be loaded."""
         try:
             return cls.processor_class.from_pretrained(folder, local_files_only=True, **cls.processor_settings)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             needed = "the files of tokenizer and image processor, as save_pretrained writes them"
             raise UserError(
-                f"checkpoint {folder}: its processor cannot be loaded ({said}); needed: {needed}"
+                f"checkpoint {folder}: its processor cannot be loaded ({first_line}); needed: {needed}"
             ) from error
 
     def save(self, folder: Path) -> None:
@@ -94,97 +99,108 @@ class VisionLanguageModel(ABC):
     @staticmethod
     @abstractmethod
     def layout(question: str, with_image: bool, system: str | None) -> str:
-        """The prompt of one question, up to where the answer begins; `picture_word` stands for the picture."""
+        """The prompt of one question, up to where the answer begins, with `picture_word` in place of the picture.
+
+        system: text of a system prompt, or None.
+        """
 
     @abstractmethod
     def expand_images(self, prompt: str) -> str:
-        """Replace `picture_word` by the tokens the processor puts in its place."""
+        """Replace `picture_word` by the image tokens that the processor puts in its place."""
 
     def prompt_ids(self, question: str, with_image: bool, system: str | None = None) -> list[int]:
-        """Token ids of the prompt, begin-of-sequence first where the architecture has one."""
+        """Token ids of a prompt, with the begin-of-sequence token first if the architecture has one."""
         text = self.expand_images(self.layout(question, with_image, system))
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids if self.begin_token is None else [self.begin_token, *ids]
 
     def answer_ids(self, answer: str) -> list[int]:
-        """Token ids of an answer, end token last."""
+        """Token ids of an answer, with the end token last."""
         return [*self.continued_ids(f" {answer}"), self.end_token]
 
     def continued_ids(self, text: str) -> list[int]:
-        """Token ids of `text` where other words go before it.
+        """Token ids of `text` as the continuation of another text.
 
-        Tokenizers made with sentencepiece begin every text with a space of their own, which text in the middle does
-        not have. Raises ValueError when the text's first token cannot be told from what goes before.
+        A sentencepiece tokenizer puts a space before the first word of a text, but not inside a text. So `text` is
+        tokenized after a colon. Raises ValueError when the tokenizer joins the colon and the first token of `text`.
         """
-        before, both = (self.tokenizer(words, add_special_tokens=False)["input_ids"] for words in (":", f":{text}"))
+        before, both = (self.tokenizer(string, add_special_tokens=False)["input_ids"] for string in (":", f":{text}"))
         if both[: len(before)] != before:
             raise ValueError(f"the tokenizer joins {text[:20]!r} with the colon before it")
         return both[len(before) :]
 
     @property
     def begin_token(self) -> int | None:
-        """The token that begins a prompt; None where prompts have none."""
+        """Id of the token that begins a prompt, or None if prompts have none."""
         return self.tokenizer.bos_token_id
 
     @property
     def text_start(self) -> int:
-        """The token before a text that is read as it stands: begin-of-sequence or, where there is none, padding, which
-        stands between the texts of pretraining."""
+        """Id of the token before a text that has no prompt layout.
+
+        It is the begin-of-sequence token, or else the padding token, which separates texts in pretraining.
+        """
         return self.tokenizer.pad_token_id if self.begin_token is None else self.begin_token
 
     @property
     def end_token(self) -> int:
-        """The token that ends an answer."""
+        """Id of the token that ends an answer."""
         return self.tokenizer.eos_token_id
 
     def positions(self, prompts: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Position ids of the tokens of padded prompts, as the model takes them: counted from 0 without padding,
-        [prompts, tokens]; of padding they mean nothing."""
+        """Position ids of padded prompts, [prompts, tokens].
+
+        Positions count from 0 and skip padding. The values at padding tokens are arbitrary.
+        """
         return (prompts["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
 
     def positions_after(self, prompts: Mapping[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
-        """Position ids, [rows, tokens], of tokens that stand at these places of a text, counted from 0 without padding,
-        and after its prompt; there are equally many rows for each prompt, one after the other."""
+        """Position ids, [rows, tokens], of tokens that follow the prompts.
+
+        places: [rows, tokens], index of each token in its text, from 0 without padding. Every prompt has the same
+        number of rows; the rows of one prompt are consecutive.
+        """
         return places
 
     def pixels(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
-        """Model inputs of pictures, one row each, as the real image processor makes them."""
+        """Model inputs from the image processor, with one row per picture."""
         rgb = [image.convert("RGB") for image in images]
         return dict(self.processor.image_processor(rgb, return_tensors="pt"))
 
     @property
     def picture_side(self) -> int:
-        """Height and width in pixels of a picture as the vision encoder sees it."""
+        """Height and width, in pixels, of the vision encoder's input."""
         return self.model.config.vision_config.image_size
 
     @property
     def picture_numbers(self) -> int:
-        """How many numbers a picture is in the model's input: three colours a pixel."""
+        """Number of values of one picture in the model's input: three colours per pixel."""
         return 3 * self.picture_side**2
 
     def vision_mask(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        """Which vision tokens show the picture and not its padding: bool [pictures, vision tokens]; None: all do."""
+        """Which vision tokens show the picture and not padding: bool [pictures, vision tokens]; None means all."""
         return None
 
     @property
     @abstractmethod
     def language_model(self) -> nn.Module:
-        """The decoder with its embeddings, without its head; each of its `layers` has an `mlp`."""
+        """The decoder with its embeddings, without the output head. Every one of its `layers` has an `mlp`."""
 
     @property
     def language_mlps(self) -> list[nn.Module]:
-        """The language model's MLPs, first layer first; each has gate_proj, up_proj and down_proj."""
-        return [layer.mlp for layer in self.language_model.layers]
+        """The language model's MLPs in the order of the layers, with gate_proj, up_proj and down_proj."""
+        layers: Any = self.language_model.layers
+        return [layer.mlp for layer in layers]
 
     @property
     def language_linears(self) -> list[str]:
-        """Names, in the whole model, of the language model's linear layers; the head is none of them."""
+        """Names of the language model's linear layers, as in the whole model. The output head is not included."""
         inside = {module for module in self.language_model.modules() if isinstance(module, nn.Linear)}
         return [name for name, module in self.model.named_modules() if module in inside]
 
     @property
     def outside_language(self) -> list[str]:
-        """Names of the parameters of vision encoder and connector: neither the language model's nor its head's."""
+        """Names of the parameters of the vision encoder and the connector."""
         parts = self.language_model, self.model.get_output_embeddings()
         inside = {id(parameter) for part in parts for parameter in part.parameters()}
         return [name for name, parameter in self.model.named_parameters() if id(parameter) not in inside]
@@ -192,8 +208,10 @@ class VisionLanguageModel(ABC):
     @property
     @abstractmethod
     def vision_mlps(self) -> list[nn.Module]:
-        """The vision encoder's MLPs, first layer first; each has fc1 and fc2, or what a language model's has. They see
-        [pictures, tokens, width]."""
+        """The vision encoder's MLPs in the order of the layers.
+
+        An MLP has either fc1 and fc2, or gate_proj, up_proj and down_proj. Its input is [pictures, tokens, width].
+        """
 
     def mlp_sites(self) -> list[MlpSite]:
         """The MLPs of the language model and of the vision encoder."""
@@ -203,7 +221,7 @@ class VisionLanguageModel(ABC):
         ]
 
     def linear_sites(self) -> list[LinearSite]:
-        """The linear layers that the released code prunes rows of."""
+        """The linear layers whose rows MANU's released code prunes."""
         language = [
             LinearSite(f"language.{kind}.{i}", "language", kind, i, getattr(mlp, f"{kind}_proj"))
             for i, mlp in enumerate(self.language_mlps)
@@ -219,22 +237,26 @@ class VisionLanguageModel(ABC):
 
 
 def _is_plain(mlp: nn.Module) -> bool:
-    """Whether an MLP has one first layer, fc1, and not a gate beside it."""
+    """Whether an MLP has the layers fc1 and fc2, without a gate."""
     return hasattr(mlp, "fc1")
 
 
-def _layers(mlp: nn.Module) -> tuple[tuple[nn.Linear, ...], nn.Linear]:
-    """The layers that produce an MLP's activations, and the one that consumes them."""
+def _layers(mlp: Any) -> tuple[tuple[nn.Linear, ...], nn.Linear]:
+    """The layers that produce an MLP's activations, and the layer that takes them as input."""
     return ((mlp.fc1,), mlp.fc2) if _is_plain(mlp) else ((mlp.gate_proj, mlp.up_proj), mlp.down_proj)
 
 
 def text_sizes(cls: type) -> list[str]:
-    """The keys of an architecture that are sizes of its text side."""
+    """The fields of an architecture dataclass that are sizes of its text side."""
     return [f.name for f in fields(cls) if f.name.startswith("text_") or f.name == "positions"]
 
 
 def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:
-    """Fill an architecture dataclass from a study's mapping; every value is a positive whole number."""
+    """An architecture dataclass from a study's mapping.
+
+    where: the mapping's key in the study, for messages. Raises UserError on an unknown or missing key, and on a value
+    that is not a positive whole number.
+    """
     known = [f.name for f in fields(cls)]
     for key, value in given.items():
         if key not in known:

@@ -1,25 +1,26 @@
-"""Idefics2: a SigLIP-like vision encoder, a perceiver resampler and a Mistral language model
-(Laurençon et al. 2024)."""
+"""Idefics2: a SigLIP vision encoder, a perceiver resampler and a Mistral language model (Laurençon et al. 2024)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
-import torch
+from PIL import Image
+from torch import Tensor, nn
 
 from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.sizes import text_config, vision_config
-from manu.models.tokenizer import train_tokenizer
+from manu.models.tokenizer import token_id, train_tokenizer
 
 IMAGE, FAKE, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
 
 
 @dataclass(frozen=True)
 class Idefics2Architecture:
-    """Sizes of an Idefics2 trained here (pixels, layers, heads, latents, hidden and MLP widths)."""
+    """Sizes of an Idefics2 trained from scratch (pixels, layers, heads, latents, hidden and MLP widths)."""
 
     image_size: int = 64
     patch_size: int = 16
@@ -41,13 +42,13 @@ class Idefics2(VisionLanguageModel):
     """Idefics2 with the prompt layout of its released checkpoints."""
 
     name = "idefics2"
-    model_class = OfTransformers("Idefics2ForConditionalGeneration")
-    processor_class = OfTransformers("Idefics2Processor")
+    model_class = TransformersClass("Idefics2ForConditionalGeneration")
+    processor_class = TransformersClass("Idefics2Processor")
     architecture_class = Idefics2Architecture
     released_vision_kinds = ("fc1",)
     per_patch = (".vision_", "modality_projection")
-    # The released processor adds four crops to every picture: five times the tokens, and five vision rows per sample.
-    processor_settings = {"do_image_splitting": False}
+    # By default the processor adds four crops to every picture: five times the tokens, and five vision rows per sample.
+    processor_settings: ClassVar[dict[str, Any]] = {"do_image_splitting": False}
 
     @classmethod
     def build(
@@ -87,7 +88,7 @@ class Idefics2(VisionLanguageModel):
             vision_config=vision,
             perceiver_config=perceiver,
             text_config=text,
-            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_token_id=token_id(tokenizer, IMAGE),
             tie_word_embeddings=text.tie_word_embeddings,
         )
         images = Idefics2ImageProcessorPil(
@@ -95,8 +96,8 @@ class Idefics2(VisionLanguageModel):
         )
         processor = cls.processor_class(image_processor=images, tokenizer=tokenizer, image_seq_len=a.latents)
         model = cls.model_class(config)
-        # transformers starts all latents at one; equal latents get equal gradients and never part.
-        torch.nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
+        # transformers initialises all latents to 1; equal latents get equal gradients and stay equal.
+        nn.init.normal_(model.model.connector.perceiver_resampler.latents, std=perceiver.initializer_range)
         vlm = cls(model, processor)
         if pretrained:
             pretrained.give(vlm.language_model, model.lm_head)
@@ -110,14 +111,14 @@ class Idefics2(VisionLanguageModel):
 
     def expand_images(self, prompt: str) -> str:
         block = f"{FAKE}{IMAGE * self.processor.image_seq_len}{FAKE}"
-        # The processor keeps the word after a picture apart from its closing token.
+        # The processor puts a space between the closing token of a picture and the next word.
         return re.sub(rf"{re.escape(FAKE)}(?=[^\s<])", f"{FAKE} ", prompt.replace(IMAGE, block))
 
-    def pixels(self, images):
+    def pixels(self, images: list[Image.Image]) -> dict[str, Tensor]:
         return dict(self.processor.image_processor([[i.convert("RGB")] for i in images], return_tensors="pt"))
 
-    def vision_mask(self, batch):
-        """Patches with at least one pixel of the picture; smaller pictures of a batch are padded to the largest."""
+    def vision_mask(self, batch: Mapping[str, Tensor]) -> Tensor | None:
+        """Patches with at least one pixel of the picture. Smaller pictures of a batch are padded to the largest."""
         if "pixel_attention_mask" not in batch:
             return None
         size = self.model.config.vision_config.patch_size
@@ -126,14 +127,14 @@ class Idefics2(VisionLanguageModel):
 
     @property
     def end_token(self) -> int:
-        return self.tokenizer.convert_tokens_to_ids(END)
+        return token_id(self.tokenizer, END)
 
     @property
-    def language_model(self):
+    def language_model(self) -> nn.Module:
         return self.model.model.text_model
 
     @property
-    def vision_mlps(self):
+    def vision_mlps(self) -> list[nn.Module]:
         return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
 
 

@@ -1,4 +1,4 @@
-"""Batches: token ids and pixels, padded and ready for a model."""
+"""Batches of token ids and pixels, padded for a model."""
 
 import io
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from torch.nn.utils.rnn import pad_sequence
 from manu.core.pictures import check_picture
 from manu.models.base import VisionLanguageModel
 
-IGNORE = -100
+IGNORE = -100  # label of a token that has no loss
 Batch = dict[str, torch.Tensor]
 
 
-KEPT = 2**29  # bytes of processed pictures up to which all are kept
+KEPT = 2**29  # bytes of processed pictures that are kept in memory
 
 
 class Pictures:
-    """Every distinct picture of a data set, looked up by row.
+    """The distinct pictures of a data set, numbered by row.
 
-    They are processed once, all together, unless that takes more than KEPT bytes; then each batch's are when it is
-    made. Where pictures differ in size, the image processor pads those that it gets together.
+    All pictures are processed once, together, if the result fits into KEPT bytes. Otherwise the pictures of a batch
+    are processed with the batch. The image processor pads pictures of different sizes that it gets together.
     """
 
     def __init__(self, vlm: VisionLanguageModel) -> None:
-        self._adapter = vlm
+        self._vlm = vlm
         self._rows: dict[bytes, int] = {}
         self._pixels: Batch | None = None
         self._size = 0  # bytes of one processed picture
 
     def add(self, data: bytes, where: str) -> int:
-        """Register PNG or JPEG bytes and return their row. Raises UserError when they are no picture."""
+        """Register a picture (PNG or JPEG bytes) and return its row. Raises UserError when it is not readable."""
         if data not in self._rows:
             check_picture(data, where)
             self._rows[data] = len(self._rows)
@@ -39,7 +39,7 @@ class Pictures:
         return self._rows[data]
 
     def pixels(self, rows: list[int]) -> Batch:
-        """The model inputs of these rows."""
+        """The model inputs of these rows, in their order."""
         pictures = list(self._rows)
         if self._pixels is None:
             self._size = self._size or sum(tensor.nbytes for tensor in self._processed(pictures[:1]).values())
@@ -50,12 +50,12 @@ class Pictures:
         return {name: tensor[index] for name, tensor in self._pixels.items()}
 
     def _processed(self, pictures: list[bytes]) -> Batch:
-        return self._adapter.pixels([Image.open(io.BytesIO(data)) for data in pictures])
+        return self._vlm.pixels([Image.open(io.BytesIO(data)) for data in pictures])
 
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt with its answer as token ids; `picture` is a row of `Pictures`, or None for plain text."""
+    """A prompt and its answer as token ids. picture: a row of `Pictures`, or None for plain text."""
 
     prompt: list[int]
     answer: list[int]
@@ -66,15 +66,15 @@ class Example:
 
 
 def training_batch(vlm: VisionLanguageModel, examples: list[Example], pictures: Pictures) -> Batch:
-    """Right-padded input_ids, attention_mask and labels (answer tokens only), with pixels where there are any.
+    """Right-padded input_ids, attention_mask and labels, each [batch, tokens], and the pixels of multimodal examples.
 
-    All examples must be of one modality. Shapes [batch, tokens]; labels are -100 off the answer.
+    Labels are the answer's tokens, and IGNORE elsewhere. Raises ValueError when the examples have different modalities.
     """
     return _placed(vlm, _padded(vlm, examples) | _pixels(examples, pictures))
 
 
 def with_answer(vlm: VisionLanguageModel, batch: Batch, answer: list[int]) -> Batch:
-    """The prompts and pictures of a training batch, each with the answer `answer` (token ids, end token last)."""
+    """A training batch with every answer replaced by `answer` (token ids, end token last)."""
     in_prompt = (batch["attention_mask"] == 1) & (batch["labels"] == IGNORE)
     prompts = [ids[row].tolist() for ids, row in zip(batch["input_ids"], in_prompt, strict=True)]
     return batch | _placed(vlm, _padded(vlm, [Example(prompt, answer, None) for prompt in prompts]))
@@ -91,7 +91,10 @@ def _padded(vlm: VisionLanguageModel, examples: list[Example]) -> Batch:
 
 
 def prompt_batch(vlm: VisionLanguageModel, examples: list[Example], pictures: Pictures) -> Batch:
-    """Left-padded prompts for generation: input_ids and attention_mask [batch, tokens], with pixels."""
+    """Left-padded prompts for generation: input_ids and attention_mask, each [batch, tokens], and pixels.
+
+    Raises ValueError when the examples have different modalities.
+    """
     longest = max(len(e.prompt) for e in examples)
     pad = vlm.tokenizer.pad_token_id
     batch = {
@@ -102,15 +105,13 @@ def prompt_batch(vlm: VisionLanguageModel, examples: list[Example], pictures: Pi
 
 
 def _placed(vlm: VisionLanguageModel, batch: Batch) -> Batch:
-    """The batch where the model is, its numbers as precise as the model's."""
+    """The batch on the model's device, with floating-point values in the model's precision."""
     device, dtype = vlm.model.device, vlm.model.dtype
-    return {name: each.to(device, dtype if each.is_floating_point() else None) for name, each in batch.items()}
+    return {name: tensor.to(device, dtype if tensor.is_floating_point() else None) for name, tensor in batch.items()}
 
 
 def _pixels(examples: list[Example], pictures: Pictures) -> Batch:
-    rows = [e.picture for e in examples]
-    if all(row is None for row in rows):
-        return {}
-    if any(row is None for row in rows):
+    rows = [e.picture for e in examples if e.picture is not None]
+    if rows and len(rows) < len(examples):
         raise ValueError("a batch must be of one modality")
-    return pictures.pixels(rows)
+    return pictures.pixels(rows) if rows else {}

@@ -1,17 +1,21 @@
-"""Classes of transformers by name. Importing one takes seconds; reading a study, which asks every adapter for its sizes,
-needs none."""
+"""Classes of transformers by name, imported on first use.
+
+Importing such a class takes seconds. Reading a study needs the sizes of every architecture, but none of these classes.
+"""
+
+from typing import Any
 
 from manu.core.errors import UserError
 
 
-class OfTransformers:
-    """An adapter's class attribute: the class of transformers with this name, imported when it is first read."""
+class TransformersClass:
+    """A class attribute that stands for the class of transformers with this name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: object, owner: type) -> type:
-        """The class. Raises UserError when transformers has none of that name."""
+    def __get__(self, instance: object, owner: type) -> Any:
+        """Import and return the class. Raises UserError when transformers has no class of this name."""
         import transformers
 
         try:

@@ -4,18 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.sizes import text_config, vision_config
-from manu.models.tokenizer import train_tokenizer
+from manu.models.tokenizer import token_id, train_tokenizer
 
 IMAGE = "<image>"
 
 
 @dataclass(frozen=True)
 class LlavaArchitecture:
-    """Sizes of a LLaVA trained here (pixels, layers, heads, hidden and MLP widths)."""
+    """Sizes of a LLaVA trained from scratch (pixels, layers, heads, hidden and MLP widths)."""
 
     image_size: int = 64
     patch_size: int = 16
@@ -34,8 +36,8 @@ class Llava(VisionLanguageModel):
     """LLaVA-1.5 with the prompt layout of its released checkpoints."""
 
     name = "llava"
-    model_class = OfTransformers("LlavaForConditionalGeneration")
-    processor_class = OfTransformers("LlavaProcessor")
+    model_class = TransformersClass("LlavaForConditionalGeneration")
+    processor_class = TransformersClass("LlavaProcessor")
     architecture_class = LlavaArchitecture
     released_vision_kinds = ("fc1", "fc2")
 
@@ -54,7 +56,7 @@ class Llava(VisionLanguageModel):
         config = LlavaConfig(
             vision_config=vision,
             text_config=text,
-            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_token_index=token_id(tokenizer, IMAGE),
             image_seq_length=patches,
             tie_word_embeddings=text.tie_word_embeddings,
         )
@@ -67,7 +69,7 @@ class Llava(VisionLanguageModel):
             patch_size=a.patch_size,
             vision_feature_select_strategy=config.vision_feature_select_strategy,
             image_token=IMAGE,
-            num_additional_image_tokens=1,  # the class token, which the default strategy drops again
+            num_additional_image_tokens=1,  # the class token; the default strategy drops it again
         )
         vlm = cls(cls.model_class(config), processor)
         if pretrained:
@@ -83,11 +85,11 @@ class Llava(VisionLanguageModel):
         return prompt.replace(IMAGE, IMAGE * self.model.config.image_seq_length)
 
     @property
-    def language_model(self):
+    def language_model(self) -> nn.Module:
         return self.model.model.language_model
 
     @property
-    def vision_mlps(self):
+    def vision_mlps(self) -> list[nn.Module]:
         tower = self.model.model.vision_tower
         return [layer.mlp for layer in getattr(tower, "vision_model", tower).encoder.layers]
 

@@ -1,23 +1,32 @@
-"""SmolVLM: a SigLIP vision encoder, patches shuffled into fewer and wider tokens, and a Llama language model (Marafioti
-et al. 2025). Its first release, SmolVLM-256M and -500M, has the architecture that transformers calls Idefics3."""
+"""SmolVLM: a SigLIP vision encoder, a pixel shuffle, and a Llama language model (Marafioti et al. 2025).
+
+The pixel shuffle turns patches into fewer and wider tokens. The first release, SmolVLM-256M and -500M, has the
+architecture that transformers calls Idefics3.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image
+from torch import Tensor, nn
 
 from manu.models.base import VisionLanguageModel
 from manu.models.language import load_language
-from manu.models.lazy_imports import OfTransformers
+from manu.models.lazy_imports import TransformersClass
 from manu.models.sizes import text_config, vision_config
-from manu.models.tokenizer import train_tokenizer
+from manu.models.tokenizer import token_id, train_tokenizer
 
 IMAGE, FAKE, GLOBAL, END = "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"
 
 
 @dataclass(frozen=True)
 class SmolVlmArchitecture:
-    """Sizes of a SmolVLM trained here (pixels, layers, heads, hidden and MLP widths); `scale_factor` squared patches
-    become one token."""
+    """Sizes of a SmolVLM trained from scratch (pixels, layers, heads, hidden and MLP widths).
+
+    scale_factor: the pixel shuffle makes one token of scale_factor * scale_factor patches.
+    """
 
     image_size: int = 64
     patch_size: int = 16
@@ -34,15 +43,15 @@ class SmolVlmArchitecture:
 
 
 class SmolVlm(VisionLanguageModel):
-    """SmolVLM with the prompt layout of its released checkpoints, pictures whole and not in tiles."""
+    """SmolVLM with the prompt layout of its released checkpoints. Pictures are not split into tiles."""
 
     name = "smolvlm"
-    model_class = OfTransformers("Idefics3ForConditionalGeneration")
-    processor_class = OfTransformers("Idefics3Processor")
+    model_class = TransformersClass("Idefics3ForConditionalGeneration")
+    processor_class = TransformersClass("Idefics3Processor")
     architecture_class = SmolVlmArchitecture
     released_vision_kinds = ("fc1", "fc2")
-    # The released processor adds tiles to every picture: many times the tokens, and many vision rows per sample.
-    processor_settings = {"do_image_splitting": False}
+    # By default the processor adds tiles to every picture: many times the tokens, and many vision rows per sample.
+    processor_settings: ClassVar[dict[str, Any]] = {"do_image_splitting": False}
 
     @classmethod
     def build(cls, architecture: SmolVlmArchitecture, texts: Iterable[str], language: Path | None = None) -> "SmolVlm":
@@ -59,7 +68,7 @@ class SmolVlm(VisionLanguageModel):
         config = Idefics3Config(
             vision_config=vision,
             text_config=text,
-            image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+            image_token_id=token_id(tokenizer, IMAGE),
             scale_factor=a.scale_factor,
             tie_word_embeddings=text.tie_word_embeddings,
         )
@@ -82,21 +91,21 @@ class SmolVlm(VisionLanguageModel):
     def expand_images(self, prompt: str) -> str:
         return prompt.replace(IMAGE, f"{FAKE}{GLOBAL}{IMAGE * self.processor.image_seq_len}{FAKE}")
 
-    def pixels(self, images):
+    def pixels(self, images: list[Image.Image]) -> dict[str, Tensor]:
         rgb = [[image.convert("RGB")] for image in images]
-        made = self.processor.image_processor(rgb, return_tensors="pt")
-        return {name: made[name] for name in self.processor.image_processor.model_input_names}
+        inputs = self.processor.image_processor(rgb, return_tensors="pt")
+        return {name: inputs[name] for name in self.processor.image_processor.model_input_names}
 
     @property
     def end_token(self) -> int:
-        return self.tokenizer.convert_tokens_to_ids(END)
+        return token_id(self.tokenizer, END)
 
     @property
-    def language_model(self):
+    def language_model(self) -> nn.Module:
         return self.model.model.text_model
 
     @property
-    def vision_mlps(self):
+    def vision_mlps(self) -> list[nn.Module]:
         return [layer.mlp for layer in self.model.model.vision_model.encoder.layers]
 
 

@@ -1,13 +1,13 @@
-"""A tokenizer trained on the benchmark's own text, for models that are trained here."""
+"""A tokenizer trained on the benchmark's text, for models trained from scratch."""
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-if TYPE_CHECKING:  # late.py says why
-    from transformers import PreTrainedTokenizerFast
+if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
@@ -15,7 +15,10 @@ PAD, BOS, EOS, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 def train_tokenizer(
     texts: Iterable[str], special: tuple[str, ...] = (), vocabulary: int = 4000
 ) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE tokenizer; `special` tokens are never split. The same texts give the same tokenizer."""
+    """Train a byte-level BPE tokenizer. The same texts give the same tokenizer.
+
+    special: tokens that are never split. vocabulary: largest number of tokens.
+    """
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -28,8 +31,8 @@ def train_tokenizer(
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    apart = re.compile("|".join(map(re.escape, reserved)))
-    tokenizer.train_from_iterator((apart.sub(" ", text) for text in texts), trainer)
+    special_pattern = re.compile("|".join(map(re.escape, reserved)))
+    tokenizer.train_from_iterator((special_pattern.sub(" ", text) for text in texts), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -39,3 +42,8 @@ def train_tokenizer(
         additional_special_tokens=list(special),
         clean_up_tokenization_spaces=False,
     )
+
+
+def token_id(tokenizer: "PreTrainedTokenizerBase", token: str) -> int:
+    """Id of a special token that the tokenizer has."""
+    return cast(int, tokenizer.convert_tokens_to_ids(token))

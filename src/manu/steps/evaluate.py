@@ -1,6 +1,6 @@
-"""Rules evaluate_...: put every question of every split to one model and keep every answer.
+"""Rules evaluate_...: ask one model all questions of all splits, and write every answer.
 
-A model whose training diverged is not asked; the file says so in the place of answers.
+A model whose training diverged is not asked; the answers file then records that.
 """
 
 from manu.core.diverged import marked, write_unanswered
@@ -20,7 +20,7 @@ def parser() -> StageParser:
 
 
 def read_asked(options: StageParser) -> None:
-    """Add the options for what is asked and who is: the benchmark, and what `load_asked` loads."""
+    """Add the options for the benchmark and for the model that `load_asked` loads."""
     options.read("benchmark")
     options.read("checkpoint")
     options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
@@ -28,13 +28,13 @@ def read_asked(options: StageParser) -> None:
 
 
 def load_asked(options, config) -> tuple[VisionLanguageModel, str | None]:
-    """The model as it is asked: the checkpoint under its mask, and the system prompt."""
+    """The checkpoint with its mask applied, and the text of the system prompt, if there is one."""
     vlm = load_pruned(config, options.checkpoint, options.mask)
     return vlm, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
 
 
 def main(options, config) -> str:
-    """Ask, score and write the answers --out (parquet)."""
+    """Ask the model, score the replies, and write the answers to --out (parquet). Returns a line for the log."""
     if why := marked(options.checkpoint):
         write_unanswered(options.out, config, why)
         return f"{options.out}: not asked, its training diverged ({why})"

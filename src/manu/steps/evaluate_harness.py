@@ -1,4 +1,4 @@
-"""Rules evaluate_harness...: put the tasks of lm-evaluation-harness to one model; its scores, and every single answer.
+"""Rules evaluate_harness...: run the tasks of lm-evaluation-harness on one model; write its scores and all answers.
 
 Reads the configuration's `study`, `model`, `method`, `ratios`, `seed`, `loading` and `harness`.
 """
@@ -17,7 +17,7 @@ from manu.steps.models import load_pruned
 def parser() -> StageParser:
     """Options of the rules."""
     options = StageParser(__doc__, runs_model=True)
-    options.read("dataset", help="folder of the files that the tasks read, or of their manifest")
+    options.read("dataset", help="folder with the files of the tasks, or with their manifest")
     options.read("checkpoint")
     options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
     options.write("scores")
@@ -26,24 +26,27 @@ def parser() -> StageParser:
 
 
 def main(options, config) -> str:
-    """Write the scores (CSV) and the answers (parquet); vanilla is asked once and has rows at every forget ratio."""
+    """Write the scores (CSV) and the answers (parquet). Returns a line for the log.
+
+    Vanilla is asked once and has rows at every forget ratio.
+    """
     if why := marked(options.checkpoint):
         write_text(options.scores, csv_text(pd.DataFrame(columns=list(SCORE_COLUMNS))))
         write_unanswered(options.answers, config, why)
         return f"{options.scores}: not asked, its training diverged ({why})"
     vlm = load_pruned(config, options.checkpoint, options.mask)
     returned = run_harness(vlm, located(options.dataset), config["harness"])
-    scores, answers = (_keyed(each(returned), config) for each in (scores_of, answers_of))
+    scores, answers = (_keyed(rows_of(returned), config) for rows_of in (scores_of, answers_of))
     write_text(options.scores, csv_text(scores[list(SCORE_COLUMNS)]))
     with atomic_path(options.answers) as temporary:
         answers[list(ANSWER_COLUMNS)].to_parquet(temporary, index=False)
     asked = f"{answers['question_id'].nunique()} questions of {answers['task'].nunique()} tasks"
-    how = "through the chat template" if vlm.processor.chat_template else "as they are: there is no chat template"
+    how = "through the chat template" if vlm.processor.chat_template else "without a chat template: the model has none"
     return f"{options.scores}: {asked} answered, {how}"
 
 
 def _keyed(rows: pd.DataFrame, config: dict) -> pd.DataFrame:
-    """The rows at each of the configuration's forget ratios, with the other keys."""
+    """The rows repeated for every forget ratio of the configuration, with the key columns."""
     keys = {key: config[key] for key in ("study", "model", "method", "seed")}
     return pd.concat([rows.assign(**keys, forget_ratio=ratio) for ratio in config["ratios"]], ignore_index=True)
 

@@ -1,6 +1,6 @@
-"""Rule evaluate_variants: put the ablation's questions to the vanilla model under the mask of every variant.
+"""Rule evaluate_variants: ask the vanilla model the ablation's questions under the mask of every variant.
 
-Reads the configuration's `variants` (names), in the order of the masks, and the keys of an evaluation.
+Reads the configuration's `variants` (names, in the order of the masks) and the keys of an evaluation.
 """
 
 import pandas as pd
@@ -23,7 +23,7 @@ def parser() -> StageParser:
 
 
 def main(options, config) -> str:
-    """Write the answers of all variants --out (parquet), the variant in the column `method`."""
+    """Write the answers of all variants to --out (parquet), with the variant in the column `method`."""
     asked = []
     under = list(zip(config["variants"], options.masks, strict=True))
     for variant, mask in progress(under, f"{config['model']} variants"):
