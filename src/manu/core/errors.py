@@ -14,7 +14,7 @@ class UserError(Exception):
     """
 
 
-class NotFinite(UserError):  # noqa: N818 - the name says what happened
+class NotFinite(UserError):
     """A loss, an activation or a likelihood is infinite or NaN."""
 
 
