@@ -1,4 +1,4 @@
-"""How selective each variant of pruning is: what it leaves of retain minus what it leaves of forget."""
+"""Selectivity of every ablation variant: accuracy on retain minus accuracy on forget."""
 
 import re
 from collections import Counter
@@ -26,13 +26,13 @@ from manu.analysis.seeds import over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "ablation"
-TITLE = "Selectivity of the variants"
+TITLE = "Selectivity of the ablation variants"
 CAPTION = (
-    "Selectivity of each variant of the ablation: classification accuracy on the people to be kept minus that on the "
-    "people to be forgotten, in percentage points, with bootstrap intervals over people (means over seeds), one panel "
-    "per model and modality. At 0 (solid line) a variant hits both alike; further right is better. Dashed, with its "
-    "interval as a band: vanilla, the model before pruning. Where there are several seeds, the small open marks are "
-    "the lowest and the highest. A name carries its prune ratio in brackets where that is not the usual one."
+    "Selectivity of every ablation variant: classification accuracy on the retain set minus classification accuracy "
+    "on the forget set, in percentage points. Further right is better; at 0 (solid line) pruning affects both sets "
+    "equally. One panel per model and modality. Dots are means over seeds, with bootstrap intervals over people. "
+    "Dashed line and band: vanilla, the model before pruning, with its interval. Small open marks: lowest and highest "
+    "seed, if there are several. A prune ratio in brackets after a name differs from the usual one."
 )
 COLUMNS = (
     "model",
@@ -46,20 +46,21 @@ COLUMNS = (
     "ci_high",
     "n",
 )
-SPREAD = ("selectivity_points_lowest", "selectivity_points_highest")  # columns that follow of several seeds
+SPREAD = ("selectivity_points_lowest", "selectivity_points_highest")  # further columns if there are several seeds
 DOT = "#332288"
-_BAND = "#f4f4f4"  # behind every other group of variants
+_BAND = "#f4f4f4"  # background of every other group of variants
 
 
 def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its dots (COLUMNS, of several seeds SPREAD; points, means over seeds) from rows of the ablation.
+    """The figure and its dots, from rows of the ablation table.
 
-    Vanilla's rows are the dashed lines.
+    The dots have the columns COLUMNS, and SPREAD if there are several seeds; values in percentage points, means over
+    seeds. The rows of vanilla are drawn as dashed lines.
     """
     dots = _dots(ablation)
     with look():
         if (dots["method"] == "vanilla").all():
-            return message_figure("No variant of the ablation was asked on both forget and retain."), dots.head(0)
+            return message_figure("No ablation variant has answers on both forget and retain."), dots.head(0)
         return _figure(dots), dots
 
 
@@ -78,7 +79,7 @@ def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The variant's rows "retain minus forget" of the ablation, one per seed."""
+    """The variant's rows "retain minus forget" of the ablation table, one per seed."""
     if column not in ("selectivity_points", "ci_low", "ci_high", "n", *SPREAD):
         return None
     where = same(row, "model", "forget_ratio", "method", "modality") | {"split": (SELECTIVITY,)}
@@ -106,15 +107,15 @@ def _figure(dots: pd.DataFrame) -> Figure:
             if row == len(ratios) - 1:
                 panel.set_xlabel("retain minus forget,\npercentage points")
     handles = [
-        Line2D([], [], color=DOT, marker="o", markersize=5, linewidth=1.1, label="variant, with its interval"),
-        Line2D([], [], color=GREY, linewidth=1.2, label="0: hits both alike"),
+        Line2D([], [], color=DOT, marker="o", markersize=5, linewidth=1.1, label="variant with interval"),
+        Line2D([], [], color=GREY, linewidth=1.2, label="0: affects both equally"),
     ]
     if len(variants) < len(dots):
-        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="vanilla (band: its interval)"))
+        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="vanilla (band: interval)"))
     handles += seed_legend(dots)
     legend_below(figure, handles, width, wide=2.2)
-    said = f"prune ratio {usual:g} % where none is given; further right is better"
-    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    subtitle = f"prune ratio {usual:g} % unless given; further right is better"
+    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
     return figure
 
 
@@ -125,24 +126,25 @@ def _panel(axes: Axes, dots: pd.DataFrame, names: list[str], labels: list[str]) 
             axes.axhspan(first - 0.5, first + len(group) - 0.5, color=_BAND, linewidth=0, zorder=0)
         first += len(group)
     axes.axvline(0.0, color=GREY, linewidth=1.2, zorder=1)
-    for dot in dots.itertuples():
-        if dot.method == "vanilla":
-            axes.axvspan(dot.ci_low, dot.ci_high, color=FAINT, alpha=0.6, linewidth=0, zorder=0.5)
-            axes.axvline(dot.selectivity_points, color=INK, linestyle="--", linewidth=1.2, zorder=2)
+    for dot in dots.to_dict("records"):
+        low, value, high = dot["ci_low"], dot["selectivity_points"], dot["ci_high"]
+        if dot["method"] == "vanilla":
+            axes.axvspan(low, high, color=FAINT, alpha=0.6, linewidth=0, zorder=0.5)
+            axes.axvline(value, color=INK, linestyle="--", linewidth=1.2, zorder=2)
             continue
-        value, place = dot.selectivity_points, names.index(dot.method)
+        place = names.index(dot["method"])
         axes.errorbar(
             value,
             place,
-            xerr=[[max(value - dot.ci_low, 0.0)], [max(dot.ci_high - value, 0.0)]],
+            xerr=[[max(value - low, 0.0)], [max(high - value, 0.0)]],
             color=DOT,
             marker="o",
             markersize=4.5,
             elinewidth=1.1,
             zorder=3,
         )
-        if dot.seeds > 1:
-            ends = [getattr(dot, name) for name in SPREAD]
+        if dot["seeds"] > 1:
+            ends = [dot[name] for name in SPREAD]
             axes.plot(ends, [place, place], color=DOT, marker="o", **SEED_MARK)
     axes.set_yticks(range(len(names)), labels)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -151,10 +153,10 @@ def _panel(axes: Axes, dots: pd.DataFrame, names: list[str], labels: list[str]) 
 
 
 def _groups(names: list[str]) -> list[list[str]]:
-    """Neighbours whose names start alike, and runs of neighbours that start like no other."""
+    """Groups of neighbouring variants: those with the same first word, and runs of variants with unique first words."""
 
     def start(name: str) -> str:
-        return re.match(r"[^\d_]*", name)[0]
+        return re.split(r"[\d_]", name)[0]
 
     counts = Counter(key for key, _ in groupby(names, start) for _ in _)
     return [list(group) for _, group in groupby(names, lambda name: start(name) if counts[start(name)] > 1 else "")]

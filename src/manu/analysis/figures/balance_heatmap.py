@@ -1,4 +1,4 @@
-"""Is forgetting balanced? Forgetting success in both modalities, method by method, as a heat map."""
+"""Balance of forgetting between the modalities: forgetting success of every method as a heat map."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,12 +16,11 @@ from manu.evaluation.vocabulary import MODALITIES
 NEEDS = "outcomes"
 TITLE = "Balance of forgetting"
 CAPTION = (
-    "Forgetting success on the people to be forgotten, in percent: 0 is vanilla's accuracy (nothing forgotten), 100 "
-    "that of the model that never saw them (retain_only). One row per method, one column per forget ratio and "
-    "modality, one panel per model (means over seeds, ± their standard deviation where there are several); the "
-    "colours are cut at 0 and 100, the numbers are not. "
-    "Forgetting is balanced where the two columns of a forget ratio are alike and both are dark. n/d: not defined, "
-    "as vanilla knows no more of these people than retain_only."
+    "Forgetting success on the forget set, in percent: 0 is the accuracy of vanilla (nothing forgotten), 100 the "
+    "accuracy of retain_only, which never saw the forget set. One row per method, one column per forget ratio and "
+    "modality, one panel per model. Values are means over seeds, ± the standard deviation if there are several. "
+    "Forgetting is balanced if the two columns of a forget ratio are equal and dark. The colour scale ends at 0 and "
+    "100; the numbers do not. n/d: not defined, because vanilla is not more accurate than retain_only."
 )
 COLUMNS = (
     "model",
@@ -34,22 +33,23 @@ COLUMNS = (
     "ci_high",
     "n",
 )
-SPREAD = "forgetting_success_percent_sd"  # column that follows where there are several seeds
+SPREAD = "forgetting_success_percent_sd"  # one more column if there are several seeds
 _CELL = (0.62, 0.34)  # inches
-_WIDER = 0.18  # inches more for a mean with its standard deviation
-_GAP = 0.16  # between the forget ratios, in cells
+_WIDER = 0.18  # inches added to a cell that shows a standard deviation
+_GAP = 0.16  # cells between two forget ratios
 
 
 def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its cells from rows of outcomes.csv: COLUMNS, percent, means over the seeds that have a value.
+    """The figure and its cells, from rows of outcomes.csv.
 
-    Of several seeds SPREAD follows, their standard deviation.
+    The cells have the columns COLUMNS, and SPREAD (the standard deviation) if there are several seeds; values in
+    percent, means over the seeds that have a value.
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     cells = _cells(outcomes, methods)
     with look():
         if cells.empty:
-            return message_figure("No forgetting success on forget."), cells
+            return message_figure("There is no forgetting success on the forget set."), cells
         return _figure(cells, methods), cells
 
 
@@ -87,7 +87,7 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
     wide = _CELL[0] + (_WIDER if several else 0.0)
     width = max(wide * (len(across) + _GAP * len(ratios)) * len(models) + 2.1, 6.5)
     figure = new_figure(width, _CELL[1] * len(names) + 2.4)
-    figure.get_layout_engine().set(wspace=0.05)
+    figure.set_layout_engine("constrained", wspace=0.05)
     axes = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
     for panel, model in zip(axes, models, strict=True):
         _panel(panel, cells[cells["model"] == model], names, across)
@@ -101,10 +101,10 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
         shrink=0.8,
         ticks=[0, 25, 50, 75, 100],
     )
-    scale.set_label("forgetting success, %  (0: nothing forgotten, 100: as if never seen)")
+    scale.set_label("forgetting success, %  (0: as vanilla, 100: as retain_only)")
     scale.outline.set_edgecolor(GREY)
     shown = "percent, mean \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else "percent"
-    figure.suptitle(f"{TITLE}\nforgetting success in {shown}; balanced: both modalities alike and dark", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nforgetting success, {shown}; balanced: both modalities equal and dark", fontsize=10.5)
     return figure
 
 
@@ -112,10 +112,10 @@ def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple
     scale = Normalize(0.0, 100.0)
     per_ratio = len({modality for _, modality in across})
     places = [place + _GAP * (place // per_ratio) for place in range(len(across))]
-    for cell in cells.itertuples():
-        x, y = places[across.index((cell.forget_ratio, cell.modality))], names.index(cell.method)
-        spread = getattr(cell, SPREAD) if cell.seeds > 1 else None
-        heat_cell(axes, x, y, cell.forgetting_success_percent, scale, spread=spread)
+    for cell in cells.to_dict("records"):
+        x, y = places[across.index((cell["forget_ratio"], cell["modality"]))], names.index(cell["method"])
+        spread = cell[SPREAD] if cell["seeds"] > 1 else None
+        heat_cell(axes, x, y, cell["forgetting_success_percent"], scale, spread=spread)
     for place in range(0, len(across), per_ratio):
         middle = places[place] + (per_ratio - 1) / 2
         axes.annotate(

@@ -1,4 +1,4 @@
-"""The claims and what became of them: a verdict per method and architecture, with the value it rests on."""
+"""The verdict on every claim, per method and architecture, with the value that it is based on."""
 
 from collections.abc import Mapping
 from textwrap import fill
@@ -13,31 +13,36 @@ from manu.analysis.figures.style import FAINT, GREY, INK, look, message_figure, 
 from manu.analysis.origin import Origin
 
 NEEDS = "claims"
-TITLE = "The claims, put to the test"
+TITLE = "Verdicts on the claims"
 CAPTION = (
-    "One row per claim, one column per method and architecture. A claim is reproduced where the whole interval over "
-    "people lies above the threshold in every run, not reproduced where none of it does in any, inconclusive "
-    "otherwise, also where the study has no value for it. Beneath the verdict: the mean value over the runs and the "
-    "interval from the lowest end to the highest, in the unit of the claim's measure. The controls vanilla, which "
-    "forgot nothing, and retain_only, which never saw the people to be forgotten, are put to the claims of "
-    "forgetting only: the one should fail them, the other pass."
+    "One row per claim, one column per method and architecture. A claim is reproduced if the whole interval over "
+    "people lies above the threshold in every run. It is not reproduced if no part of the interval lies above the "
+    "threshold in any run. Otherwise, or if the study has no value, the verdict is inconclusive. Below the verdict: "
+    "the mean value over runs, and the interval from the lowest end to the highest end, in the unit of the claim's "
+    "measure. Two controls are tested on the claims about forgetting: vanilla, which forgot nothing, should fail; "
+    "retain_only, which never saw the forget set, should pass."
 )
 COLUMNS = ("claim", "model", "method", "verdict", "value", "ci_low", "ci_high", "threshold")
-VERDICTS = {  # symbol, ink, background (of different greys in print)
+VERDICTS = {  # symbol, text colour, background (different greys in print)
     REPRODUCED: ("\N{CHECK MARK}", "#003f63", "#a6cfe8"),
     NOT_REPRODUCED: ("\N{BALLOT X}", "#8f3f00", "#fde6d4"),
     INCONCLUSIVE: ("?", "#555555", "#f6f6f6"),
 }
-_LEFT, _CELL, _ROW, _HEAD = 2.5, 0.97, 0.74, 0.62  # inches: text's width, a cell's; least height of a row, heading's
-_WRAP = 40  # letters in a line of a claim
+_LEFT, _CELL, _ROW, _HEAD = (
+    2.5,
+    0.97,
+    0.74,
+    0.62,
+)  # inches: width of the text and of a cell, minimal height of a row, height of the heading
+_WRAP = 40  # characters per line of a claim
 
 
 def draw(claims: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its cells (COLUMNS, in the grid's order) from rows of claims.csv."""
+    """The figure and its cells (COLUMNS, in the order of the grid), from rows of claims.csv."""
     cells = _cells(claims)
     with look():
         if cells.empty:
-            return message_figure("No claim was put to the test."), cells
+            return message_figure("No claim was tested."), cells
         return _figure(cells, dict(zip(claims["claim"], claims["says"], strict=True))), cells
 
 
@@ -46,7 +51,7 @@ def _cells(claims: pd.DataFrame) -> pd.DataFrame:
     cells = claims[list(COLUMNS)].assign(**{name: pd.to_numeric(claims[name], errors="coerce") for name in numbers})
     keys = ["claim", "method", "model"]
     order = {key: list(dict.fromkeys(claims[key])) for key in keys}
-    return cells.sort_values(keys, key=lambda column: column.map(order[column.name].index), ignore_index=True)
+    return cells.sort_values(keys, key=lambda column: column.map(order[str(column.name)].index), ignore_index=True)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
@@ -74,21 +79,21 @@ def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         panel.set_axis_off()
-    said = "in small type: the value and its interval over people; the threshold stands at the left"
-    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    subtitle = "small type: value and interval over people; the threshold is at the left"
+    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
     return figure
 
 
 def _blocks(cells: pd.DataFrame) -> list[tuple[list[str], list[str]]]:
-    """(methods, claims): methods that are put to the same claims stand side by side, the others below."""
-    put: dict[tuple, list[str]] = {}
+    """Blocks of (methods, claims). Methods with the same claims form one block; blocks are drawn below each other."""
+    blocks: dict[tuple[str, ...], list[str]] = {}
     for method, group in cells.groupby("method", sort=False):
-        put.setdefault(tuple(dict.fromkeys(group["claim"])), []).append(method)
-    return [(methods, list(claims)) for claims, methods in put.items()]
+        blocks.setdefault(tuple(dict.fromkeys(group["claim"])), []).append(str(method))
+    return [(methods, list(claims)) for claims, methods in blocks.items()]
 
 
 def _head(axes: Axes, across: list[tuple[str, str]], per_method: int) -> None:
-    """The columns' names: (method, model), `per_method` of them for each method."""
+    """Draw the names of the columns (method, model). per_method: columns per method."""
     for place, (method, model) in enumerate(across):
         left = _LEFT + _CELL * place
         if place % per_method == 0:
@@ -99,7 +104,7 @@ def _head(axes: Axes, across: list[tuple[str, str]], per_method: int) -> None:
 
 
 def _row(axes: Axes, cells: pd.DataFrame, across: list[tuple], text: str, top: float, height: float) -> None:
-    """One claim: its text at the left, then its cells."""
+    """Draw one claim: its text at the left, then its cells."""
     axes.plot([0, _LEFT + _CELL * len(across)], [top, top], color=FAINT, linewidth=0.8, zorder=0)
     axes.text(0.02, top + 0.06, text, ha="left", va="top", fontsize=8)
     holds = f"holds above {cells['threshold'].iloc[0]:g}"
@@ -123,7 +128,7 @@ def _cell(axes: Axes, left: float, top: float, height: float, cell: Mapping) -> 
 
 
 def _number(value: float) -> str:
-    """Three decimals, so that a value and its threshold can be told apart; never a negative 0."""
+    """The value with three decimals, enough to tell it from its threshold; never a negative 0."""
     if pd.isna(value):
         return "n/d"
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "\N{MINUS SIGN}")

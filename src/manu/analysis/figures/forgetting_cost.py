@@ -1,4 +1,4 @@
-"""What forgetting costs: forgetting success against the time that the edit takes."""
+"""Cost of forgetting: forgetting success against the time of the edit."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,14 +12,14 @@ from manu.analysis.origin import Origin, same
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "costs"
-TITLE = "What forgetting costs"
+TITLE = "Time cost of forgetting"
 CAPTION = (
-    "Forgetting success on the people to be forgotten, in percent (0: vanilla's accuracy, nothing forgotten; 100: that "
-    "of the model that never saw them), with bootstrap intervals over people, against the wall time of the jobs that "
-    "make the edit from the vanilla model, in seconds (logarithmic), one panel per model and modality (means over "
-    "seeds and forget ratios). Up and to the left is better. retain_only is exact unlearning: training anew "
-    "without these people; dashed: its time. Runs without a forgetting success, where vanilla knows no more of these "
-    "people than retain_only, are left out. Times are those of the machine that ran the study."
+    "Forgetting success on the forget set, in percent (0: accuracy of vanilla, nothing forgotten; 100: accuracy of "
+    "retain_only, which never saw the forget set), against the wall time of the jobs that edit the vanilla model, in "
+    "seconds (logarithmic). One panel per model and modality; means over seeds and forget ratios, with bootstrap "
+    "intervals over people. Up and to the left is better. retain_only is exact unlearning: the model is retrained "
+    "without the forget set; the dashed line is its time. Runs are left out if forgetting success is not defined, "
+    "because vanilla is not more accurate than retain_only. The times are from the machine that ran the study."
 )
 COLUMNS = (
     "model",
@@ -35,14 +35,14 @@ COLUMNS = (
 
 
 def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its marks (COLUMNS, means over the runs that have a value) from rows of costs.csv.
+    """The figure and its marks (COLUMNS, means over the runs that have a value), from rows of costs.csv.
 
     Raises ValueError on a method that is neither retain_only nor in `methods`.
     """
     marks = _marks(costs, methods)
     with look():
         if marks.empty:
-            return message_figure("No forgetting success on forget."), marks
+            return message_figure("There is no forgetting success on the forget set."), marks
         return _figure(marks, methods), marks
 
 
@@ -95,17 +95,17 @@ def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:
     for panel in axes[:, 0]:
         panel.set_ylabel("forgetting success, %")
     axes[0][0].set_xscale("log")
-    axes[0][0].set_xlim(marks["seconds"].min() / 5, marks["seconds"].max() * 3)  # room for the names
+    axes[0][0].set_xlim(marks["seconds"].min() / 5, marks["seconds"].max() * 3)  # room for the names of the marks
     axes[0][0].xaxis.set_major_formatter("{x:g}")
     present = [name for name in row_order(methods) if name in set(marks["method"])]
     handles = [Line2D([], [], linestyle="none", label=name, **_look_of(name, methods)) for name in present]
     handles.append(Line2D([], [], color=GREY, linestyle="--", linewidth=1.0, label="time of exact unlearning"))
     legend_below(figure, handles, width, wide=1.75)
-    figure.suptitle(f"{TITLE}\nforgetting success against time; 100 %: as if never seen", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nforgetting success against time; 100 %: as retain_only", fontsize=10.5)
     for panel, chosen in panels.items():
         names, success = chosen["method"], chosen["forgetting_success_percent"]
         places = (chosen["seconds"], success, names, [_colour(name, methods) for name in names])
-        bars = chosen[["seconds", "ci_low", "ci_high"]].itertuples(index=False)
+        bars = zip(chosen["seconds"], chosen["ci_low"], chosen["ci_high"], strict=True)
         label_marks(panel, list(zip(*places, strict=True)), bars)
     return figure
 
@@ -113,21 +113,21 @@ def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:
 def _panel(axes: Axes, marks: pd.DataFrame, methods: list[str]) -> None:
     for level in (0.0, 100.0):
         axes.axhline(level, color=GREY, linewidth=0.6, zorder=1)
-    for mark in marks.itertuples():
-        value = mark.forgetting_success_percent
-        if mark.method == "retain_only":
-            axes.axvline(mark.seconds, color=GREY, linestyle="--", linewidth=1.0, zorder=1)
+    for mark in marks.to_dict("records"):
+        seconds, value = mark["seconds"], mark["forgetting_success_percent"]
+        if mark["method"] == "retain_only":
+            axes.axvline(seconds, color=GREY, linestyle="--", linewidth=1.0, zorder=1)
         axes.errorbar(
-            mark.seconds,
+            seconds,
             value,
-            yerr=[[max(value - mark.ci_low, 0.0)], [max(mark.ci_high - value, 0.0)]],
+            yerr=[[max(value - mark["ci_low"], 0.0)], [max(mark["ci_high"] - value, 0.0)]],
             fmt="none",
-            ecolor=_colour(mark.method, methods),
+            ecolor=_colour(mark["method"], methods),
             elinewidth=0.9,
             alpha=0.6,
             zorder=2,
         )
-        axes.plot(mark.seconds, value, linestyle="none", zorder=3, **_look_of(mark.method, methods))
+        axes.plot(seconds, value, linestyle="none", zorder=3, **_look_of(mark["method"], methods))
 
 
 def _colour(method: str, methods: list[str]) -> str:

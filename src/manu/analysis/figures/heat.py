@@ -1,4 +1,6 @@
-"""Cells of a heat map: one hue, the number in each cell."""
+"""Cells of a heat map: one hue, with the number in the cell."""
+
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -9,16 +11,18 @@ from matplotlib.patches import Rectangle
 from manu.analysis.figures.style import GREY
 from manu.analysis.seeds import plus_minus
 
-COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for every kind of colour blindness
+COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for all kinds of colour blindness
 
 
 def heat_cell(
     axes: Axes, x: float, y: float, value: float, scale: Normalize, size: float = 9.0, spread: float | None = None
 ) -> None:
-    """A cell of width and height 1 around (x, y): coloured by `scale`, cut at its ends, with the whole number of
-    `value` in letters of `size` points, and after it that of `spread`, if there is one; hatched and n/d where the
-    value is NaN."""
-    box = {"xy": (x - 0.5, y - 0.5), "width": 1.0, "height": 1.0}
+    """Draw a cell of width and height 1 around (x, y), coloured by `value` on `scale`.
+
+    The cell shows `value`, and `spread` if there is one, rounded to whole numbers. A NaN is hatched and shows n/d.
+    size: of the text, in points.
+    """
+    box: dict[str, Any] = {"xy": (x - 0.5, y - 0.5), "width": 1.0, "height": 1.0}
     box |= {"edgecolor": GREY, "linewidth": 0.5, "clip_on": False}
     if pd.isna(value):
         axes.add_patch(Rectangle(**box, facecolor="white", hatch="////"))
@@ -27,17 +31,17 @@ def heat_cell(
         return
     colour = matplotlib.colormaps[COLOURS](min(max(float(scale(value)), 0.0), 1.0))
     axes.add_patch(Rectangle(**box, facecolor=colour))
-    ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179 both contrast alike
+    ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179, black and white have the same contrast
     text = plus_minus(_whole(value), "" if spread is None else _whole(spread))
     axes.text(x, y, text, ha="center", va="center", fontsize=size if spread is None else size - 1, color=ink)
 
 
 def _luminance(colour: tuple[float, ...]) -> float:
-    """Relative luminance of an sRGB colour: 0 black, 1 white."""
+    """Relative luminance of an sRGB colour (WCAG 2): 0 is black, 1 is white."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _whole(number: float) -> str:
-    """A whole number; never a negative 0."""
+    """The rounded number as text; never a negative 0."""
     return str(round(number)).replace("-", "\N{MINUS SIGN}")

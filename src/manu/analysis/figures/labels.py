@@ -1,11 +1,13 @@
-"""Names beside the marks of a panel, where there is room for them."""
+"""Names beside the marks of a panel, if there is room for them."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-# from the mark, in points, with the side of the text that is next to it
+# offset from the mark in points, and the alignment of the text
 _PLACES = (
     (6, 0, "left", "center"),
     (-6, 0, "right", "center"),
@@ -22,11 +24,12 @@ _MARK = 4.5  # half a mark's size in points
 def label_marks(
     axes: Axes, marks: Sequence[tuple[float, float, str, str]], bars: Iterable[tuple[float, float, float]]
 ) -> None:
-    """Write the name of each mark (x, y, name, colour) beside it, off other marks, names and bars (x, low, high).
+    """Write names beside marks, without overlap.
 
-    A mark without room keeps no name: the legend has it. The figure's layout has to be final: it is drawn here once.
+    marks: (x, y, name, colour). bars: (x, low, high), not to be covered either. A mark without room gets no name; the
+    legend has it. The layout of the figure must be final, because this draws the figure once.
     """
-    figure = axes.figure
+    figure = cast(Figure, axes.figure)
     figure.draw_without_rendering()
     point = figure.dpi / 72
     to_pixels = axes.transData.transform

@@ -1,4 +1,6 @@
-"""Is forgetting balanced? Forget accuracy asked with the image against asked as text, per method."""
+"""Balance of forgetting between the modalities: accuracy on forget with the picture and by name, per method."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,11 +26,11 @@ from manu.analysis.seeds import over_seeds, several_seeds
 NEEDS = "scores"
 TITLE = "Modality balance of forgetting"
 CAPTION = (
-    "Classification accuracy on the people to be forgotten, in percent (lower is better), asked with the image "
-    "(circle) and by name as text (square), with bootstrap intervals over people, one panel per model "
-    "and forget ratio. The number at the right is the gap, text minus image, in percentage points: near 0 is "
-    "balanced, far above 0 means that the text side still knows. Where there are several seeds, marks and lines are "
-    "means over them, and the small open marks are the lowest and the highest seed. Dotted: chance among four options."
+    "Classification accuracy on the forget set, in percent (lower is better), for questions with the picture (circle) "
+    "and for questions by name, in text only (square), with bootstrap intervals over people. One panel per model and "
+    "forget ratio. The number at the right is the modality gap, text minus multimodal, in percentage points: near 0, "
+    "forgetting is balanced; far above 0, the model still knows the facts in text. With several seeds, marks and "
+    "lines are means, and the small open marks are the lowest and the highest seed. Dotted: chance with four options."
 )
 COLUMNS = (
     "model",
@@ -45,26 +47,27 @@ COLUMNS = (
     "text_n",
     "gap_points",
 )
-SPREAD = (  # columns that follow where there are several seeds
+SPREAD = (  # further columns if there are several seeds
     "multimodal_accuracy_lowest",
     "multimodal_accuracy_highest",
     "text_accuracy_lowest",
     "text_accuracy_highest",
 )
-_SHIFT = {"multimodal": -0.14, "text": 0.14}  # rows apart, so that equal values and intervals stay visible
+_SHIFT = {"multimodal": -0.14, "text": 0.14}  # vertical shift, so that equal values stay visible
 _MARKERS = {"multimodal": "o", "text": "s"}
 
 
 def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its pairs (COLUMNS, of several seeds SPREAD; percent, means over seeds) from rows of scores.csv.
+    """The figure and its pairs of marks, from rows of scores.csv.
 
+    The pairs have the columns COLUMNS, and SPREAD if there are several seeds; values in percent, means over seeds.
     gap_points = text_accuracy - multimodal_accuracy.
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     pairs = _pairs(scores, methods)
     with look():
         if pairs.empty:
-            return message_figure("No classification answers on forget in both modalities."), pairs
+            return message_figure("There are no classification answers on forget in both modalities."), pairs
         return _figure(pairs, methods), pairs
 
 
@@ -91,7 +94,7 @@ def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The scores behind a number of the CSV; the gap has both modalities'."""
+    """The rows of scores.csv behind a number. The gap has the rows of both modalities."""
     modalities = tuple(modality for modality in _SHIFT if column.startswith(f"{modality}_"))
     if not modalities and column != "gap_points":
         return None
@@ -121,12 +124,12 @@ def _figure(pairs: pd.DataFrame, methods: list[str]) -> Figure:
                 panel.set_xlabel("accuracy on forget, % (lower is better)")
     handles = [
         Line2D([], [], color=MODALITY_COLOURS[modality], marker=_MARKERS[modality], linewidth=1.0, label=label)
-        for modality, label in (("multimodal", "asked with the image (multimodal)"), ("text", "asked by name (text)"))
+        for modality, label in (("multimodal", "with the picture (multimodal)"), ("text", "by name (text)"))
     ]
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     handles += seed_legend(pairs)
     legend_below(figure, handles, width, wide=2.5)
-    figure.suptitle(f"{TITLE}\nat the right: gap in percentage points, text minus image", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nat the right: modality gap in percentage points, text minus multimodal", fontsize=10.5)
     return figure
 
 
@@ -150,7 +153,7 @@ def _panel(axes: Axes, pairs: pd.DataFrame, names: list[str]) -> None:
             )
             if pair["seeds"] > 1:
                 ends = [pair[f"{modality}_accuracy_{end}"] for end in ("lowest", "highest")]
-                look_of = {"color": MODALITY_COLOURS[modality], "marker": _MARKERS[modality]}
+                look_of: dict[str, Any] = {"color": MODALITY_COLOURS[modality], "marker": _MARKERS[modality]}
                 axes.plot(ends, [place + shift] * 2, **look_of, **SEED_MARK)
         axes.annotate(
             _signed(pair["gap_points"]),
@@ -170,6 +173,6 @@ def _panel(axes: Axes, pairs: pd.DataFrame, names: list[str]) -> None:
 
 
 def _signed(points: float) -> str:
-    """A whole number of points with its sign; plain 0 when it rounds to that."""
+    """The rounded number of points with its sign; 0 has no sign."""
     whole = round(points)
     return "0" if whole == 0 else f"{whole:+d}".replace("-", "\N{MINUS SIGN}")

@@ -1,4 +1,6 @@
-"""The published accuracies against ours, cell by cell."""
+"""Published accuracies against ours."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,13 +14,13 @@ from manu.analysis.origin import Origin, same
 from manu.evaluation.vocabulary import SPLITS, TASKS
 
 NEEDS = "comparison"
-TITLE = "Published against ours"
+TITLE = "Published accuracies against ours"
 CAPTION = (
-    "Each published accuracy (x) against ours for the same method, forget ratio, split, modality and task (y), in "
-    "percent, one panel per model and split; one marker per method, filled for classification, hollow for cloze "
-    "questions. On the diagonal both are equal. Where the study's models are not the published ones (status "
-    '"not comparable at this scale") the points cannot be expected on the diagonal: then only which methods stand '
-    "above which can be compared."
+    "A published accuracy (x) against ours (y) for the same method, forget ratio, split, modality and task, in "
+    "percent. One panel per model and split; one marker per method, filled for classification, hollow for cloze "
+    "questions. On the diagonal both are equal. If the study's models are not the published ones (status "
+    '"not comparable at this scale"), the points are not expected on the diagonal; then only the order of the '
+    "methods can be compared."
 )
 COLUMNS = (
     "source_paper",
@@ -34,20 +36,24 @@ COLUMNS = (
     "difference",
     "status",
 )
-_FROM = {"published": "value", "ours": "our_value", "difference": "difference"}  # column -> the table's
+_FROM = {
+    "published": "value",
+    "ours": "our_value",
+    "difference": "difference",
+}  # column of the figure -> column of the table
 _HOLLOW = "cloze"
 
 
 def draw(comparison: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS, percent) from rows of manu.analysis.comparison.
+    """The figure and its points (COLUMNS, percent), from rows of manu.analysis.comparison.
 
-    forget_ratio (percent) and split in the study's words. Raises ValueError on a method that is neither a reference
-    nor in `methods`.
+    forget_ratio (percent) and split are the study's, not the paper's. Raises ValueError on a method that is neither a
+    reference nor in `methods`.
     """
     points = _points(comparison, methods)
     with look():
         if points.empty:
-            return message_figure("No published accuracy has one of ours beside it."), points
+            return message_figure("No published accuracy has a counterpart in this study."), points
         return _figure(points, methods), points
 
 
@@ -58,7 +64,7 @@ def _points(comparison: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     ratios = pd.to_numeric(chosen["our_forget_ratio"]).astype("int64")
     points = chosen.assign(forget_ratio=ratios, split=chosen["our_split"])[list(COLUMNS)]
     order = {"our_method": row_order(methods), "split": list(SPLITS), "task": list(TASKS)}
-    return points.sort_values(  # stable: sources stay in the table's order
+    return points.sort_values(  # stable, to keep the order of the sources
         ["model", "split", "our_method", "task", "forget_ratio"],
         key=lambda column: column.map(order[column.name].index) if column.name in order else column,
         kind="stable",
@@ -67,7 +73,7 @@ def _points(comparison: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The published number's row of the comparison."""
+    """The row of the comparison table."""
     if column not in _FROM:
         return None
     where = same(row, "source_paper", "reported_in", "model", "our_method", "modality", "task")
@@ -99,21 +105,26 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     handles = [Line2D([], [], linestyle="none", label=name, **_mark(name, "", methods)) for name in names]
     for task, face in (("classification", GREY), (_HOLLOW, "white")):
         if task in set(points["task"]):
-            look_of = {"marker": "o", "markerfacecolor": face, "markeredgecolor": GREY, "markersize": 6.5}
+            look_of: dict[str, Any] = {
+                "marker": "o",
+                "markerfacecolor": face,
+                "markeredgecolor": GREY,
+                "markersize": 6.5,
+            }
             handles.append(Line2D([], [], linestyle="none", label=task, **look_of))
     handles.append(Line2D([], [], color=GREY, linestyle="--", label="equal"))
     legend_below(figure, handles, width, wide=1.55)
     counts = points["status"].value_counts(sort=False)
-    said = "; ".join(f"{count} {status}" for status, count in counts.items())
-    figure.suptitle(f"{TITLE}\naccuracies by status: {said}", fontsize=10.5)
+    by_status = "; ".join(f"{count} {status}" for status, count in counts.items())
+    figure.suptitle(f"{TITLE}\naccuracies by status: {by_status}", fontsize=10.5)
     return figure
 
 
 def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
     axes.axline((0, 0), slope=1.0, color=GREY, linestyle="--", linewidth=1.0, zorder=1)
-    for point in points.itertuples():
-        mark = _mark(point.our_method, point.task, methods)
-        axes.plot(point.published, point.ours, linestyle="none", zorder=3, clip_on=False, **mark)
+    for point in points.to_dict("records"):
+        mark = _mark(point["our_method"], point["task"], methods)
+        axes.plot(point["published"], point["ours"], linestyle="none", zorder=3, clip_on=False, **mark)
     axes.set_xlim(0, 102)
     axes.set_ylim(0, 102)
     axes.set_xticks([0, 25, 50, 75, 100])
@@ -122,7 +133,7 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
 
 
 def _mark(method: str, task: str, methods: list[str]) -> dict:
-    """Lightly filled or hollow markers: points that coincide stay visible."""
+    """The look of a marker: lightly filled or hollow, so that points at the same place stay visible."""
     colour, marker = method_mark(method, methods)
     return {
         "marker": marker,

@@ -1,4 +1,4 @@
-"""What the pruned neurons did: their activation on forget against that on retain, beside the neurons that stay."""
+"""Activation of pruned and kept neurons on the forget set against the retain set."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,10 +12,10 @@ from manu.analysis.origin import Origin, same
 NEEDS = "neurons"
 TITLE = "Activation of pruned and kept neurons"
 CAPTION = (
-    "Each point is an MLP neuron of the vanilla model: its mean magnitude over the lessons of the retain people (x) "
-    "and of the forget people (y), in the modality in which it is larger, logarithmic axes, one panel per model and "
-    "method, at the study's middle forget ratio. Filled: pruned; hollow: kept. On the diagonal a neuron tells nothing "
-    "about who is asked about. The axes end at a ten-thousandth; weaker neurons are drawn at the edge."
+    "A point is an MLP neuron of the vanilla model: its mean activation magnitude on the training data of the retain "
+    "set (x) and of the forget set (y), in the modality with the larger value, on logarithmic axes. One panel per "
+    "model and method, at the study's middle forget ratio. Filled: pruned; hollow: kept. A neuron on the diagonal does "
+    "not distinguish the two sets. The axes end at 0.0001; weaker neurons are drawn at the edge."
 )
 COLUMNS = (
     "model",
@@ -29,11 +29,11 @@ COLUMNS = (
     "magnitude_retain",
     "magnitude_forget",
 )
-_LOWEST = 1e-4  # weaker neurons are drawn here
+_LOWEST = 1e-4  # end of the axes; weaker neurons are drawn here
 
 
 def draw(neurons: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS) from lists of neurons (manu.analysis.anatomy.NEURON_COLUMNS), first seed."""
+    """The figure and its points (COLUMNS, first seed), from the tables of neurons (anatomy.NEURON_COLUMNS)."""
     points = _points(neurons)
     with look():
         if points.empty:
@@ -51,7 +51,7 @@ def _points(neurons: pd.DataFrame) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The neuron itself."""
+    """The row of the neuron."""
     data_set = column.removeprefix("magnitude_")
     if data_set not in SETS:
         return None
@@ -86,9 +86,9 @@ def _figure(points: pd.DataFrame) -> Figure:
         for pruned in (True, False)
         if (points["part"].eq(part) & points["pruned"].eq(pruned)).any()
     ]
-    handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="the same on both"))
+    handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="equal on both"))
     legend_below(figure, handles, width)
-    figure.suptitle(f"{TITLE}\nfar above the diagonal: specific to forget", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nfar above the diagonal: specific to the forget set", fontsize=10.5)
     return figure
 
 
@@ -110,8 +110,8 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
                 alpha=0.9 if pruned else 0.45,
                 zorder=3 if pruned else 2,
             )
-    both = points[["magnitude_retain", "magnitude_forget"]]
-    low, high = max(0.8 * both.min(axis=None), _LOWEST), 1.3 * both.max(axis=None)
+    both = points[["magnitude_retain", "magnitude_forget"]].to_numpy("float64")
+    low, high = max(0.8 * both.min(), _LOWEST), 1.3 * both.max()
     axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, zorder=1)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)

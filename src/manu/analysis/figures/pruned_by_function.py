@@ -1,4 +1,4 @@
-"""Where each importance function prunes when it ranks the neurons alone, and where all of them together do."""
+"""Pruned neurons per layer for every importance function by itself, and for all together."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,12 +11,12 @@ from manu.analysis.figures.style import GREY, PART_COLOURS, look, message_figure
 from manu.analysis.origin import Origin, same
 
 NEEDS = "variants"
-TITLE = "Where each importance function prunes"
+TITLE = "Pruned neurons by importance function"
 CAPTION = (
-    "Neurons pruned in each MLP layer, in percent of the layer's neurons, when one importance function alone ranks "
-    "them (abs, freq, var, rms) and when all of the method's do (all), at the prune ratio of the ablation; one panel "
-    "per model (means over seeds). The columns of a panel prune the same number of neurons altogether: they differ "
-    "in where. Layers are counted from the input of each part."
+    "Pruned neurons of every MLP layer, in percent of the layer's neurons, if a single importance function ranks the "
+    "neurons (abs, freq, var, rms), and if all functions of the method do (all), at the prune ratio of the ablation. "
+    "One panel per model; means over seeds. All columns of a panel prune the same total number of neurons, in "
+    "different layers. Layer 0 is next to the input of the vision encoder or of the language model."
 )
 COLUMNS = (
     "model",
@@ -32,19 +32,20 @@ COLUMNS = (
     "pruned_percent",
 )
 _CELL = (0.62, 0.3)  # inches
-_GAP = 0.3  # between vision and language, in cells
+_GAP = 0.3  # cells between vision and language
 
 
 def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its cells (COLUMNS) from the sites of the variants' masks.
+    """The figure and its cells (COLUMNS), from the sites of the variants' masks.
 
-    pruned: manu.analysis.pruned.PRUNED_COLUMNS and `functions`, the names of the variant's importance functions with
-    blanks between; variants in the order of the columns, those of several functions last.
+    pruned: the columns manu.analysis.pruned.PRUNED_COLUMNS and `functions`, the names of the variant's importance
+    functions separated by blanks. The variants are in the order of the figure's columns, the one with all functions
+    last.
     """
     cells = _cells(pruned)
     with look():
         if cells.empty:
-            return message_figure("No variant of this study has one importance function alone."), cells
+            return message_figure("No variant of this study uses a single importance function."), cells
         return _figure(cells), cells
 
 
@@ -63,7 +64,7 @@ def _cells(pruned: pd.DataFrame) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The site in the variant's masks, one per seed."""
+    """The site in the masks of the variant, one per seed."""
     if column not in ("pruned", "width", "pruned_percent"):
         return None
     return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
@@ -88,16 +89,16 @@ def _figure(cells: pd.DataFrame) -> Figure:
     )
     bar.set_label("neurons pruned, % of the layer")
     bar.outline.set_edgecolor(GREY)
-    said = f"percent of each layer's neurons; columns: importance functions; forget {cells['forget_ratio'].iloc[0]} %"
-    figure.suptitle(f"{TITLE}\n{said}", fontsize=10.5)
+    subtitle = f"percent of the layer; columns: importance functions; forget {cells['forget_ratio'].iloc[0]} %"
+    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
     return figure
 
 
 def _panel(axes: Axes, cells: pd.DataFrame, columns: list[tuple], layers: list[tuple], scale: Normalize) -> None:
     places = [place + _GAP * (part != layers[0][0]) for place, (part, _) in enumerate(layers)]
-    for cell in cells.itertuples():
-        x, y = columns.index((cell.method, cell.functions)), places[layers.index((cell.part, cell.layer))]
-        heat_cell(axes, x, y, cell.pruned_percent, scale)
+    for cell in cells.to_dict("records"):
+        x, y = columns.index((cell["method"], cell["functions"])), places[layers.index((cell["part"], cell["layer"]))]
+        heat_cell(axes, x, y, cell["pruned_percent"], scale)
     axes.set_xticks(range(len(columns)), ["all" if " " in functions else functions for _, functions in columns])
     axes.set_yticks(places, [f"{part} {layer}" for part, layer in layers])
     axes.tick_params(length=0)

@@ -1,7 +1,8 @@
-"""Where the pruning methods prune: neurons per site, as a count and as a share of the site."""
+"""Pruned neurons per layer: their number and their share of the layer."""
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,11 +16,10 @@ from manu.analysis.seeds import over_seeds
 NEEDS = "masks"
 TITLE = "Neurons pruned per layer"
 CAPTION = (
-    "Share of each site's units that a pruning method sets to zero, in percent, with their number above the bar "
-    "(where a panel has few enough bars), one panel per model, method and forget ratio (mean over seeds). A unit "
-    "is an input of the MLP's second layer (a neuron) or, for methods that prune as the released code does, an "
-    "output row of a linear layer; then the labels name the linear layer as well. Dashed: the share over all the "
-    "sites shown."
+    "Share of the units of a layer that a pruning method sets to zero, in percent; the number above a bar is the count "
+    "(only in panels with few bars). One panel per model, method and forget ratio; means over seeds. A unit is an "
+    "input of the MLP's second linear layer (a neuron) or, for methods that prune like the released code, an output "
+    "row of a linear layer; the labels then name the linear layer as well. Dashed: the share over all layers shown."
 )
 COLUMNS = (
     "model",
@@ -35,11 +35,11 @@ COLUMNS = (
     "pruned_percent",
 )
 _UNITS = {"mlp_input": "neurons", "linear_output": "rows"}
-_MOST_LABELS = 18  # sites; with more, a panel shows no counts and names every few sites only
+_MOST_LABELS = 18  # layers; a panel with more shows no counts and fewer labels
 
 
 def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its bars (COLUMNS) from the sites of the masks (manu.analysis.pruned.PRUNED_COLUMNS).
+    """The figure and its bars (COLUMNS), from the sites of the masks (manu.analysis.pruned.PRUNED_COLUMNS).
 
     pruned: mean count over seeds. Raises ValueError on a method that is not in `methods`.
     """
@@ -56,7 +56,7 @@ def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     bars["width"] = pruned.groupby(keys, sort=False)["width"].first().to_numpy()
     bars["pruned_percent"] = 100.0 * bars["pruned"] / bars["width"]
     order = row_order(methods)
-    return bars[list(COLUMNS)].sort_values(  # stable: sites stay in the model's order
+    return bars[list(COLUMNS)].sort_values(  # stable, to keep the model's order of the sites
         ["model", "method", "forget_ratio"],
         key=lambda column: column.map(order.index) if column.name == "method" else column,
         kind="stable",
@@ -65,7 +65,7 @@ def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The site in the masks that were counted."""
+    """The site in the masks, one per seed."""
     if column not in ("pruned", "width", "pruned_percent"):
         return None
     return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
@@ -77,7 +77,7 @@ def _figure(bars: pd.DataFrame, methods: list[str]) -> Figure:
     names = [name for name in row_order(methods) if name in set(bars["method"])]
     if len(ratios) > 1:
         grid = [[(model, name, ratio) for ratio in ratios] for model in models for name in names]
-    else:  # the models side by side
+    else:  # one column per model
         grid = [[(model, name, ratios[0]) for model in models] for name in names]
     rows, columns = len(grid), len(grid[0])
     width = max(3.3 * columns + 0.5, 6.5)
@@ -94,15 +94,15 @@ def _figure(bars: pd.DataFrame, methods: list[str]) -> Figure:
                 continue
             _panel(panel, chosen)
             if column == 0:
-                panel.set_ylabel(f"{_UNITS.get(chosen['unit'].iloc[0], 'units')} pruned,\n% of the site")
+                panel.set_ylabel(f"{_UNITS.get(chosen['unit'].iloc[0], 'units')} pruned,\n% of the layer")
         shared = bars["model"].isin([model for model, _, _ in cells]) & (bars["method"] == cells[0][1])
         tallest = max(1.0, bars.loc[shared, "pruned_percent"].max())
         axes[row][0].set_ylim(0, 1.17 * tallest)  # room for the counts above the bars
     parts = [part for part in PART_COLOURS if part in set(bars["part"])]
-    handles = [Patch(color=PART_COLOURS[part], label=f"{part} layers") for part in parts]
-    handles.append(Line2D([], [], color=GREY, linestyle="--", label="all sites together"))
+    handles: list[Artist] = [Patch(color=PART_COLOURS[part], label=f"{part} layers") for part in parts]
+    handles.append(Line2D([], [], color=GREY, linestyle="--", label="all layers together"))
     legend_below(figure, handles, width)
-    figure.suptitle(f"{TITLE}\nshare of each site in percent; the number above a bar is the count", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nshare of the layer in percent; the number above a bar is the count", fontsize=10.5)
     return figure
 
 
@@ -113,10 +113,10 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     axes.axhline(100.0 * bars["pruned"].sum() / bars["width"].sum(), color=GREY, linestyle="--", linewidth=1.0)
     few = len(bars) <= _MOST_LABELS
     if few:
-        for place, bar in zip(places, bars.itertuples(), strict=True):
+        for place, bar in zip(places, bars.to_dict("records"), strict=True):
             axes.annotate(
-                f"{bar.pruned:.4g}",
-                xy=(place, bar.pruned_percent),
+                f"{bar['pruned']:.4g}",
+                xy=(place, bar["pruned_percent"]),
                 xytext=(0, 1.5),
                 textcoords="offset points",
                 ha="center",

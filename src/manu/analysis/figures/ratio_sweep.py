@@ -1,4 +1,6 @@
-"""What a prune ratio costs and brings: accuracy on forget and on retain against the share of neurons pruned."""
+"""Accuracy on forget and on retain against the prune ratio."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,11 +24,11 @@ from manu.evaluation.vocabulary import MODALITIES
 NEEDS = "ablation"
 TITLE = "Accuracy against the prune ratio"
 CAPTION = (
-    "Classification accuracy, in percent, on the people to be forgotten (circles, solid; lower is better) and on the "
-    "people to be kept (squares, dashed; higher is better) for each prune ratio of the ablation, one panel per model "
-    "and modality; at 0 % stands vanilla, the model before pruning. The bands are bootstrap intervals over people "
-    "(means over seeds); where there are several seeds, the small open marks are the lowest and the highest. The wider "
-    "the gap between the lines, the more selective the pruning. Dotted: chance among four options."
+    "Classification accuracy, in percent, on the forget set (circles, solid; lower is better) and on the retain set "
+    "(squares, dashed; higher is better) at every prune ratio of the ablation. One panel per model and modality; 0 % "
+    "is vanilla, the model before pruning. Lines are means over seeds, bands are bootstrap intervals over people; the "
+    "small open marks are the lowest and the highest seed, if there are several. A wide gap between the lines means "
+    "selective pruning. Dotted: chance with four options."
 )
 COLUMNS = (
     "model",
@@ -41,29 +43,29 @@ COLUMNS = (
     "ci_high",
     "n",
 )
-SPREAD = ("accuracy_lowest", "accuracy_highest")  # columns that follow where there are several seeds
-_LINES = {  # split -> colour (dark and mid-grey in print), marker, line
+SPREAD = ("accuracy_lowest", "accuracy_highest")  # further columns if there are several seeds
+_LINES: dict[str, tuple[str, str, Any]] = {  # split -> colour (dark and mid-grey in print), marker, line
     "forget": ("#332288", "o", "-"),
     "retain": ("#c98a00", "s", "--"),
 }
 
 
 def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS, of several seeds SPREAD; percent, means over seeds) from rows of the ablation.
+    """The figure and its points, from rows of the ablation table: vanilla and the variants named "ratio...".
 
-    Shows vanilla and the variants whose name starts with "ratio".
+    The points have the columns COLUMNS, and SPREAD if there are several seeds; values in percent, means over seeds.
     """
     points = _points(ablation)
     with look():
         if points.empty:
-            return message_figure("No variant of the ablation varies the prune ratio."), points
+            return message_figure("No ablation variant changes the prune ratio."), points
         return _figure(points), points
 
 
 def _points(ablation: pd.DataFrame) -> pd.DataFrame:
     varied = ablation["method"].astype(str).str.startswith("ratio")
     shown = (varied | (ablation["method"] == "vanilla")) & ablation["split"].isin(list(_LINES))
-    chosen = ablation[shown & varied.any()].dropna(subset=["accuracy"])
+    chosen = ablation[shown & bool(varied.any())].dropna(subset=["accuracy"])
     numbers = ["accuracy", "ci_low", "ci_high"]
     chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
     points = over_seeds(chosen, "accuracy")
@@ -77,7 +79,7 @@ def _points(ablation: pd.DataFrame) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The variant's rows of the ablation, one per seed."""
+    """The variant's rows of the ablation table, one per seed."""
     if column not in ("accuracy", "ci_low", "ci_high", "n", *SPREAD):
         return None
     source = "accuracy" if column in SPREAD else column

@@ -1,4 +1,4 @@
-"""Whether forgotten people come back: accuracy on them while an attacker trains the unlearned model on others."""
+"""Relearning: accuracy on forgotten people while an attacker trains the unlearned model on other people."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,12 +13,12 @@ from manu.analysis.seeds import over_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "robustness"
-TITLE = "Relearning"
+TITLE = "Relearning attack"
 CAPTION = (
-    "Classification accuracy, in percent, on people to be forgotten while an attacker trains the model on something "
-    "else: on lessons about other people to be forgotten, or on lessons about retain people (means over seeds; the "
-    "intervals over people stand in the table). What was only hidden comes back. retain_only, which never saw these "
-    "people, shows what the attacker's lessons teach by themselves. Dotted: chance among four options."
+    "Classification accuracy, in percent, on forgotten people while an attacker trains the model on data about other "
+    "people, either from the forget set or from the retain set. Means over seeds; the intervals over people are in the "
+    "table. Knowledge that was only hidden returns. retain_only never saw these people: its line shows what the "
+    "attacker's data teaches by itself. Dotted: chance with four options."
 )
 COLUMNS = (
     "model",
@@ -38,14 +38,14 @@ _NUMBERS = ("accuracy", "ci_low", "ci_high")
 
 
 def draw(robustness: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS; percent, means over seeds) from rows of robustness.csv.
+    """The figure and its points (COLUMNS, percent, means over seeds), from rows of robustness.csv.
 
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     points = _points(robustness, methods)
     with look():
         if points.empty:
-            return message_figure("No model was taught again."), points
+            return message_figure("There was no relearning attack."), points
         return _figure(points, methods), points
 
 
@@ -66,7 +66,7 @@ def _points(robustness: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The rows of the seeds."""
+    """The rows of robustness.csv, one per seed."""
     if column not in (*_NUMBERS, "n"):
         return None
     source = "value" if column == "accuracy" else column
@@ -88,7 +88,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
             here = (points[keys] == list(line)).all(axis=1) & (points["modality"] == modality)
             _panel(panel, points[here], looks, steps)
             model, ratio, lessons = line
-            panel.set_title(f"{model}, {modality}, {lessons} lessons")
+            panel.set_title(f"{model}, {modality}, trained on {lessons}")
             if row == len(lines) - 1:
                 panel.set_xlabel("training steps (not to scale)")
             if column == 0:
@@ -96,14 +96,14 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     handles = [Line2D([], [], **look, label=method) for method, look in looks.items()]
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     legend_below(figure, handles, width)
-    figure.suptitle(f"{TITLE}: accuracy on people to be forgotten, none of whose lessons are taught", fontsize=10.5)
+    figure.suptitle(f"{TITLE}: accuracy on forgotten people who are not in the training data", fontsize=10.5)
     return figure
 
 
 def _looks(points: pd.DataFrame, methods: list[str]) -> dict[str, dict]:
-    """Method -> the look of its line, in the order of the rows; the second of a colour is dashed."""
+    """Method -> look of its line, in the order of the tables' rows. A second method of the same colour is dashed."""
     looks: dict[str, dict] = {}
-    for method in (each for each in row_order(methods) if each in set(points["method"])):
+    for method in (name for name in row_order(methods) if name in set(points["method"])):
         colour, marker = method_mark(method, methods)
         taken = any(colour == other["color"] for other in looks.values())
         looks[method] = {
@@ -119,9 +119,9 @@ def _looks(points: pd.DataFrame, methods: list[str]) -> dict[str, dict]:
 
 
 def _panel(axes: Axes, points: pd.DataFrame, looks: dict[str, dict], steps: list[int]) -> None:
-    """One panel, the steps evenly spaced: the first ones lie close together."""
+    """Draw one panel with the steps evenly spaced, because the first steps are close together."""
     axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
     for method, line in points.groupby("method", sort=False):
-        axes.plot(line["steps"].map(steps.index), line["accuracy"], **looks[method], zorder=3)
+        axes.plot(line["steps"].map(steps.index), line["accuracy"], **looks[str(method)], zorder=3)
     axes.set_xticks(range(len(steps)), [str(step) for step in steps])
     axes.set_ylim(-4, 104)

@@ -1,4 +1,6 @@
-"""Forgetting in turn: accuracy on the people requested so far and on retain people, request after request."""
+"""Sequential requests: accuracy on the people requested so far and on retain people, after every request."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,14 +24,14 @@ from manu.analysis.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "sequential"
-TITLE = "Requests in turn"
+TITLE = "Sequential requests"
 CAPTION = (
-    "Classification accuracy, in percent, after each of several requests to forget, each fulfilled on the model that "
-    "the one before it left: on everybody requested so far (solid; lower is better) and on retain people (dashed; "
-    "higher is better), one panel per model and modality (means over seeds; the intervals over people stand in the "
-    "table). The hollow marks at the end are the same people forgotten at once. A solid line that rises: a later "
-    "request forgets less, or brings back who was forgotten before (the table tells them apart); a dashed one that ends "
-    "below its mark: requests in turn cost more than one. Dotted: chance among four options."
+    "Classification accuracy, in percent, after every request to forget. A request edits the model that the previous "
+    "request left. Solid: everybody requested so far (lower is better); dashed: retain people (higher is better). One "
+    "panel per model and modality; means over seeds; the intervals over people are in the table. Hollow marks at the "
+    "end: the same people forgotten in a single request. A rising solid line means that a later request forgets less, "
+    "or that people forgotten before return; the table distinguishes the two. A dashed line that ends below its mark "
+    "means that sequential requests cost more than a single one. Dotted: chance with four options."
 )
 COLUMNS = (
     "model",
@@ -45,18 +47,21 @@ COLUMNS = (
     "n",
 )
 _NUMBERS = ("accuracy", "ci_low", "ci_high")
-_LINES = {REQUESTED: ("-", "requested so far"), RETAIN: ("--", "retain")}  # group -> line, in words
+_LINES: dict[str, tuple[Any, str]] = {
+    REQUESTED: ("-", "requested so far"),
+    RETAIN: ("--", "retain"),
+}  # group -> line style, label
 
 
 def draw(sequential: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS; percent, means over seeds) from rows of sequential.csv.
+    """The figure and its points (COLUMNS, percent, means over seeds), from rows of sequential.csv.
 
     Raises ValueError on a method that is not in `methods`.
     """
     points = _points(sequential, methods)
     with look():
         if points.empty:
-            return message_figure("No requests came in turn."), points
+            return message_figure("There were no sequential requests."), points
         return _figure(points, methods), points
 
 
@@ -78,7 +83,7 @@ def _points(sequential: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The rows of the seeds."""
+    """The rows of sequential.csv, one per seed."""
     if column not in (*_NUMBERS, "n"):
         return None
     source = "value" if column == "accuracy" else column
@@ -106,7 +111,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
         colour, marker = method_mark(method, methods)
         handles.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, label=method))
     handles += [Line2D([], [], color=INK, linestyle=style, label=words) for style, words in _LINES.values()]
-    hollow = {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "linestyle": "none"}
+    hollow: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "linestyle": "none"}
     handles.append(Line2D([], [], color=INK, **hollow, label=AT_ONCE))
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     legend_below(figure, handles, width)
@@ -118,6 +123,7 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
     axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
     axes.set_xticks(sorted(set(points["after"])))
     for (group, method), line in points.groupby(["group", "method"], sort=False):
+        group, method = str(group), str(method)
         colour, marker = method_mark(method, methods)
         turns, once = (line[line["order"] == order] for order in (IN_TURN, AT_ONCE))
         axes.plot(

@@ -1,11 +1,12 @@
-"""The look that all figures share, and how a figure is saved with the numbers that it shows.
+"""The shared style of all figures, and saving a figure with its numbers.
 
-Figures are built with `matplotlib.figure.Figure`, never pyplot, so that nothing global is kept; `look()`
-holds while one is drawn and while it is saved. SVG and PNG are the same byte for byte on every run.
+Figures are made with `matplotlib.figure.Figure`, not with pyplot, so that there is no global state. `look()` must be
+active while a figure is drawn and saved. SVG and PNG files are byte for byte the same on every run.
 """
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -22,17 +23,23 @@ DPI = 150
 INK = "#222222"
 GREY = "#777777"
 FAINT = "#dddddd"
-CHANCE = 25.0  # percent: one of four options
+CHANCE = 25.0  # percent, with four options
 MODALITY_COLOURS = {"multimodal": "#0072b2", "text": "#d55e00"}  # Okabe and Ito
 PART_COLOURS = {"vision": "#009e73", "language": "#cc79a7"}
-# Dark shades after Paul Tol's "muted" scheme, distinct for the common kinds of colour blindness; every method
-# also has its own marker, so that no figure is read by colour alone.
+# Dark shades based on Paul Tol's "muted" scheme, distinct for the common kinds of colour blindness. Every method also
+# has its own marker, so that no figure depends on colour.
 _COLOURS = ("#332288", "#cc4455", "#117733", "#3399cc", "#c98a00", "#aa4499", "#2a9d8f", "#882255", "#7a7a1f")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
-SEED_MARK = {"linestyle": "none", "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.9, "zorder": 3.5}
+SEED_MARK: dict[str, Any] = {
+    "linestyle": "none",
+    "markersize": 3.5,
+    "markerfacecolor": "white",
+    "markeredgewidth": 0.9,
+    "zorder": 3.5,
+}
 _REFERENCE_MARKS = {"vanilla": (INK, "*"), "retain_only": (GREY, "d")}
-_SETTINGS = {
-    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same letters everywhere
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
@@ -60,19 +67,23 @@ _SETTINGS = {
 
 
 def look() -> AbstractContextManager:
-    """Context manager: the shared settings on top of matplotlib's defaults, whatever the user's own are."""
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **_SETTINGS})
+    """Context manager: the shared settings on top of matplotlib's defaults, independent of the user's matplotlibrc."""
+    settings: Any = {**matplotlib.rcParamsDefault, "backend": "agg", **_SETTINGS}
+    return matplotlib.rc_context(settings)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of width x height inches with constrained layout."""
+    """An empty figure with constrained layout; width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def method_mark(method: str, methods: list[str]) -> tuple[str, str]:
-    """Colour and marker of a method: the reference models keep theirs, the others follow the study's order."""
+    """Colour and marker of a method, by its place in `methods`; the reference models have fixed ones.
+
+    Raises ValueError on a method that is neither a reference nor in `methods`.
+    """
     if method in REFERENCES:
         return _REFERENCE_MARKS[method]
     index = [name for name in methods if name not in REFERENCES].index(method)
@@ -80,7 +91,7 @@ def method_mark(method: str, methods: list[str]) -> tuple[str, str]:
 
 
 def legend_below(figure: Figure, handles: list, width: float, wide: float = 1.6) -> None:
-    """One legend under all panels of a figure `width` inches wide, `wide` inches for each entry, row by row."""
+    """Add one legend below all panels, filled row by row. width: of the figure; wide: of an entry, both in inches."""
     columns = max(1, min(len(handles), int(width / wide)))
     rows = -(-len(handles) // columns)
     columns = -(-len(handles) // rows)
@@ -89,14 +100,14 @@ def legend_below(figure: Figure, handles: list, width: float, wide: float = 1.6)
 
 
 def seed_legend(cells: pd.DataFrame) -> list[Line2D]:
-    """The legend's entry for SEED_MARK, where some of the cells (manu.analysis.seeds) have several seeds."""
+    """The legend entry for SEED_MARK, or nothing if every cell (manu.analysis.seeds) has a single seed."""
     if not several_seeds(cells):
         return []
     return [Line2D([], [], color=INK, marker="o", **SEED_MARK, label="lowest and highest seed")]
 
 
 def message_figure(text: str) -> Figure:
-    """A figure that says in words why there is nothing to draw."""
+    """A figure with a text that says why there is nothing to draw."""
     figure = new_figure(6.0, 1.6)
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -105,9 +116,9 @@ def message_figure(text: str) -> Figure:
 
 
 def save(figure: Figure, frame: pd.DataFrame, png: str | Path, svg: str | Path, csv: str | Path) -> None:
-    """Write the figure twice and the numbers drawn, each atomically.
+    """Write the figure (PNG, SVG) and its numbers (CSV), atomically and without dates or program versions.
 
-    All three are made before the first is put in place, and none carries a date or a program's version.
+    All three files are complete before the first one is renamed to its path.
     """
     with look(), atomic_path(csv) as new_csv, atomic_path(svg) as new_svg, atomic_path(png) as new_png:
         figure.savefig(new_png, format="png", metadata={"Software": None})

@@ -1,6 +1,9 @@
-"""Forgetting against retaining: what each method gives up to forget."""
+"""Trade-off between forgetting and retaining."""
+
+from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -26,15 +29,15 @@ from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 NEEDS = "scores"
 TITLE = "Forgetting against retaining"
 CAPTION = (
-    "Classification accuracy on the people to be forgotten (x, lower is better) against the people to be kept "
-    "(y, higher is better), in percent, one panel per model, modality and forget ratio. The lines are "
-    "bootstrap intervals over people. Up and to the left is better; the model that never saw the forget set "
-    "(retain_only) shows what can be hoped for. Solid steps: the Pareto front, through the methods that no other "
-    "method of the panel beats (at most as accurate on forget and at least as accurate on retain, one of them "
-    "strictly); the intervals do not enter. Green: the ideal corner. Dotted: chance among four options. Where there "
-    "are several seeds, marks and intervals are means over them, and a box reaches from the lowest to the highest seed."
+    "Classification accuracy on the forget set (x, lower is better) against accuracy on the retain set (y, higher is "
+    "better), in percent. One panel per model, modality and forget ratio; lines are bootstrap intervals over people. "
+    "Up and to the left is better (green: the ideal corner); retain_only, which never saw the forget set, shows the "
+    "best possible result. Solid steps: the Pareto front, through the methods that no other method dominates; a "
+    "method dominates another if it is at most as accurate on forget and at least as accurate on retain, and differs "
+    "in one of them. Intervals do not count. Dotted: chance with four options. With several seeds, marks and "
+    "intervals are means, and a box reaches from the lowest to the highest seed."
 )
-IDEAL = "#d5ecd9"  # the corner to reach, a pale green
+IDEAL = "#d5ecd9"  # the best corner, pale green
 COLUMNS = (
     "model",
     "forget_ratio",
@@ -51,20 +54,21 @@ COLUMNS = (
     "retain_n",
     "on_front",
 )
-# Columns that follow where there are several seeds.
+# further columns if there are several seeds
 SPREAD = ("forget_lowest", "forget_highest", "retain_lowest", "retain_highest")
 
 
 def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """Figure and its points (COLUMNS, percent, means over seeds) from rows of scores.csv.
+    """The figure and its points, from rows of scores.csv.
 
-    on_front: whether a method is on its panel's Pareto front, "yes" or "no"; empty for the reference models.
+    The points have the columns COLUMNS, and SPREAD if there are several seeds; values in percent, means over seeds.
+    on_front: "yes" if a method is on the Pareto front of its panel, else "no"; empty for the reference models.
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     points = _points(scores, methods)
     with look():
         if points.empty:
-            return message_figure("No classification answers on both forget and retain."), points
+            return message_figure("There are no classification answers on both forget and retain."), points
         return _figure(points, methods), points
 
 
@@ -84,7 +88,7 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     points = sides[0].merge(sides[1], on=keys)
     points = points.assign(on_front="")[list(columns)]
     for _, panel in points[~points["method"].isin(REFERENCES)].groupby(list(COLUMNS[:3])):
-        front = on_front(panel["forget_accuracy"], panel["retain_accuracy"])
+        front = on_front(panel["forget_accuracy"].tolist(), panel["retain_accuracy"].tolist())
         points.loc[panel.index, "on_front"] = ["yes" if on else "no" for on in front]
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
     return points.sort_values(
@@ -95,7 +99,7 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The scores behind a number of the CSV."""
+    """The rows of scores.csv behind a number, one per seed."""
     split = column.partition("_")[0]
     if split not in ("forget", "retain") or column == "forget_ratio":
         return None
@@ -108,7 +112,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     ratios = sorted(set(points["forget_ratio"]))
     modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
     models = list(dict.fromkeys(points["model"]))
-    if len(ratios) > 1:  # ratios side by side, model and modality below each other
+    if len(ratios) > 1:  # one column per ratio, one row per model and modality
         grid = [[(model, ratio, modality) for ratio in ratios] for model in models for modality in modalities]
     else:
         grid = [[(model, ratios[0], modality) for modality in modalities] for model in models]
@@ -130,10 +134,10 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
                 panel.set_xlabel("accuracy on forget, % (lower is better)")
             if column == 0:
                 panel.set_ylabel("accuracy on retain, %")
-    handles = [Line2D([], [], linestyle="none", label=name, **_mark(name, methods)) for name in present]
+    handles: list[Artist] = [Line2D([], [], linestyle="none", label=name, **_mark(name, methods)) for name in present]
     handles.append(Line2D([], [], color=INK, linewidth=0.8, label="Pareto front of the methods"))
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
-    handles.append(Patch(color=IDEAL, label="ideal: forgets, retains"))
+    handles.append(Patch(color=IDEAL, label="ideal: forgets and retains"))
     if several_seeds(points):
         handles.append(Patch(edgecolor=INK, facecolor="none", linewidth=0.7, label="lowest to highest seed"))
     legend_below(figure, handles, width, wide=1.75)
@@ -145,29 +149,30 @@ def _panel(axes: Axes, points: pd.DataFrame, methods: list[str]) -> None:
     axes.axvline(CHANCE, color=GREY, linestyle=":", linewidth=1.0, zorder=1)
     axes.add_patch(Wedge((0, 1), 0.22, 270, 360, transform=axes.transAxes, color=IDEAL, zorder=0))
     _front(axes, points[points["on_front"] == "yes"])
-    for point in points.itertuples():
-        colour, _ = method_mark(point.method, methods)
+    for point in points.to_dict("records"):
+        colour, _ = method_mark(point["method"], methods)
+        x, y = point["forget_accuracy"], point["retain_accuracy"]
         axes.errorbar(
-            point.forget_accuracy,
-            point.retain_accuracy,
-            xerr=[[point.forget_accuracy - point.forget_ci_low], [point.forget_ci_high - point.forget_accuracy]],
-            yerr=[[point.retain_accuracy - point.retain_ci_low], [point.retain_ci_high - point.retain_accuracy]],
+            x,
+            y,
+            xerr=[[x - point["forget_ci_low"]], [point["forget_ci_high"] - x]],
+            yerr=[[y - point["retain_ci_low"]], [point["retain_ci_high"] - y]],
             fmt="none",
             ecolor=colour,
             elinewidth=0.8,
             alpha=0.45,
             zorder=2,
         )
-        if point.seeds > 1:
-            corner, far = (point.forget_lowest, point.retain_lowest), (point.forget_highest, point.retain_highest)
-            box = {"width": far[0] - corner[0], "height": far[1] - corner[1], "edgecolor": colour, "linewidth": 0.7}
-            axes.add_patch(Rectangle(corner, **box, facecolor="none", alpha=0.8, zorder=2.5))
-        mark = _mark(point.method, methods)
-        axes.plot(point.forget_accuracy, point.retain_accuracy, linestyle="none", zorder=3, **mark)
+        if point["seeds"] > 1:
+            corner = point["forget_lowest"], point["retain_lowest"]
+            width, height = point["forget_highest"] - corner[0], point["retain_highest"] - corner[1]
+            box_look: dict[str, Any] = {"edgecolor": colour, "facecolor": "none", "linewidth": 0.7, "alpha": 0.8}
+            axes.add_patch(Rectangle(corner, width, height, **box_look, zorder=2.5))
+        axes.plot(x, y, linestyle="none", zorder=3, **_mark(point["method"], methods))
 
 
 def _front(axes: Axes, front: pd.DataFrame) -> None:
-    """Steps through the front: what lies to the right of them and below is beaten. They reach the panel's edges."""
+    """Draw the Pareto front as steps to the edges of the panel. Points below and to the right are dominated."""
     front = front.sort_values(["forget_accuracy", "retain_accuracy"])
     across, up = front["forget_accuracy"].tolist(), front["retain_accuracy"].tolist()
     if across:
@@ -176,7 +181,7 @@ def _front(axes: Axes, front: pd.DataFrame) -> None:
 
 
 def _mark(method: str, methods: list[str]) -> dict:
-    """Lightly filled markers: points that coincide stay visible."""
+    """The look of a marker: lightly filled, so that points at the same place stay visible."""
     colour, marker = method_mark(method, methods)
     return {
         "marker": marker,
