@@ -1,1 +1,1 @@
-"""What the package costs: one question a file, answered by measuring, two ways side by side in one run (docs/performance.md)."""
+"""Benchmarks of speed and memory: one question per file; alternatives are timed side by side (docs/performance.md)."""

@@ -1,4 +1,4 @@
-"""Measure what the package costs: `make bench`, or `make bench ONLY=<question>` (docs/performance.md)."""
+"""Run the benchmarks: `make bench`, or `make bench ONLY=<question>` (docs/performance.md)."""
 
 import argparse
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger("benchmarks")
 
 
 def answer_question(question: str, sizes: Sizes, out: Path) -> None:
-    """Measure, and write the tables to `out`/<question>/."""
+    """Run one benchmark and write its tables to `out`/<question>/."""
     start = time.perf_counter()
     module = import_module(f"benchmarks.{question}")
     with tempfile.TemporaryDirectory(prefix="manu-bench-") as folder:
@@ -30,12 +30,12 @@ def answer_question(question: str, sizes: Sizes, out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Answer the questions asked for; 2 with one line when there is something to mend."""
+    """Run the benchmarks of the command line. Returns the exit code: 2, with one line, after a UserError."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", help=f"one question: {', '.join(QUESTIONS)}; without it all")
+    parser.add_argument("--only", default="", help=f"one question: {', '.join(QUESTIONS)} (default: all)")
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder (default: results/bench)")
     parser.add_argument("--study", default="mini", help="finished study whose second run is timed (default: mini)")
-    parser.add_argument("--tiny", action="store_true", help="sizes that show no more than that it runs")
+    parser.add_argument("--tiny", action="store_true", help="smallest sizes, only to test that the benchmarks run")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     log.setLevel(logging.INFO)

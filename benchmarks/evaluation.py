@@ -1,4 +1,4 @@
-"""How many questions a second are answered, batched and sorted by length, beside one at a time; with the same replies."""
+"""Questions answered per second: batched and sorted by length, against one at a time. Are the replies the same?"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +22,12 @@ from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
 
 ALONE, BATCHED = "one question at a time", "batched, sorted by length"
-FASTER = 8.0  # target: how many times as many questions a second
+FASTER = 8.0  # target: questions per second, as a multiple of those one at a time
 SPLITS = ("forget", "retain")
 
 
 def taught_model(benchmark: Path, epochs: int) -> tuple[VisionLanguageModel, float]:
-    """A small LLaVA that was taught everybody, so that its replies are answers; and its mean loss at the end, in nats."""
+    """A small LLaVA trained on all people, so that it gives real answers; and its final mean loss in nats."""
     vlm = new_model(benchmark)
     training_set = TrainingSet(vlm).add(read_training_data(benchmark), read_names(benchmark))
     rng, steps = np.random.default_rng(0), epochs * training_set.batches_per_epoch(32)
@@ -37,17 +37,17 @@ def taught_model(benchmark: Path, epochs: int) -> tuple[VisionLanguageModel, flo
 
 
 def questions(benchmark: Path, protocol: str, count: int) -> list[AskedQuestion]:
-    """The first `count` classification questions of each modality about the people who were taught."""
+    """The first `count` classification questions per modality about the people of the training data."""
     profiles = [profile for split in SPLITS for profile in read_split(benchmark, split, RATIO)]
-    found = []
+    chosen: list[AskedQuestion] = []
     for modality in MODALITIES:
         asked = [
             q
             for p in profiles
             for q in asked_questions(p, "Full_Set", [modality], ["classification"], protocol, "bare")
         ]
-        found += asked[:count]
-    return found
+        chosen += asked[:count]
+    return chosen
 
 
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
@@ -56,23 +56,24 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
     vlm, loss = taught_model(benchmark, sizes.teaching_epochs)
     speeds, differences = [], []
     for protocol in PROTOCOLS:
-        asked, replies = questions(benchmark, protocol, sizes.asked), {}
+        asked = questions(benchmark, protocol, sizes.asked)
+        replies: dict[str, list[Reply]] = {}
         settings = AskingSettings(classification=protocol)
         sides = {
             ALONE: _keeping(replies, ALONE, partial(ask, vlm, asked, replace(settings, batch_size=1))),
             BATCHED: _keeping(replies, BATCHED, partial(ask, vlm, asked, settings)),
         }
-        found = side_by_side(sides, sizes.few_repeats)
+        times = side_by_side(sides, sizes.few_repeats)
         pairs = list(zip(asked, replies[ALONE], replies[BATCHED], strict=True))
-        found.insert(0, "protocol", protocol)
-        found["questions_per_second"] = len(asked) / found["seconds_median"]
-        found["times_as_many"] = 1 / found["ratio_median"]
-        found["target"] = [np.nan, FASTER]
-        found["questions"] = len(asked)
-        found["right"] = [_right(asked, replies[side]) for side in sides]
-        found["different_replies"] = sum(_differs(one, other) for _, one, other in pairs)
-        found["log_likelihood_difference"] = max(_distance(one, other) for _, one, other in pairs)
-        speeds.append(found)
+        times.insert(0, "protocol", protocol)
+        times["questions_per_second"] = len(asked) / times["seconds_median"]
+        times["times_as_many"] = 1 / times["ratio_median"]
+        times["target"] = [np.nan, FASTER]
+        times["questions"] = len(asked)
+        times["right"] = [_right(asked, replies[side]) for side in sides]
+        times["different_replies"] = sum(_differs(one, other) for _, one, other in pairs)
+        times["log_likelihood_difference"] = max(_distance(one, other) for _, one, other in pairs)
+        speeds.append(times)
         differences += [
             {
                 "protocol": protocol,
@@ -87,12 +88,13 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
         ]
     columns = ["protocol", "question_id", "alone", "alone_choice", "batched", "batched_choice"]
     caption = (
-        f"Classification questions about {sizes.taught} people, with the picture and in plain text, put to a model that was "
-        f"taught them (loss {loss:.3f} nats per token at the end); seconds to answer all, and the ratio to `{ALONE}` of the "
-        "same round; times_as_many: its inverse, target: at least. right: share of right choices; different_replies: "
-        "questions whose reply or choice is another in a batch; log_likelihood_difference: largest, of any option, in nats."
+        f"Classification questions about {sizes.taught} people, with the picture and in plain text, to a model trained "
+        f"on these people (final loss {loss:.3f} nats per token). seconds: to answer all questions; ratio: to "
+        f"`{ALONE}` in the same round; times_as_many: the inverse of the ratio; target: at least. right: share of "
+        "correct choices; different_replies: questions with another reply or choice in a batch; "
+        "log_likelihood_difference: the largest of any option, in nats."
     )
-    listed = "Every question whose reply or choice differs between the two ways; no row: none."
+    listed = "All questions whose reply or choice differs between the two; the table is empty if there is none."
     return [
         Table("speed", caption, pd.concat(speeds, ignore_index=True)),
         Table("differences", listed, pd.DataFrame(differences, columns=columns)),
@@ -100,6 +102,8 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
 
 
 def _keeping(kept: dict[str, list[Reply]], side: str, work: Callable[[], list[Reply]]) -> Callable[[], None]:
+    """`work`, with its replies stored in `kept` under `side`."""
+
     def run() -> None:
         kept[side] = work()
 
@@ -115,6 +119,6 @@ def _differs(one: Reply, other: Reply) -> bool:
 
 
 def _distance(one: Reply, other: Reply) -> float:
-    """Largest difference of the options' log-likelihoods, in nats; 0 where there are none."""
+    """Largest difference between log-likelihoods of the same option, in nats; 0 if the replies have none."""
     pairs = zip(one.log_likelihoods, other.log_likelihoods, strict=True)
     return max((abs(a - b) for a, b in pairs), default=0.0)

@@ -1,4 +1,4 @@
-"""How time and memory grow with people, neurons and samples: measured at three sizes each, with the fitted exponent."""
+"""Growth of time and memory with people, neurons and samples: three sizes of each, with the fitted exponent."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatter
 
 from benchmarks.evaluation import questions
 from benchmarks.memory import cost_of
-from benchmarks.selection import made_up_statistics, widths
+from benchmarks.selection import made_up_statistics, pruning_method, widths
 from benchmarks.sizes import Sizes
 from benchmarks.statistics import MB, OURS, passes
 from benchmarks.subject import make_benchmark, measuring_batches, new_model
@@ -22,26 +22,25 @@ from manu.evaluation.asking import AskingSettings, ask
 from manu.models.registry import vlm_class
 from manu.steps.models import prepare_torch
 from manu.training.dataset import TrainingSet
-from manu.unlearning.registry import create_method
 
-PORTRAITS = 2  # of each person, where people grow
+PORTRAITS = 2  # per person, if the number of people grows
 ARCHITECTURE = vlm_class("llava").architecture_class()
 
 
 def generating(folder: Path, people: int) -> Callable[[], object]:
-    """Making a benchmark of so many people."""
+    """Work: make a benchmark with this many people."""
     return partial(make_benchmark, folder / f"again{people}", people, PORTRAITS)
 
 
 def encoding(folder: Path, people: int) -> Callable[[], object]:
-    """Reading and encoding all lessons."""
+    """Work: read and encode the training data."""
     benchmark = folder / f"people{people}"
     vlm = new_model(benchmark)
     return lambda: TrainingSet(vlm).add(read_training_data(benchmark), read_names(benchmark))
 
 
 def asking(folder: Path, people: int) -> Callable[[], object]:
-    """Putting one classification question about each person to an untrained model, with the picture."""
+    """Work: ask an untrained model one classification question per person, with the picture."""
     benchmark = folder / f"people{people}"
     vlm = new_model(benchmark)
     vlm.model.eval()
@@ -50,7 +49,7 @@ def asking(folder: Path, people: int) -> Callable[[], object]:
 
 
 def measuring(benchmark: Path, samples: int, factor: int = 1) -> Callable[[], object]:
-    """The statistics pass over so many samples of each set and modality; factor: of the width of every MLP."""
+    """Work: the statistics pass over `samples` samples per set and modality. factor: of the width of all MLPs."""
     mlps = {"text_mlp": factor * ARCHITECTURE.text_mlp, "vision_mlp": factor * ARCHITECTURE.vision_mlp}
     vlm = new_model(benchmark, **mlps)
     vlm.model.eval()
@@ -58,9 +57,9 @@ def measuring(benchmark: Path, samples: int, factor: int = 1) -> Callable[[], ob
 
 
 def selecting(every: int) -> Callable[[], object]:
-    """Choosing among the neurons of one of so many of LLaVA-7B's sites."""
+    """Work: select neurons at every `every`-th site of LLaVA-1.5-7B."""
     prepare_torch(seed=0)
-    return partial(create_method("manu", {"prune_ratio": 10}).select, made_up_statistics(widths(every)))
+    return partial(pruning_method("manu", {"prune_ratio": 10}).select, made_up_statistics(widths(every)))
 
 
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
@@ -71,7 +70,7 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
     layers = ARCHITECTURE.text_layers * ARCHITECTURE.text_mlp + ARCHITECTURE.vision_layers * ARCHITECTURE.vision_mlp
     samples = sizes.growing_samples[0]
     every = [4 * sizes.every_site, 2 * sizes.every_site, sizes.every_site]
-    runs = [
+    runs: list[tuple[str, str, int, Callable[..., Callable[[], object]], tuple]] = [
         *(("people", "generate the benchmark", n, generating, (folder, n)) for n in sizes.growing_people),
         *(("people", "encode the lessons", n, encoding, (folder, n)) for n in sizes.growing_people),
         *(("people", "ask one question each", n, asking, (folder, n)) for n in sizes.growing_people),
@@ -86,15 +85,15 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
         rows.append(row | {"extra_mb": cost.extra_bytes / MB, "peak_mb": cost.peak_bytes / MB})
     frame = with_exponents(pd.DataFrame(rows))
     caption = (
-        "Seconds and memory of one piece of work at three sizes, each in a process of its own; extra: memory that came with "
-        "the work; the exponents are the slopes of straight lines through the logarithms of seconds and of extra memory: "
-        "1 is proportional, 0 constant."
+        "Seconds and memory of one piece of work at three sizes, each in its own process. extra: memory that the work "
+        "added. The exponents are the slopes of the logarithms of seconds and of extra memory against the logarithm of "
+        "the size: 1 is proportional, 0 is constant."
     )
     return [Table("growth", caption, frame, drawn(frame))]
 
 
 def with_exponents(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `seconds_exponent` and `extra_exponent` of each (quantity, work), over its sizes."""
+    """The rows with `seconds_exponent` and `extra_exponent`, fitted over the sizes of every (quantity, work)."""
     fitted = {
         key: {name: exponent(group["size"], group[column]) for name, column in _EXPONENTS.items()}
         for key, group in frame.groupby(["quantity", "work"], sort=False)
@@ -107,14 +106,14 @@ _EXPONENTS = {"seconds_exponent": "seconds", "extra_exponent": "extra_mb"}
 
 
 def exponent(size: pd.Series, cost: pd.Series) -> float:
-    """The k of the best cost = c * size^k, by least squares on the logarithms; NaN where a cost is not above 0."""
+    """The exponent k of cost = c * size^k, by least squares on the logarithms; NaN if a cost is not positive."""
     if (cost <= 0).any():
         return float("nan")
     return float(np.polyfit(np.log(size), np.log(cost), 1)[0])
 
 
 def drawn(frame: pd.DataFrame) -> Figure:
-    """Seconds and extra memory beside those of the smallest size, against the size beside the smallest one."""
+    """A figure of seconds and extra memory against the size, all relative to the smallest size."""
     lines = list(dict.fromkeys(zip(frame["quantity"], frame["work"], strict=True)))
     names = [f"{work} / {quantity}" for quantity, work in lines]
     with look():
@@ -124,13 +123,13 @@ def drawn(frame: pd.DataFrame) -> Figure:
             for name, (quantity, work) in zip(names, lines, strict=True):
                 here = frame[(frame["quantity"] == quantity) & (frame["work"] == work)]
                 colour, marker = method_mark(name, names)
-                size, cost = (here[each].to_numpy("float64") for each in ("size", column))
+                size, cost = here["size"].to_numpy("float64"), here[column].to_numpy("float64")
                 panel.plot(size / size[0], cost / max(cost[0], 1e-9), color=colour, marker=marker, label=name)
             panel.plot([1, 4], [1, 4], color=GREY, linestyle=":", label="proportional")
-            panel.set(title=title, xlabel="size, times the smallest", xscale="log", yscale="log")
+            panel.set(title=title, xlabel="size relative to the smallest", xscale="log", yscale="log")
             for axis in (panel.xaxis, panel.yaxis):
                 axis.set(major_formatter=LogFormatter(), minor_formatter=LogFormatter(minor_thresholds=(2, 1)))
-        panels[0].set_ylabel("cost, times that of the smallest size")
+        panels[0].set_ylabel("cost relative to the smallest size")
         legend_below(figure, panels[0].get_legend_handles_labels()[0], 8.0, wide=2.6)
         figure.suptitle("How cost grows", fontsize=10.5)
     return figure

@@ -1,4 +1,4 @@
-"""What a piece of work takes in memory: run in a process of its own, which does nothing else."""
+"""Memory and time of a piece of work, measured in a separate process."""
 
 import multiprocessing
 import time
@@ -8,13 +8,12 @@ from pathlib import Path
 
 from manu.provenance.machine import peak_memory
 
-RESET = Path("/proc/self/clear_refs")  # Linux: "5" sets the process's peak back to what it holds now
+RESET = Path("/proc/self/clear_refs")  # Linux: writing "5" resets the peak to the present memory of the process
 
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: of the work; peak_bytes: highest resident memory while it ran; extra_bytes: how much of it was not there
-    before the work began, when everything was prepared."""
+    """seconds: of the work. peak_bytes: peak resident memory. extra_bytes: peak minus the memory before the work."""
 
     seconds: float
     peak_bytes: int
@@ -22,9 +21,9 @@ class Cost:
 
 
 def cost_of(prepare: Callable[..., Callable[[], object]], *arguments) -> Cost:
-    """Run `prepare(*arguments)`, a function of a module, and then what it returns, and measure the second."""
+    """Run `prepare(*arguments)`, and measure the function that it returns. prepare: a module-level function."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.subject"])  # torch and transformers are imported once
+    context.set_forkserver_preload(["benchmarks.subject"])  # imports torch and transformers once
     with context.Pool(1) as pool:
         return pool.apply(_measured, (prepare, arguments))
 
@@ -40,4 +39,4 @@ def _measured(prepare: Callable[..., Callable[[], object]], arguments: tuple) ->
 
 
 def _peak() -> int:
-    return peak_memory()["peak_memory_bytes"]
+    return peak_memory()["peak_memory_bytes"] or 0  # None on systems that do not report it

@@ -1,6 +1,7 @@
-"""The statistics as other implementations take them: all activations are kept, then computed with.
+"""Statistics as in other implementations: all activations are stored, and the statistics are computed afterwards.
 
-The numbers are those of `manu.neurons` (a test compares them); `loop` has each neuron computed alone, in Python.
+The results equal those of `manu.neurons`; a test compares them. With `loop`, the neurons are computed one by one in a
+Python loop.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,53 +27,50 @@ def stored_modality(
     vision_mask: Callable[[Batch], Tensor | None],
     loop: bool,
 ) -> dict[tuple[str, str, str, str], Sums]:
-    """The sums of `measure_modality` by (set, modality, pooling, site), of the sites that were reached."""
+    """The sums of `measure_modality` by (set, modality, pooling, site), for the sites that have activations."""
     kept: dict[tuple[str, str, str], Stored] = {}
     masks: dict[tuple[str, str, str], list[Tensor | None]] = {}
-    for (data_set, modality), batch in _each(batches):
+    for (data_set, modality), batch in _pairs(batches):
         mask = {"language": batch["attention_mask"].bool(), "vision": vision_mask(batch)}
-
-        def keep(site: Site, z: Tensor) -> None:
-            kept.setdefault((data_set, modality, site.name), []).append(z.clone())
+        for site, z in _activations(model, sites, batch):
+            kept.setdefault((data_set, modality, site.name), []).append(z)
             masks.setdefault((data_set, modality, site.name), []).append(mask[site.part])
 
-        _forward(model, sites, keep, batch)
-
-    found = {}
-    for (data_set, modality, site), activations in kept.items():
-        real = masks[data_set, modality, site]
+    sums: dict[tuple[str, str, str, str], list[Sums]] = {}
+    for (data_set, modality, name), activations in kept.items():
+        real = masks[data_set, modality, name]
         for part in _neurons(activations, loop):
-            pooled = [pool_tokens(z, mask) for z, mask in zip(part, real, strict=True)]
+            pooled = [pool_tokens(z, tokens) for z, tokens in zip(part, real, strict=True)]
             for pooling in POOLINGS:
                 z = torch.cat([values[pooling] for values in pooled])
-                found.setdefault((data_set, modality, pooling, site), []).append(_sums(z, tau))
-    return {key: _joined(parts) for key, parts in found.items()}
+                sums.setdefault((data_set, modality, pooling, name), []).append(_sums(z, tau))
+    return {key: _joined(parts) for key, parts in sums.items()}
 
 
 @torch.inference_mode()
 def stored_released(
     model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups, loop: bool
 ) -> dict[tuple[str, str, str], Tensor]:
-    """The values of `measure_released`, by (set, group, metric); float64 [rows]."""
+    """The values of `measure_released` by (set, group, metric): float64 [rows]."""
     kept: dict[tuple[str, str], list[list[Tensor]]] = {}
-    for (data_set, modality), batch in _each(batches):
-        here: dict[str, list[Tensor]] = {}
-        heard = [site for site in sites if MODALITY_OF_PART[site.part] == modality]
-        _forward(model, heard, lambda site, z: here.setdefault(group_of(site.name), []).append(z.clone()), batch)
-        for group, layers in here.items():
+    for (data_set, modality), batch in _pairs(batches):
+        by_group: dict[str, list[Tensor]] = {}
+        for site, z in _activations(model, [site for site in sites if MODALITY_OF_PART[site.part] == modality], batch):
+            by_group.setdefault(group_of(site.name), []).append(z)
+        for group, layers in by_group.items():
             kept.setdefault((data_set, group), []).append(layers)
 
-    found = {}
+    metrics: dict[tuple[str, str, str], list[Tensor]] = {}
     for (data_set, group), passes in kept.items():
         outputs = [torch.cat(layers) for layers in passes]
         for part in _neurons(outputs, loop):
             for metric, values in _released_metrics(part).items():
-                found.setdefault((data_set, group, metric), []).append(values)
-    return {key: torch.cat(parts) for key, parts in found.items()}
+                metrics.setdefault((data_set, group, metric), []).append(values)
+    return {key: torch.cat(parts) for key, parts in metrics.items()}
 
 
 def _released_metrics(outputs: Stored) -> dict[str, Tensor]:
-    """Of each batch over its entries, then over the positions of ten batches, then over those means."""
+    """Metrics of every batch, averaged over chunks of ten batches and then over the chunks, as in the released code."""
     by_metric: dict[str, list[Tensor]] = {}
     for z in outputs:
         a = z.double().clamp(-CLAMP, CLAMP)
@@ -85,14 +83,14 @@ def _released_metrics(outputs: Stored) -> dict[str, Tensor]:
         for metric, values in metrics.items():
             by_metric.setdefault(metric, []).append(values)
     means = {}
-    for metric, values in by_metric.items():
-        chunks = [values[k : k + BATCHES_PER_CHUNK] for k in range(0, len(values), BATCHES_PER_CHUNK)]
+    for metric, batches in by_metric.items():
+        chunks = [batches[k : k + BATCHES_PER_CHUNK] for k in range(0, len(batches), BATCHES_PER_CHUNK)]
         means[metric] = torch.stack([torch.cat(chunk).mean(0) for chunk in chunks]).mean(0)
     return means
 
 
 def _neurons(activations: Stored, loop: bool) -> Iterator[Stored]:
-    """All neurons at once, or each alone."""
+    """The activations of all neurons at once, or with `loop` of one neuron after the other."""
     if not loop:
         yield activations
         return
@@ -100,15 +98,19 @@ def _neurons(activations: Stored, loop: bool) -> Iterator[Stored]:
         yield [z[..., neuron : neuron + 1] for z in activations]
 
 
-def _each(batches: BatchGroups) -> Iterator[tuple[tuple[str, str], Batch]]:
+def _pairs(batches: BatchGroups) -> Iterator[tuple[tuple[str, str], Batch]]:
+    """((set, modality), batch) for all batches."""
     for key, group in batches.items():
         for batch in group:
             yield key, batch
 
 
-def _forward(model: nn.Module, sites: Sequence[Site], keep: Callable[[Site, Tensor], None], batch: Batch) -> None:
-    with record_activations(sites, keep):
+def _activations(model: nn.Module, sites: Sequence[Site], batch: Batch) -> list[tuple[Site, Tensor]]:
+    """(site, copy of its activations) in one forward pass."""
+    recorded: list[tuple[Site, Tensor]] = []
+    with record_activations(sites, lambda site, z: recorded.append((site, z.clone()))):
         model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+    return recorded
 
 
 def _sums(z: Tensor, tau: float) -> Sums:

@@ -1,4 +1,4 @@
-"""What choosing neurons costs at LLaVA-1.5-7B's size: every importance function and every variant of the default ablation."""
+"""Cost of selecting neurons at the size of LLaVA-1.5-7B, by importance function and by ablation variant."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,22 +18,23 @@ from manu.neurons.statistics import ALL, SETS, RunningStatistics, Sums
 from manu.neurons.table import neurons_table
 from manu.steps.models import prepare_torch
 from manu.study.loading import load_study
+from manu.unlearning.base import PruningMethod
 from manu.unlearning.registry import create_method
 
 LLAVA_7B = {f"language.{i}": 11008 for i in range(32)} | {f"vision.{i}": 4096 for i in range(24)}
-STUDY = "mini"  # whose ablation it is
-SECONDS, BYTES = 2.0, 1e9  # targets, of one selection
+STUDY = "mini"  # the study with the ablation
+SECONDS, BYTES = 2.0, 1e9  # targets of one selection
 
 SORTED = "sorting the scores alone"
 
 
 def widths(every: int = 1) -> dict[str, int]:
-    """Neurons of LLaVA-1.5-7B's MLPs, of one of so many."""
+    """Site -> neurons of LLaVA-1.5-7B's MLPs, for every `every`-th MLP."""
     return dict(list(LLAVA_7B.items())[::every])
 
 
 def made_up_statistics(sites: dict[str, int], milestones: tuple[int, ...] = ()) -> RunningStatistics:
-    """Sums that no model made, all different, of as many samples as the largest milestone."""
+    """Statistics of random sums, with as many samples as the largest milestone."""
     statistics = RunningStatistics(sites, tau=0.1, milestones=milestones)
     generator = torch.Generator().manual_seed(0)
     for (*_, limit), sums in statistics._sums.items():
@@ -43,14 +44,22 @@ def made_up_statistics(sites: dict[str, int], milestones: tuple[int, ...] = ()) 
     return statistics
 
 
+def pruning_method(name: str, settings: dict) -> PruningMethod:
+    """A method that prunes. Raises TypeError for any other method."""
+    method = create_method(name, settings)
+    if not isinstance(method, PruningMethod):
+        raise TypeError(f"{name} is not a pruning method")
+    return method
+
+
 def variants() -> dict[str, dict]:
-    """The variants of the study's ablation: method and settings by name."""
+    """Name -> method and settings of the ablation's variants."""
     return load_study(STUDY)["ablation"]["variants"]
 
 
 def variant_statistics(sites: dict[str, int]) -> RunningStatistics:
-    """Sums as the ablation needs them: at each number of samples that a variant asks for, too."""
-    numbers = {each["settings"].get("samples", ALL) for each in variants().values()}
+    """Random statistics for the ablation, with sums at every number of samples that a variant uses."""
+    numbers = {variant["settings"].get("samples", ALL) for variant in variants().values()}
     return made_up_statistics(sites, tuple(sorted(numbers - {ALL})))
 
 
@@ -68,45 +77,46 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
 
 def _functions(statistics: RunningStatistics, repeats: int) -> Table:
     def chosen(functions: tuple[str, ...]) -> None:
-        select_top(score(*(importance(statistics, data_set, functions) for data_set in SETS)), prune_ratio=10)
+        forget, retain = (importance(statistics, data_set, functions) for data_set in SETS)
+        select_top(score(forget, retain), prune_ratio=10)
 
-    sides = {SORTED: partial(_sort, score(*(importance(statistics, data_set) for data_set in SETS)))}
+    sides: dict[str, Callable[[], object]] = {SORTED: _sorting(statistics)}
     sides |= {name: partial(chosen, (name,)) for name in FUNCTIONS}
     sides["all four"] = partial(chosen, tuple(FUNCTIONS))
     sides["every importance alone"] = partial(each_importance, statistics)
-    published = create_method("manu", {"prune_ratio": 10})
+    published = pruning_method("manu", {"prune_ratio": 10})
     sides["as published"] = partial(published.select, statistics)
     sides["table of the neurons pruned"] = partial(neurons_table, published.select(statistics))
     caption = (
         f"Seconds to score and rank {sum(statistics.widths.values())} neurons by one importance function, and by the "
-        "sum of all; to have every importance alone, as the table of pruned neurons shows them; of all this together, as a "
-        f"method selects (10 percent); and of that table, to make it; ratio: to `{SORTED}` of the same round."
+        "sum of all; to compute every importance, as in the table of pruned neurons; to select neurons as the method "
+        f"does (10 percent); and to make the table. ratio: to `{SORTED}` in the same round."
     )
     return Table("functions", caption, side_by_side(sides, repeats))
 
 
 def _variants(statistics: RunningStatistics, repeats: int) -> Table:
-    sides = {SORTED: partial(_sort, score(*(importance(statistics, data_set) for data_set in SETS)))}
+    sides: dict[str, Callable[[], object]] = {SORTED: _sorting(statistics)}
     for name, variant in variants().items():
-        sides[name] = partial(create_method(variant["method"], variant["settings"]).select, statistics)
-    found = side_by_side(sides, repeats)
-    found["target_seconds"] = SECONDS
+        sides[name] = partial(pruning_method(variant["method"], variant["settings"]).select, statistics)
+    times = side_by_side(sides, repeats)
+    times["target_seconds"] = SECONDS
     caption = (
-        f"Seconds of one selection among {sum(statistics.widths.values())} neurons, for each variant of the ablation of "
-        f"`{STUDY}`, with the importances that the table of pruned neurons shows; ratio: to `{SORTED}` of the same round; "
+        f"Seconds of one selection among {sum(statistics.widths.values())} neurons, for every ablation variant of "
+        f"`{STUDY}`, including the importances in the table of pruned neurons. ratio: to `{SORTED}` in the same round; "
         "target: of the median, at most."
     )
-    return Table("variants", caption, found)
+    return Table("variants", caption, times)
 
 
 def all_variants(sites: dict[str, int]) -> Callable[[], object]:
-    """Every variant one after the other, as the rule `select_variants` does, ready to run."""
+    """Work: select by every variant, one after the other, as the rule `select_variants` does."""
     prepare_torch(seed=0)
     statistics = variant_statistics(sites)
 
     def work() -> None:
         for variant in variants().values():
-            create_method(variant["method"], variant["settings"]).select(statistics)
+            pruning_method(variant["method"], variant["settings"]).select(statistics)
 
     return work
 
@@ -117,12 +127,15 @@ def _memory(sites: dict[str, int]) -> Table:
     row = {"neurons": sum(sites.values()), "variants": len(variants()), "seconds": cost.seconds}
     row |= {"statistics_mb": held / MB, "extra_mb": cost.extra_bytes / MB, "peak_mb": cost.peak_bytes / MB}
     caption = (
-        "All variants one after the other in a process of its own: memory of their statistics (sums at each number of "
-        "samples that a variant asks for), what selecting took beside them, and the highest of the whole process; "
-        "target: of statistics and selecting together, at most."
+        "All variants, one after the other, in a separate process. statistics: memory of the sums, at every number of "
+        "samples that a variant uses; extra: memory that the selection added; peak: of the whole process; target: of "
+        "statistics and extra together, at most."
     )
     return Table("memory", caption, pd.DataFrame([row | {"target_mb": BYTES / MB}]))
 
 
-def _sort(scores: dict[str, torch.Tensor]) -> None:
-    torch.cat(list(scores.values())).argsort(descending=True, stable=True)
+def _sorting(statistics: RunningStatistics) -> Callable[[], object]:
+    """Work: sort the scores of all neurons, which are computed now."""
+    forget, retain = (importance(statistics, data_set) for data_set in SETS)
+    scores = torch.cat(list(score(forget, retain).values()))
+    return lambda: scores.argsort(descending=True, stable=True)

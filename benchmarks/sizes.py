@@ -1,33 +1,28 @@
-"""How much is measured: enough to be read, or just enough to show that it runs."""
+"""Sizes of the benchmarks: for measurements, and minimal ones for tests."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """repeats: rounds in which all sides are timed; few_repeats: where a round takes long; people: of the built-in
-    benchmark, for what does not grow; timed, few, many: samples of each set and modality in the statistics pass, timed
-    and at two peaks of memory; taught: people whom the asked model is taught, and for how many epochs; asked: questions
-    of each modality and protocol; training_steps: of each model; stages: that are started, all if empty; growing_people,
-    growing_samples, growing_widths: the sizes of the growth, the last as factors of the MLPs' widths; every_site: one of
-    so many sites of LLaVA-7B; study: whose second run is timed, none if empty."""
+    """How much every benchmark measures."""
 
-    repeats: int = 5
-    people: int = 100
-    timed: int = 256
-    few: int = 100
-    many: int = 2000
-    taught: int = 20
+    repeats: int = 5  # rounds that are timed
+    people: int = 100  # of the built-in benchmark, except in `growth`
+    timed: int = 256  # samples per set and modality in a timed statistics pass
+    few: int = 100  # samples per set and modality in the first measurement of memory
+    many: int = 2000  # samples per set and modality in the second one
+    taught: int = 20  # people in the training data of the model that is asked
     teaching_epochs: int = 40
-    asked: int = 100
-    few_repeats: int = 2
-    training_steps: int = 60
-    stages: tuple[str, ...] = ()  # empty: all
+    asked: int = 100  # questions per modality and protocol
+    few_repeats: int = 2  # rounds, if a round takes long
+    training_steps: int = 60  # per model
+    stages: tuple[str, ...] = ()  # stages whose start is timed; empty: all
     growing_people: tuple[int, ...] = (100, 200, 400)
     growing_samples: tuple[int, ...] = (256, 512, 1024)
-    growing_widths: tuple[int, ...] = (1, 2, 4)
-    every_site: int = 1
-    study: str = "mini"
+    growing_widths: tuple[int, ...] = (1, 2, 4)  # factors of the MLPs' widths
+    every_site: int = 1  # n: every n-th site of LLaVA-1.5-7B
+    study: str = "mini"  # study whose second run is timed; empty: none
 
 
 TINY = Sizes(

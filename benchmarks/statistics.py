@@ -1,8 +1,9 @@
-"""What the statistics pass costs beside the bare forward passes over the same batches, and beside storing everything."""
+"""Cost of the statistics pass, compared to the forward passes by themselves and to storing all activations."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -24,39 +25,40 @@ BARE, OURS, STORED, LOOP = (
     "stored, loop over neurons",
 )
 TAU = 0.1  # the studies' default
-SLOWER, LARGER = 1.15, 1.1  # targets: time beside bare passes, memory of many samples beside few
+SLOWER, LARGER = 1.15, 1.1  # targets: time relative to the forward passes, memory of many samples relative to few
 MB = 1e6
 
 Pass = Callable[[BatchGroups], object]
 
 
 def passes(vlm: VisionLanguageModel, kind: str) -> dict[str, Pass]:
-    """The four ways over the batches, by name."""
-    model = vlm.model
+    """Name -> one of the four passes over the batches. kind: of the statistics, one of KINDS."""
     if kind == "modality":
-        sites, settings = vlm.mlp_sites(), {"tau": TAU, "vision_mask": vlm.vision_mask}
-        ours, stored = measure_modality, stored_modality
+        settings: dict[str, Any] = {"sites": vlm.mlp_sites(), "tau": TAU, "vision_mask": vlm.vision_mask}
+        ours: Callable[..., object] = partial(measure_modality, vlm.model, **settings)
+        stored: Callable[..., object] = partial(stored_modality, vlm.model, **settings)
     else:
-        sites, settings = vlm.linear_sites(), {}
-        ours, stored = measure_released, stored_released
+        settings = {"sites": vlm.linear_sites()}
+        ours = partial(measure_released, vlm.model, **settings)
+        stored = partial(stored_released, vlm.model, **settings)
     return {
-        BARE: partial(bare, model),
-        OURS: lambda batches: ours(model, sites, batches, **settings),
-        STORED: lambda batches: stored(model, sites, batches, **settings, loop=False),
-        LOOP: lambda batches: stored(model, sites, batches, **settings, loop=True),
+        BARE: partial(bare, vlm.model),
+        OURS: lambda batches: ours(batches=batches),
+        STORED: lambda batches: stored(batches=batches, loop=False),
+        LOOP: lambda batches: stored(batches=batches, loop=True),
     }
 
 
 @torch.inference_mode()
 def bare(model: torch.nn.Module, batches: BatchGroups) -> None:
-    """Nothing but the forward passes."""
+    """Run only the forward passes."""
     for group in batches.values():
         for batch in group:
             model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
 
 
 def prepared(benchmark: Path, kind: str, side: str, samples: int) -> Callable[[], object]:
-    """One pass of one side over so many samples of each set and modality, ready to run; batches are made on the way."""
+    """Work: one pass over `samples` samples per set and modality. The batches are made during the pass."""
     vlm = new_model(benchmark)
     vlm.model.eval()
     batches = measuring_batches(vlm, benchmark, samples)
@@ -76,13 +78,13 @@ def _time(sizes: Sizes, benchmark: Path) -> Table:
     frames = []
     for kind in KINDS:
         sides = {name: partial(work, batches) for name, work in passes(vlm, kind).items()}
-        found = side_by_side(sides, sizes.repeats, {OURS: SLOWER})
-        found.insert(0, "kind", kind)
-        found.insert(2, "samples", sizes.timed)
-        frames.append(found)
+        times = side_by_side(sides, sizes.repeats, {OURS: SLOWER})
+        times.insert(0, "kind", kind)
+        times.insert(2, "samples", sizes.timed)
+        frames.append(times)
     caption = (
-        f"Seconds of one pass over {sizes.timed} samples of each set (forget, retain) and modality, the batches made "
-        f"beforehand; ratio: to `{BARE}` of the same round; target: of the median ratio, at most."
+        f"Seconds of one pass over {sizes.timed} samples per set (forget, retain) and modality; the batches are made "
+        f"before. ratio: to `{BARE}` in the same round; target: of the median ratio, at most."
     )
     return Table("time", caption, pd.concat(frames, ignore_index=True))
 
@@ -98,8 +100,8 @@ def _memory(sizes: Sizes, benchmark: Path) -> Table:
                 row |= {"extra_mb": cost.extra_bytes / MB, "peak_ratio": cost.peak_bytes / first.peak_bytes}
                 rows.append(row | {"target": LARGER if side == OURS and samples == sizes.many else float("nan")})
     caption = (
-        "Highest resident memory of a process that does one pass and nothing else, over so many samples of each set and "
-        "modality, batches made on the way; extra: what of it came with the pass; ratio: to the same side with "
+        "Peak resident memory of a process that only does one pass. samples: per set and modality; the batches are "
+        "made during the pass. extra: memory that the pass added; ratio: to the same side with "
         f"{sizes.few} samples; target: of the ratio, at most."
     )
     return Table("memory", caption, pd.DataFrame(rows))

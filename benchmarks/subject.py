@@ -1,4 +1,4 @@
-"""What is measured on: a small LLaVA of the study `mini`'s sizes, on a built-in benchmark made for the purpose."""
+"""The model and the data of the benchmarks: a small LLaVA with the sizes of the study `mini`, on generated people."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,18 +21,18 @@ RATIO = 10  # percent of the people to be forgotten
 BATCH = 64  # samples per forward pass, the studies' default
 
 MODEL = "llava"
-vlm_class(MODEL).model_class  # noqa: B018 - imported with this module, from which what is measured alone is forked
+vlm_class(MODEL).model_class  # noqa: B018 - imports the class now, before processes are forked (benchmarks.memory)
 
 
 def make_benchmark(folder: Path, people: int, portraits: int = 8) -> Path:
-    """A benchmark of so many people in `folder`, and hardly anybody else."""
-    others = {"public_figures": 4, "strangers": 8, "unseen_people": 4}
-    generate(folder, BenchmarkSettings(people=people, portraits=portraits, **others), [RATIO])
+    """Generate a benchmark in `folder`, with few people outside the forget and retain sets."""
+    settings = BenchmarkSettings(people=people, portraits=portraits, public_figures=4, strangers=8, unseen_people=4)
+    generate(folder, settings, [RATIO])
     return folder
 
 
 def new_model(benchmark: Path, model: str = MODEL, **sizes: int) -> VisionLanguageModel:
-    """An untrained model of the default sizes but for `sizes`, with the benchmark's vocabulary."""
+    """An untrained model with the benchmark's vocabulary. sizes: replace default sizes of the architecture."""
     cls = vlm_class(model)
     prepare_torch(seed=0)
     texts = [text for lesson in read_training_data(benchmark) for pair in lesson.pairs for text in pair]
@@ -40,13 +40,13 @@ def new_model(benchmark: Path, model: str = MODEL, **sizes: int) -> VisionLangua
 
 
 def lessons_of(vlm: VisionLanguageModel, benchmark: Path, *people: str) -> TrainingSet:
-    """The lessons of the people of these configurations that can be asked in both modalities."""
+    """The paired training data of the people of these benchmark configurations: questions that have both modalities."""
     lessons, names = read_training_data_of(benchmark, *people), read_names(benchmark, *people)
     return TrainingSet(vlm).add(lessons, names, paired=True)
 
 
 def measuring_batches(vlm: VisionLanguageModel, benchmark: Path, samples: int) -> BatchGroups:
-    """Batches of so many samples of each set and modality, made one at a time, as the statistics pass takes them."""
+    """Batches for the statistics pass, made on demand. samples: per set and modality."""
     rng = np.random.default_rng(0)
     training_sets = {
         data_set: lessons_of(vlm, benchmark, config)
@@ -60,7 +60,7 @@ def measuring_batches(vlm: VisionLanguageModel, benchmark: Path, samples: int) -
 
 
 def _first(batches: Iterator[Batch], samples: int) -> Iterator[Batch]:
-    """The first `samples` samples: the last batch is cut where there would be more."""
+    """The first `samples` samples; the last batch is cut."""
     left = samples
     while left > 0:
         batch = next(batches)

@@ -1,4 +1,4 @@
-"""The answers of one question as files: each table as CSV and Markdown, and `run.json`, which says what it ran on."""
+"""Write the tables of a benchmark as CSV and Markdown, and `run.json` with the machine and the sizes."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from manu.provenance import machine
 
 @dataclass(frozen=True)
 class Table:
-    """name: of the files; caption: what a row says and how it was measured; figure: drawn from the table, if any."""
+    """name: of the files. caption: what a row is and how it was measured. figure: of the table, if there is one."""
 
     name: str
     caption: str
@@ -24,8 +24,10 @@ class Table:
 
 
 def write_answer(folder: Path, question: str, tables: Sequence[Table], sizes: dict, seconds: float) -> None:
-    """Put the tables of one question into `folder`, in place of what is there. sizes: how much was measured; seconds:
-    what answering took."""
+    """Replace `folder` by the tables of one question.
+
+    question: in words. sizes: of the measurement (benchmarks.sizes). seconds: that the benchmark took.
+    """
     about = {
         "question": question,
         "sizes": sizes,
@@ -40,13 +42,13 @@ def write_answer(folder: Path, question: str, tables: Sequence[Table], sizes: di
             table.frame.to_csv(temporary / f"{table.name}.csv", index=False, float_format="%.6g", lineterminator="\n")
             write_text(temporary / f"{table.name}.md", markdown(table))
             if table.figure:
-                drawn = (temporary / f"{table.name}_drawn.csv", temporary / f"{table.name}.svg")
-                save(table.figure, table.frame, temporary / f"{table.name}.png", drawn[1], drawn[0])
+                png, svg, csv = (temporary / f"{table.name}{end}" for end in (".png", ".svg", "_drawn.csv"))
+                save(table.figure, table.frame, png, svg, csv)
         write_text(temporary / "run.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 
 def markdown(table: Table) -> str:
-    """The table with its caption; numbers to three digits, nothing where there is none."""
+    """The caption and the table in Markdown. Numbers have three significant digits; a NaN is an empty cell."""
     numeric = [pd.api.types.is_numeric_dtype(table.frame[column]) for column in table.frame]
     lines = [
         f"| {' | '.join(table.frame.columns)} |",

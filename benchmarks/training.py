@@ -1,10 +1,11 @@
-"""What training the small models takes, and where the time goes."""
+"""Time of training the small models, by part of the work."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,16 +24,21 @@ from manu.training.losses import answer_cross_entropy
 
 BATCH = 32  # the studies' default
 FORWARD, BACKWARD, BATCHES, PICTURES = "forward pass and loss", "backward pass", "making batches", "decoding pictures"
-OPTIMISER, CLIPPING, ENCODING, REST = "optimiser", "clipping gradients", "reading and encoding lessons", "all else"
-SHARES = (PICTURES, BATCHES, FORWARD, BACKWARD, CLIPPING, OPTIMISER, REST)  # of the training itself
+OPTIMISER, CLIPPING, ENCODING, REST = (
+    "optimiser",
+    "clipping gradients",
+    "reading and encoding training data",
+    "everything else",
+)
+SHARES = (PICTURES, BATCHES, FORWARD, BACKWARD, CLIPPING, OPTIMISER, REST)  # parts of the training itself
 
 
 class Stopwatch:
-    """Seconds by name. What is watched inside something else counts for itself alone."""
+    """Seconds by name. The time of a nested block counts for the nested block only."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._inner = [0.0]  # of every open block: seconds that blocks inside it took
+        self._inner = [0.0]  # seconds of nested blocks, for every open block
 
     @contextmanager
     def watch(self, name: str) -> Iterator[None]:
@@ -47,9 +53,9 @@ class Stopwatch:
             self._inner[-1] += took
 
     def watched(self, name: str, work: Callable) -> Callable:
-        """`work`, whose calls count as `name`."""
+        """`work`, with the time of its calls added to `name`."""
 
-        def run(*arguments, **settings):
+        def run(*arguments: Any, **settings: Any) -> Any:
             with self.watch(name):
                 return work(*arguments, **settings)
 
@@ -57,7 +63,7 @@ class Stopwatch:
 
     @contextmanager
     def replaced(self, owner: object, attribute: str, name: str) -> Iterator[None]:
-        """Within the block, calls of an attribute of a class or module count as `name`."""
+        """Within the block, add the time of calls of `owner.attribute` to `name`. owner: a class or module."""
         original = getattr(owner, attribute)
         setattr(owner, attribute, self.watched(name, original))
         try:
@@ -67,16 +73,17 @@ class Stopwatch:
 
 
 def profiled(vlm: VisionLanguageModel, training_set: TrainingSet, steps: int) -> tuple[Stopwatch, float]:
-    """Train so many steps, and where the seconds went; and all of them together."""
+    """Train for `steps` steps. Returns the stopwatch with the seconds of the parts, and the total seconds."""
     watch = Stopwatch()
     batches = _first(training_set, steps)
+    parts: tuple[tuple[object, str, str], ...] = (
+        (Pictures, "_processed", PICTURES),
+        (torch.Tensor, "backward", BACKWARD),
+        (torch.nn.utils, "clip_grad_norm_", CLIPPING),
+        (torch.optim.AdamW, "step", OPTIMISER),
+    )
     with ExitStack() as watched:
-        for owner, attribute, name in (
-            (Pictures, "_processed", PICTURES),
-            (torch.Tensor, "backward", BACKWARD),
-            (torch.nn.utils, "clip_grad_norm_", CLIPPING),
-            (torch.optim.AdamW, "step", OPTIMISER),
-        ):
+        for owner, attribute, name in parts:
             watched.enter_context(watch.replaced(owner, attribute, name))
         loss = watch.watched(FORWARD, partial(answer_cross_entropy, vlm.model))
         start = time.perf_counter()
@@ -85,6 +92,7 @@ def profiled(vlm: VisionLanguageModel, training_set: TrainingSet, steps: int) ->
 
 
 def _first(training_set: TrainingSet, steps: int) -> Iterator[dict]:
+    """The batches of the first `steps` steps."""
     rng, made = np.random.default_rng(0), 0
     while True:
         for _, batch in training_set.epoch(BATCH, rng):
@@ -95,6 +103,7 @@ def _first(training_set: TrainingSet, steps: int) -> Iterator[dict]:
 
 
 def _watched(batches: Iterator[dict], watch: Stopwatch) -> Iterator[dict]:
+    """The batches, with the time of making them added to BATCHES."""
     while True:
         with watch.watch(BATCHES):
             batch = next(batches, None)
@@ -106,7 +115,7 @@ def _watched(batches: Iterator[dict], watch: Stopwatch) -> Iterator[dict]:
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
     """The table `profile`."""
     benchmark = make_benchmark(folder / "benchmark", sizes.people)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for model in known_models():
         vlm = new_model(benchmark, model)
         start = time.perf_counter()
@@ -117,7 +126,7 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
         per_epoch = training_set.batches_per_epoch(BATCH)
         for name in SHARES:
             took = watch.seconds[name]
-            # pictures are decoded once, not in every epoch
+            # pictures are decoded once, not every epoch
             epoch = took if name == PICTURES else took / sizes.training_steps * per_epoch
             rows.append(
                 {"model": model, "part": name, "seconds": took, "share": took / seconds, "seconds_per_epoch": epoch}
@@ -130,8 +139,9 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
             {"model": model, "part": "an epoch", "seconds": np.nan, "share": np.nan, "seconds_per_epoch": whole}
         )
     caption = (
-        f"Where the time of training the small models goes: {sizes.training_steps} steps with {BATCH} samples on lessons about "
-        f"{sizes.people} people; share: of these steps; seconds_per_epoch: of one pass over all lessons, but for pictures, "
-        "which are decoded once, and for lessons, which are encoded once."
+        f"Time of training the small models, by part: {sizes.training_steps} steps with {BATCH} samples, training data "
+        f"of {sizes.people} people. share: of the seconds of these steps; seconds_per_epoch: of one pass over the "
+        "training data. Pictures are decoded once and the training data is encoded once, so these are not parts of an "
+        "epoch."
     )
     return [Table("profile", caption, pd.DataFrame(rows))]

@@ -1,6 +1,6 @@
-"""What is waited for when nothing is to be done: a finished study's second run, and every stage until it could begin.
+"""Waiting times without work: a second run of a finished study, and the start of every stage.
 
-A stage begins by itself, as on a cluster, or as a fork (manu.jobs), as a run on one machine starts it.
+A stage starts as a new process, as on a cluster, or as a fork (manu.jobs), as on a single machine.
 """
 
 import re
@@ -24,11 +24,11 @@ RERUN, START = 10.0, 3.0  # targets, seconds
 PYTHON, TORCH, TRANSFORMERS = "python alone", "import torch", "import a model class of transformers"
 MODELS = ("llava", "idefics2")
 HEAVIEST = 3  # packages named per stage
-_IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")  # microseconds: own, with what it imports
+_IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")  # microseconds: of the module, and with its imports
 
 
 def stage_names() -> list[str]:
-    """Every stage that can be started: the modules of manu.steps with options."""
+    """All stages: the modules of manu.steps that have options."""
     files = sorted(Path(steps.__path__[0]).glob("*.py"))
     return [file.stem for file in files if "\ndef parser()" in file.read_text(encoding="utf-8")]
 
@@ -57,11 +57,11 @@ def _rerun(study: str, repeats: int) -> Table:
         )
     bare = "snakemake --version"
     sides = {bare: partial(_python, "-m", "snakemake", "--version"), "second run": partial(_python, *snakemake)}
-    found = side_by_side(sides, repeats)
-    found.insert(0, "study", study)
-    found["target_seconds"] = [float("nan"), RERUN]
-    caption = f"Seconds of `make study` on a finished study; ratio: to `{bare}`; target: of the median, at most."
-    return Table("rerun", caption, found)
+    times = side_by_side(sides, repeats)
+    times.insert(0, "study", study)
+    times["target_seconds"] = [float("nan"), RERUN]
+    caption = f"Seconds of `make study` on a finished study. ratio: to `{bare}`; target: of the median, at most."
+    return Table("rerun", caption, times)
 
 
 def _start(names: Sequence[str], repeats: int) -> Table:
@@ -72,24 +72,25 @@ def _start(names: Sequence[str], repeats: int) -> Table:
     }
     floors = len(sides)
     sides |= {name: partial(_python, "-m", f"manu.steps.{name}", "--help") for name in names}
-    found = side_by_side(sides, repeats)
-    found["target_seconds"] = [float("nan")] * floors + [START] * len(names)
-    slow = found["seconds_median"] > found["target_seconds"]
-    found["heaviest"] = [
-        ", ".join(heaviest(side)) if late else "" for side, late in zip(found["side"], slow, strict=True)
+    times = side_by_side(sides, repeats)
+    times["target_seconds"] = [float("nan")] * floors + [START] * len(names)
+    slow = times["seconds_median"] > times["target_seconds"]
+    times["heaviest"] = [
+        ", ".join(heaviest(side)) if too_slow else "" for side, too_slow in zip(times["side"], slow, strict=True)
     ]
     caption = (
-        f"Seconds until a stage has imported all it needs and shows its options (`--help`); ratio: to `{PYTHON}`; "
-        f"target: of the median, at most; heaviest, where that is missed: the {HEAVIEST} packages that importing takes "
-        "longest, by their own modules' time."
+        f"Seconds until a stage has imported its modules and shows its options (`--help`). ratio: to `{PYTHON}`; "
+        f"target: of the median, at most; heaviest, if the target is missed: the {HEAVIEST} packages "
+        "with the longest import time of their own modules."
     )
-    return Table("start", caption, found)
+    return Table("start", caption, times)
 
 
 def _fork(names: Sequence[str], repeats: int, folder: Path) -> Table:
     caption = (
-        "Seconds until a stage has imported all it needs and shows its options (`--help`), as a fork of a process that has "
-        f"imported torch, the models' classes and other libraries; ratio: to `{PYTHON}`; target: of the median, at most."
+        "Seconds until a stage has imported its modules and shows its options (`--help`), as a fork of a process that "
+        "has imported torch, the models' classes and other libraries. "
+        f"ratio: to `{PYTHON}`; target: of the median, at most."
     )
     if not forkserver.start("bench", slow_imports(MODELS), folder):
         return Table(
@@ -97,27 +98,27 @@ def _fork(names: Sequence[str], repeats: int, folder: Path) -> Table:
         )
     sides = {PYTHON: partial(_python, "-c", "pass")}
     sides |= {name: partial(_python, "-m", "manu.jobs.start", f"manu.steps.{name}", "--help") for name in names}
-    found = side_by_side(sides, repeats)
+    times = side_by_side(sides, repeats)
     forkserver.stop()
-    found["target_seconds"] = [float("nan")] + [START] * len(names)
-    return Table("fork", caption, found)
+    times["target_seconds"] = [float("nan")] + [START] * len(names)
+    return Table("fork", caption, times)
 
 
 def heaviest(stage: str) -> list[str]:
-    """The packages whose modules take longest to import at a stage's start, with their milliseconds."""
-    said = _python("-X", "importtime", "-m", f"manu.steps.{stage}", "--help")
+    """The packages whose modules take longest to import when a stage starts, with milliseconds."""
+    printed = _python("-X", "importtime", "-m", f"manu.steps.{stage}", "--help")
     own: dict[str, int] = {}
-    for microseconds, _, _, module in _IMPORT.findall(said):
+    for microseconds, _, _, module in _IMPORT.findall(printed):
         package = module.partition(".")[0]
         own[package] = own.get(package, 0) + int(microseconds)
-    longest = sorted(own, key=own.get, reverse=True)[:HEAVIEST]
+    longest = sorted(own, key=lambda package: own[package], reverse=True)[:HEAVIEST]
     return [f"{package} {own[package] / 1000:.0f} ms" for package in longest]
 
 
 def _python(*arguments: str) -> str:
-    """Run Python with these arguments and return all it says. Raises UserError when it fails."""
+    """Run Python with these arguments and return its output. Raises UserError when it fails."""
     done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        last = (done.stdout.strip().splitlines() or ["nothing said"])[-1]
+        last = (done.stdout.strip().splitlines() or ["no output"])[-1]
         raise UserError(f"python {' '.join(arguments)} failed: {last}")
     return done.stdout

@@ -363,7 +363,7 @@ def test_relearning_draws_a_curve_for_each_method():
     ]
     assert frame["accuracy"].tolist() == pytest.approx([25, 25, 25, 28.125, 53.125, 78.125])
     (axes,) = figure.axes
-    assert axes.get_title() == "llava, text, retain lessons"
+    assert axes.get_title() == "llava, text, trained on retain"
     drawn = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
     assert drawn == [frame["accuracy"].tolist()[:3], frame["accuracy"].tolist()[3:]]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "5", "60"]

@@ -49,7 +49,7 @@ def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
     cells = _cells(outcomes, methods)
     with look():
         if cells.empty:
-            return message_figure("There is no forgetting success on the forget set."), cells
+            return message_figure("No forgetting success on the forget set."), cells
         return _figure(cells, methods), cells
 
 

@@ -42,7 +42,7 @@ def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]
     marks = _marks(costs, methods)
     with look():
         if marks.empty:
-            return message_figure("There is no forgetting success on the forget set."), marks
+            return message_figure("No forgetting success on the forget set."), marks
         return _figure(marks, methods), marks
 
 

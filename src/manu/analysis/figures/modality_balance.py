@@ -67,7 +67,7 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     pairs = _pairs(scores, methods)
     with look():
         if pairs.empty:
-            return message_figure("There are no classification answers on forget in both modalities."), pairs
+            return message_figure("No classification answers on forget in both modalities."), pairs
         return _figure(pairs, methods), pairs
 
 

@@ -45,7 +45,7 @@ def draw(robustness: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
     points = _points(robustness, methods)
     with look():
         if points.empty:
-            return message_figure("There was no relearning attack."), points
+            return message_figure("No relearning attack in this study."), points
         return _figure(points, methods), points
 
 

@@ -61,7 +61,7 @@ def draw(sequential: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
     points = _points(sequential, methods)
     with look():
         if points.empty:
-            return message_figure("There were no sequential requests."), points
+            return message_figure("No sequential requests in this study."), points
         return _figure(points, methods), points
 
 

@@ -68,7 +68,7 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     points = _points(scores, methods)
     with look():
         if points.empty:
-            return message_figure("There are no classification answers on both forget and retain."), points
+            return message_figure("No classification answers on both forget and retain."), points
         return _figure(points, methods), points
 
 
