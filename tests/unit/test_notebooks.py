@@ -10,7 +10,7 @@ from manu.analysis.paired import paired_tests
 from manu.core.errors import UserError
 from manu.data.reading import read_profiles
 from manu.evaluation.questions import asked_questions
-from manu.exploring.drawing import accuracy_by_ratio, person_by_person, who_drives
+from manu.exploring.drawing import accuracy_by_ratio, person_by_person, activation_by_person
 from manu.exploring.neurons import activations
 from manu.exploring.pairs import by_person
 from manu.exploring.samples import accuracy, sample
@@ -60,7 +60,7 @@ def test_the_runner_shows_what_a_cell_ends_in_and_lets_its_errors_through(tmp_pa
 
 def test_an_unfinished_study_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no finished study 'tiny' in results/; make study STUDY=tiny makes it"):
+    with pytest.raises(UserError, match="no finished study 'tiny' in results/; run it: make study STUDY=tiny"):
         Study("tiny")
 
 
@@ -162,6 +162,6 @@ def test_pictures_are_png(two, benchmark_folder):
     for picture in (
         accuracy_by_ratio(moved),
         person_by_person(table, ["ga", "manu"], {"a": "A", "b": "B"}),
-        who_drives(driven, people),
+        activation_by_person(driven, people),
     ):
         assert picture._repr_png_().startswith(PNG) and display(picture).startswith("picture of ")

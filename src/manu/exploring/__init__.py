@@ -1,4 +1,7 @@
-"""What the notebooks look with. tqdm, which transformers imports, warns in a notebook without ipywidgets; no bar is drawn."""
+"""Helpers for the notebooks.
+
+The warning of tqdm about missing ipywidgets is turned off: the notebooks draw no progress bars.
+"""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Pictures for a notebook, in the look of the study's figures; a notebook shows them wherever a cell ends in one."""
+"""Figures for a notebook, in the style of the study's figures. A notebook shows the figure at the end of a cell."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from manu.exploring.samples import SPLITS
 from manu.report.explore import Person, person_key
 
 _MARKERS = {"multimodal": "o", "text": "s"}
-_TITLES = {"forget": "People to be forgotten (lower is better)", "retain": "People to be kept (higher is better)"}
+_TITLES = {"forget": "Forget set (lower is better)", "retain": "Retain set (higher is better)"}
 
 
 class Picture:
-    """A drawn figure as PNG bytes."""
+    """A figure as PNG bytes, which a notebook displays."""
 
     def __init__(self, figure: Figure) -> None:
         buffer = io.BytesIO()
@@ -28,14 +28,17 @@ class Picture:
 
 
 def accuracy_by_ratio(table: pd.DataFrame) -> Picture:
-    """Accuracy against the prune ratio, one panel per split. table: prune_ratio (percent), split, modality, accuracy."""
+    """Accuracy against the prune ratio, one panel per split.
+
+    table: the columns prune_ratio (percent), split, modality and accuracy (a fraction).
+    """
     with look():
         figure = new_figure(8.0, 3.2)
         for axes, split in zip(figure.subplots(1, len(SPLITS), sharey=True), SPLITS, strict=True):
             for modality, colour in MODALITY_COLOURS.items():
                 rows = table[(table["split"] == split) & (table["modality"] == modality)].sort_values("prune_ratio")
-                style = {"color": colour, "marker": _MARKERS[modality], "label": modality}
-                axes.plot(rows["prune_ratio"], 100 * rows["accuracy"], **style)
+                marker = _MARKERS[modality]
+                axes.plot(rows["prune_ratio"], 100 * rows["accuracy"], color=colour, marker=marker, label=modality)
             axes.axhline(CHANCE, color=GREY, linestyle=":", linewidth=0.9)
             axes.set(title=_TITLES[split], xlabel="neurons pruned, percent", ylim=(-3, 103))
         figure.axes[0].set_ylabel("accuracy, percent")
@@ -44,7 +47,10 @@ def accuracy_by_ratio(table: pd.DataFrame) -> Picture:
 
 
 def person_by_person(table: pd.DataFrame, methods: Sequence[str], names: Mapping[str, str]) -> Picture:
-    """Both methods' accuracy of each person, joined by a line. table: `by_person`; names: profile_id -> name."""
+    """The accuracy of two methods on every person, joined by a line.
+
+    table: from `by_person`. names: profile_id -> name.
+    """
     with look():
         figure = new_figure(6.5, 1.1 + 0.22 * len(table))
         axes = figure.subplots()
@@ -60,10 +66,11 @@ def person_by_person(table: pd.DataFrame, methods: Sequence[str], names: Mapping
         return Picture(figure)
 
 
-def who_drives(table: pd.DataFrame, people: Mapping[str, Person]) -> Picture:
-    """People with their portraits, and how strongly questions about each drive a neuron.
+def activation_by_person(table: pd.DataFrame, people: Mapping[str, Person]) -> Picture:
+    """Portraits of people, and a neuron's activation on questions about them.
 
-    table: split, profile_id, before and after (mean of |z|), in the order in which they are drawn, at most a dozen.
+    table: the columns split, profile_id, before and after (mean of |z|); one row per person, at most about twelve,
+    drawn in their order. people: by "<split>/<profile_id>".
     """
     with look():
         figure = new_figure(1.3 * len(table), 3.0)

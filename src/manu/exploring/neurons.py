@@ -1,4 +1,4 @@
-"""What drives a neuron: its activation on each question, one by one."""
+"""Activations of neurons on single questions."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from manu.evaluation.questions import AskedQuestion
 from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Example, Pictures, prompt_batch
 from manu.neurons.activations import record_activations
+from manu.neurons.sites import MlpSite
 from manu.neurons.statistics import pool_tokens
 
 
@@ -20,26 +21,32 @@ def activations(
     system: str | None = None,
     batch_size: int = 64,
 ) -> Tensor:
-    """Mean of |z| over each question's tokens for every neuron of a site: float64 [questions, width].
+    """Mean of |z| over the tokens of every prompt, for all neurons of a site: float64 [questions, width].
 
-    Here the prompt is read and nothing answered yet. A question in plain text does not pass through a vision site: 0.
-    Raises KeyError on an unknown site.
+    The model reads the prompt without generating a reply. A question in plain text does not reach the vision sites, and
+    has 0 there. site: name of an MLP site. Raises KeyError on an unknown site.
     """
-    place = {each.name: each for each in vlm.mlp_sites()}[site]
-    pictures, found = Pictures(vlm), torch.zeros(len(questions), place.width, dtype=torch.float64)
+    mlp = {candidate.name: candidate for candidate in vlm.mlp_sites()}[site]
+    pictures, means = Pictures(vlm), torch.zeros(len(questions), mlp.width, dtype=torch.float64)
     for with_picture in (True, False):
         indices = [i for i, question in enumerate(questions) if (question.image is not None) == with_picture]
         for start in range(0, len(indices), batch_size):
             chosen = indices[start : start + batch_size]
             examples = [_example(vlm, questions[i], pictures, system) for i in chosen]
             batch = prompt_batch(vlm, examples, pictures)
-            real = batch["attention_mask"].bool() if place.part == "language" else vlm.vision_mask(batch)
-            seen: list[Tensor] = []
-            with record_activations([place], lambda _, z: seen.append(pool_tokens(z, real)["mean"])):
-                vlm.model(**batch)
-            if seen:
-                found[chosen] = seen[0].cpu()
-    return found
+            batch_means = _token_means(vlm, mlp, batch)
+            if batch_means is not None:
+                means[chosen] = batch_means
+    return means
+
+
+def _token_means(vlm: VisionLanguageModel, site: MlpSite, batch: dict[str, Tensor]) -> Tensor | None:
+    """Mean of |z| over the tokens, float64 [batch, width]; None if the batch does not reach the site."""
+    real = batch["attention_mask"].bool() if site.part == "language" else vlm.vision_mask(batch)
+    recorded: list[Tensor] = []
+    with record_activations([site], lambda _, z: recorded.append(pool_tokens(z, real)["mean"])):
+        vlm.model(**batch)
+    return recorded[0].cpu() if recorded else None
 
 
 def _example(vlm: VisionLanguageModel, question: AskedQuestion, pictures: Pictures, system: str | None) -> Example:

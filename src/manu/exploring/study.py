@@ -1,4 +1,4 @@
-"""A finished study, opened to be looked at: what was asked of whom, the answers, and the model that gave them."""
+"""Open a finished study: its runs with their questions, answers and models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ EVALUATE = "manu.steps.evaluate"
 
 @dataclass(frozen=True)
 class Run:
-    """One method at one forget ratio, as its questions were put to it. file: its answers; record: of their job."""
+    """The evaluation of one method at one forget ratio (percent).
+
+    file: the answers (parquet). record: the provenance record of the job that wrote them.
+    """
 
     file: str
     record: Mapping
@@ -50,20 +53,20 @@ class Run:
 
     @cached_property
     def people(self) -> dict[str, Person]:
-        """Everybody asked about at this forget ratio: name and pictures by "<set>/<id>", as their questions' ids begin."""
+        """Names and pictures of all people of the questions, by "<set>/<id>", the beginning of the question ids."""
         return read_people(self._benchmark, [(split, self.ratio) for split in self.config["evaluation"]["splits"]])
 
     def model(self) -> tuple[VisionLanguageModel, str | None]:
-        """The model as it was asked, loaded anew, and its system prompt. Raises UserError when it is not there."""
+        """Load this run's model, with its mask, and its system prompt. Raises UserError when the files are missing."""
         return load_again(self.file, self.record)
 
-    def asked_under(self, mask: Mask, names: list[str]) -> pd.DataFrame:
-        """The answers of this run's model under a mask to the questions of these ids, scored as the stored ones."""
+    def answers_under(self, mask: Mask, names: list[str]) -> pd.DataFrame:
+        """Apply a mask to this run's model, ask it the questions with these ids, and return the scored answers."""
         vlm, system = self.model()
         apply_mask(mask, vlm.mlp_sites(), vlm.linear_sites())
-        places = self.answers.loc[self.answers["question_id"].isin(names), ["forget_ratio", "split", "question_id"]]
-        asked = {name: self.questions[name] for name in places["question_id"]}
-        rows = list(places.itertuples(index=False, name=None))
+        keys = self.answers.loc[self.answers["question_id"].isin(names), ["forget_ratio", "split", "question_id"]]
+        asked = {name: self.questions[name] for name in keys["question_id"]}
+        rows = list(keys.itertuples(index=False, name=None))
         return answer(vlm, asked, rows, dict(self.config), self.config["evaluation"], system)
 
     @property
@@ -72,11 +75,11 @@ class Run:
 
 
 class Study:
-    """A finished study below the working folder. Raises UserError when it is not there."""
+    """A finished study in the folder results/. Raises UserError when there is none of this name."""
 
     def __init__(self, name: str) -> None:
         if not Path(f"results/{name}/scores.csv").is_file():
-            raise UserError(f"no finished study '{name}' in results/; make study STUDY={name} makes it")
+            raise UserError(f"no finished study '{name}' in results/; run it: make study STUDY={name}")
         self.name = name
         self.chain = Chain(name)
         self._runs = {
@@ -89,29 +92,33 @@ class Study:
 
     @property
     def cells(self) -> pd.DataFrame:
-        """What there is: model, method, forget_ratio and seed of every run."""
+        """Model, method, forget_ratio and seed of every run."""
         return pd.DataFrame(sorted(self._runs), columns=["model", "method", "forget_ratio", "seed"])
 
     def run(self, model: str, method: str, ratio: int, seed: int = 0) -> Run:
-        """One of them. Raises UserError that lists the methods."""
+        """A run. Raises UserError, with the known runs, when there is none."""
         key = (model, method, ratio, seed)
         if key not in self._runs:
-            known = sorted({f"{each[0]} {each[1]} {each[2]}" for each in self._runs if each[3] == seed})
+            known = sorted(f"{run[0]} {run[1]} {run[2]}" for run in self._runs if run[3] == seed)
             raise UserError(f"study '{self.name}' has no run {model} {method} {ratio}; it has: {', '.join(known)}")
         return self._runs[key]
 
     def pruning(self, mask: Path) -> PruningMethod:
-        """The method that chose a mask, with the settings that it ran with, those that were tuned included."""
+        """The method that made a mask, with its settings, including tuned ones."""
         _, record = self.chain.maker(mask.as_posix())
         config, choice = record["configuration"]["content"], record["options"]["choice"]
-        return create_method(config["method"], config["settings"] | chosen_settings(Path(choice) if choice else None))
+        settings = config["settings"] | chosen_settings(Path(choice) if choice else None)
+        method = create_method(config["method"], settings)
+        if not isinstance(method, PruningMethod):
+            raise TypeError(f"{config['method']} is not a pruning method")
+        return method
 
     def folder(self, model: str, ratio: int, seed: int = 0) -> Path:
-        """Where statistics, masks and checkpoints of a model lie."""
+        """The folder with the statistics, masks and checkpoints of a model."""
         return Path(f"results/{self.name}/{model}/seed{seed}/forget{ratio:02d}")
 
 
 def _unanswered(record: Mapping) -> bool:
-    """Whether a job has no answers since the model diverged."""
+    """Whether a job has no answers because the training of its model diverged."""
     file = Path(record["options"]["out"])
     return file.is_file() and bool(unanswered(file))
