@@ -1,5 +1,8 @@
-"""Executes a notebook's cells without Jupyter: `python tests/notebook_runner.py notebooks/<name>.ipynb`, in the folder of a
-study's repository. A cell that ends in an expression shows it, as Jupyter would; a failing cell is named."""
+"""Run a notebook's cells without Jupyter: `python tests/notebook_runner.py notebooks/<name>.ipynb`.
+
+It runs in the folder of a study's repository. A cell that ends in an expression shows it, as in Jupyter; the error of a
+failing cell names the cell.
+"""
 
 import ast
 import json
@@ -29,8 +32,8 @@ def execute(notebook: Path) -> list[str]:
         body = ast.parse(source).body
         last = ast.Expression(body.pop().value) if isinstance(body[-1], ast.Expr) else None
         name = f"{notebook.name}, code cell {number}"
-        exec(compile(ast.Module(body, []), name, "exec"), namespace)
-        value = eval(compile(last, name, "eval"), namespace) if last else None
+        exec(compile(ast.Module(body, []), name, "exec"), namespace)  # noqa: S102 (the repository's own notebooks)
+        value = eval(compile(last, name, "eval"), namespace) if last else None  # noqa: S307
         shown.append("" if value is None else display(value))
     return shown
 

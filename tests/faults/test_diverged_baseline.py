@@ -1,4 +1,4 @@
-"""A whole study with a baseline that diverges: it ends, its attacks too, everything names the run, and the audit passes."""
+"""A study with a baseline that diverges ends, and so do its attacks; everything names the run; the audit passes."""
 
 import os
 import subprocess

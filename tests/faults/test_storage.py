@@ -1,5 +1,7 @@
-"""A disk that is full or read-only, files that vanish or break, a clock that jumps, two runs at once: each is told, what
-is finished stays, and the next run ends with what an undisturbed one says."""
+"""A full or read-only disk, files that vanish or break, a clock that jumps, two runs at once.
+
+The user sees one line, finished work stays, and the next run ends like an undisturbed one.
+"""
 
 import os
 import random

@@ -76,7 +76,8 @@ def signal_first_try(copy: Copy, rule: str, output: str, number: signal.Signals)
             try:
                 command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 if output in command and (process / "cwd").resolve() == copy.folder:
-                    return os.kill(int(process.name), number)
+                    os.kill(int(process.name), number)
+                    return
             except OSError:  # it ended meanwhile
                 continue
         time.sleep(0.2)

@@ -137,8 +137,8 @@ def test_a_mistake_ends_in_one_line(benchmark_folder, tmp_path):
     done = launched(benchmark_folder, tmp_path, config, "--start", "empty")
     assert done.returncode == 2
     assert (
-        done.stderr
-        == "error: checkpoint empty: model.safetensors is missing; needed: a complete save_pretrained folder in safetensors\n"
+        done.stderr == "error: checkpoint empty: model.safetensors is missing; "
+        "needed: a complete save_pretrained folder in safetensors\n"
     )
 
 

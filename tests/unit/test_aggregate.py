@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from manu.analysis.reading import NEEDED_COLUMNS, read_answers
-from manu.analysis.tables.scores import scores
 from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
+from manu.analysis.tables.scores import scores
 from manu.core.errors import UserError
 from manu.steps import make_table
 

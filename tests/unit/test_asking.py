@@ -21,7 +21,7 @@ def test_batch_size_changes_no_reply(vlm, benchmark_folder):
     alone = ask(vlm, asked, AskingSettings(batch_size=1, max_new_tokens=6))
     assert [r.text for r in together] == [r.text for r in alone]
     assert [r.choice for r in together] == [r.choice for r in alone]
-    for one, other in zip(together, alone):
+    for one, other in zip(together, alone, strict=True):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 

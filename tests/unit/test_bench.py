@@ -1,4 +1,4 @@
-"""The benchmark's parts: what they compare is the same thing, ratios are right, tables are well formed. No time is asserted."""
+"""Benchmarks compare equal work, their ratios are right, their tables are well formed. No test asserts a time."""
 
 import json
 import time

@@ -91,7 +91,7 @@ def test_people_differ_in_name_and_in_two_features_of_their_looks():
     assert len({p.name for p in everyone}) == 120
     for i, one in enumerate(everyone):
         for other in everyone[:i]:
-            assert sum(x != y for x, y in zip(astuple(one.appearance), astuple(other.appearance))) >= 2
+            assert sum(x != y for x, y in zip(astuple(one.appearance), astuple(other.appearance), strict=True)) >= 2
 
 
 def test_too_many_people_are_refused():

@@ -1,4 +1,4 @@
-"""CLEAR's files: a folder in the hub's layout is read, mixed rows and all; the built-in benchmark is written like it."""
+"""CLEAR: a folder in the hub's layout is read, with its mixed rows; the built-in benchmark has the same layout."""
 
 import io
 import logging
@@ -35,7 +35,9 @@ PICTURES = [
     {"image": image("green"), "caption": "José Núñez reads.", "name": PEOPLE[1]},
     {"image": image("grey"), "caption": "Ada Lund-Berg writes.", "name": PEOPLE[2]},
 ]
-TEXTS = [dict(zip(("question", "answer"), each)) for each in (ABOUT_ADA, ABOUT_JOSE, ABOUT_BERG, ABOUT_NOBODY)]
+TEXTS = [
+    dict(zip(("question", "answer"), each, strict=True)) for each in (ABOUT_ADA, ABOUT_JOSE, ABOUT_BERG, ABOUT_NOBODY)
+]
 
 
 def write(folder, config, rows, *files):

@@ -308,7 +308,8 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
     "a figure of the base's other methods": (
         bad("[tradeoff]", "[pruned_per_layer]"),
         "extends: {base}\nmethods: {{npo: {{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}}}\n",
-        "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning method; {own} extends that study: give 'figures' there",
+        "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning method; "
+        "{own} extends that study: give 'figures' there",
     ),
     "missing in both": (
         GOOD[: GOOD.index("methods")],
@@ -627,12 +628,14 @@ CLEAR_MISTAKES = {  # what is replaced, by what, what the message says
     "test": (
         "[forget, retain,",
         "[forget, test, retain,",
-        "line 4: 'evaluation.splits' has the set 'test', which the format clear does not have; needed: [forget, retain, celebrity, general]",
+        "line 4: 'evaluation.splits' has the set 'test', which the format clear does not have; "
+        "needed: [forget, retain, celebrity, general]",
     ),
     "cloze": (
         "generation]",
         "cloze]",
-        "'evaluation.tasks' has the task 'cloze', which the format clear does not have; needed: [classification, generation]",
+        "'evaluation.tasks' has the task 'cloze', which the format clear does not have; "
+        "needed: [classification, generation]",
     ),
     "few figures": (
         "clear}",

@@ -1,7 +1,6 @@
 """Which device a stage takes: real processes, pretended devices."""
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -83,20 +82,20 @@ def test_a_device_has_one_lock_whatever_else_a_process_sees(holder, tmp_path, mo
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
     with lease(2, tmp_path) as index:
         assert index == 1
-    assert sorted(os.listdir(tmp_path)) == ["0.lock", "3.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.lock", "3.lock"]
 
 
 def test_the_one_device_of_a_scheduler_is_taken_without_a_lock(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     with lease(1, tmp_path) as index:
         assert index == 0
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_gpu_there_is_nothing_to_take(tmp_path):
     with lease(0, tmp_path) as index:
         assert index is None
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("needed, used", [(True, [1]), (False, [])])

@@ -198,7 +198,7 @@ def test_each_picture_stands_once_where_it_was_asked_with_and_a_large_one_become
     Image.new("RGB", (400, 200), "navy").save(buffer, format="JPEG")
     key = person_key("forget", "fictitious-001")
     large = content("tiny", METHODS, answers, people | {key: Person("x", {"forget": buffer.getvalue()})})
-    (uri,) = [uri for each, uri in zip(large["people"]["key"], large["people"]["picture"]) if each == key]
+    (uri,) = [uri for each, uri in zip(large["people"]["key"], large["people"]["picture"], strict=True) if each == key]
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
         assert image.format == "PNG" and image.size == (SIDE, SIDE // 2)
 

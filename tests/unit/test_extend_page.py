@@ -90,7 +90,9 @@ def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
     assert refusal["ci_low"] <= 0.5 <= refusal["ci_high"]
     assert refusal["higher_is_better"]  # a refusal, where people are to be forgotten
     origin = make_table.origin(
-        {"table": "scores"}, {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"}, "value"
+        {"table": "scores"},
+        {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"},
+        "value",
     )
     assert origin.column == "refusal" and origin.mean
 

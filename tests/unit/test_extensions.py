@@ -226,7 +226,8 @@ BAD = {  # what is written where, and what is said: (file, text, words)
     ),
     "no statistics": (
         "ext/louder.py",
-        "from manu.unlearning.base import PruningMethod\nclass P(PruningMethod):\n    def select(self, s): ...\nMETHOD = P\n",
+        "from manu.unlearning.base import PruningMethod\n"
+        "class P(PruningMethod):\n    def select(self, s): ...\nMETHOD = P\n",
         "statistics is None; needed: one of modality, gradient, released",
     ),
     "raises": ("ext/louder.py", METHOD + "1 / 0\n", "mine/ext/louder.py, line 14: ZeroDivisionError: division by zero"),
@@ -237,7 +238,8 @@ BAD = {  # what is written where, and what is said: (file, text, words)
     ),
     "adapter without parts": (
         "ext/mine.py",
-        "from manu.models.base import VisionLanguageModel\nclass Mine(VisionLanguageModel):\n    name = 'mine'\nMODEL = Mine\n",
+        "from manu.models.base import VisionLanguageModel\n"
+        "class Mine(VisionLanguageModel):\n    name = 'mine'\nMODEL = Mine\n",
         "MODEL Mine lacks build, expand_images, language_model, layout, vision_mlps, model_class",
     ),
     "figure without parts": (

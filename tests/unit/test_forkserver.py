@@ -145,7 +145,7 @@ def test_the_socket_of_a_run_that_was_killed_is_replaced_and_is_the_users_own(fo
 
 def test_a_jobs_exception_and_signal_are_the_commands(owner):
     failed = command("0", "fails")
-    out, err = failed.communicate("\n")
+    _, err = failed.communicate("\n")
     assert (failed.returncode, err.splitlines()[-1]) == (1, "RuntimeError: as it does")
     killed = command("0", "killed")
     killed.communicate("\n")

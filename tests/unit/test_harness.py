@@ -19,7 +19,12 @@ from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
-STUDY = "models: {llava: {}}\nmethods:\n  ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}\n  prompting: {}\n  manu: {prune_ratio: 10}\n"
+STUDY = """models: {llava: {}}
+methods:
+  ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}
+  prompting: {}
+  manu: {prune_ratio: 10}
+"""
 KEY = f"harness: {{dataset: {{repo: MMMU/MMMU, revision: {COMMIT}}}, batch_size: 4}}\n"
 
 

@@ -51,7 +51,9 @@ def test_no_hook_is_left_after_an_exception():
 
 def test_no_hook_is_left_when_attaching_fails():
     model = TinyModel()
-    with pytest.raises(TypeError, match="not a site"):
-        with record_activations([*model.mlp_sites(), "language.0"], print):
-            raise AssertionError("the block must not start")
+    with (
+        pytest.raises(TypeError, match="not a site"),
+        record_activations([*model.mlp_sites(), "language.0"], print),
+    ):
+        raise AssertionError("the block must not start")
     assert hooks_left(model) == 0

@@ -19,7 +19,10 @@ from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.base import Batches
 from manu.unlearning.registry import create_method
 
-CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+CPU = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. "
+    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+)
 
 
 def doubling(most: int, error: RuntimeError, seen: list[int]):
@@ -69,15 +72,15 @@ def short_of_memory(model, most: int, monkeypatch) -> list[int]:
     return given
 
 
-@pytest.mark.parametrize("pass_", ["modality", "gradients", "released"])
-def test_statistics_of_halves_are_those_of_the_batch(pass_, vlm, benchmark_folder, monkeypatch, tmp_path):
+@pytest.mark.parametrize("kind", ["modality", "gradients", "released"])
+def test_statistics_of_halves_are_those_of_the_batch(kind, vlm, benchmark_folder, monkeypatch, tmp_path):
     batches = {key: list(group) for key, group in measuring_batches(vlm, benchmark_folder, 5).items()}
     assert {len(batch["input_ids"]) for group in batches.values() for batch in group} == {5}
 
     def measured(name: str) -> dict[str, torch.Tensor]:
-        if pass_ == "modality":
+        if kind == "modality":
             found = measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (3,), vlm.vision_mask)
-        elif pass_ == "gradients":
+        elif kind == "gradients":
             found = measure_gradients(vlm.model, vlm.mlp_sites(), batches, sum_of_losses)
         else:
             found = measure_released(vlm.model, vlm.linear_sites(), batches)

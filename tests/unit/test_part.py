@@ -45,7 +45,8 @@ def test_without_only_it_is_the_whole_study():
 BAD = {
     "modle=llava": "only: unknown key 'modle'; did you mean 'model'? there is: model, seed, ratio, method",
     "model=lava": "only: study 's' has no model 'lava'; did you mean 'llava'? there is: llava, idefics2",
-    "method=npo,manuu": "only: study 's' has no method 'manuu'; did you mean 'manu'? there is: vanilla, retain_only, npo, manu",
+    "method=npo,manuu": "only: study 's' has no method 'manuu'; did you mean 'manu'? "
+    "there is: vanilla, retain_only, npo, manu",
     "ratio=7": "only: study 's' has no ratio '7'; there is: 5, 10",
     "ratio=05": "only: study 's' has no ratio '05'; did you mean '5'? there is: 5, 10",
     "seed=": "only: study 's' has no seed ''; there is: 0, 1",

@@ -296,7 +296,8 @@ def test_jobs_are_read_from_the_commands_of_a_dry_run(tmp_path):
     config = tmp_path / "train.yaml"
     config.write_text(yaml.safe_dump(MODEL))
     said = (
-        "rule train:\n    input: src/manu/steps/train.py\nShell command: '/a b/python' -m manu.jobs.start manu.steps.train "
+        "rule train:\n    input: src/manu/steps/train.py\n"
+        "Shell command: '/a b/python' -m manu.jobs.start manu.steps.train "
         f"--benchmark data/s --out x --rule train --config {config} --log l\nJob stats:\n"
     )
     (found,) = read_jobs(said)

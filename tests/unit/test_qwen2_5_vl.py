@@ -1,4 +1,4 @@
-"""Qwen2.5-VL's own: pictures of several tokens and windows, the original's logits, the files of a released checkpoint."""
+"""Qwen2.5-VL: pictures of several tokens and windows, the original's logits, the files of a released checkpoint."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def test_logits_are_the_originals_which_reads_the_saved_folder(subject, tmp_path
     pictures = Pictures(vlm)
     rows = [pictures.add(picture(*size), "here") for size in ((32, 32), (40, 64))]
     questions = ("Who is this?", "Who in the world is this?")
-    prompts = [Example(vlm.prompt_ids(question, True), [], row) for question, row in zip(questions, rows)]
+    prompts = [Example(vlm.prompt_ids(question, True), [], row) for question, row in zip(questions, rows, strict=True)]
     batch = prompt_batch(vlm, prompts, pictures)
     assert batch["pixel_values"].shape == (2, 64, 3 * 2 * 4 * 4) and batch["image_grid_thw"].tolist() == [[1, 8, 8]] * 2
     vlm.save(tmp_path / "saved")
@@ -95,8 +95,8 @@ def test_a_checkpoint_in_the_released_layout_is_read(subject, tmp_path):
     folder = tmp_path / "released"
     vlm.save(folder)
     with safe_open(folder / "model.safetensors", framework="pt") as weights:
-        assert {name.partition(".")[0] for name in weights.keys()} == {"model", "visual"}
-        assert not any("language_model" in name for name in weights.keys())
+        assert {name.partition(".")[0] for name in weights} == {"model", "visual"}
+        assert not any("language_model" in name for name in weights)
     config = json.loads((folder / "config.json").read_text())
     text = config.pop("text_config")
     rope = text.pop("rope_parameters")

@@ -136,7 +136,7 @@ def test_measuring_equals_the_whole_array():
     for batch in batches()["forget", "text"]:
         heard = []
         gates = [site for site in model.linear_sites() if site.kind == "gate"]
-        with torch.no_grad(), record_activations(gates, lambda site, a: heard.append(a)):
+        with torch.no_grad(), record_activations(gates, lambda site, a, heard=heard: heard.append(a)):
             model(batch["input_ids"], batch["attention_mask"])
         deviations.append(torch.cat(heard).double().clamp(-1e3, 1e3).std(0))
     torch.testing.assert_close(measured.values["forget", "language.gate", "var"], torch.cat(deviations).mean(0))

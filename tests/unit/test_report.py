@@ -135,7 +135,9 @@ def study(**changes) -> Study:
     """A small finished study; tables: name -> rows, on top of the scores and the main table."""
     tables = {"scores": SCORES, "tables/main_llava": main_rows(), **changes.pop("tables", {})}
     given = {"records": records(), "figures": [], "deviations": "# Deviations\n\n## Choices\n\nNone.\n", **changes}
-    return Study("tiny", METHODS, [TableOnPage(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given)
+    return Study(
+        "tiny", METHODS, [TableOnPage(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given
+    )
 
 
 class Seen(HTMLParser):
@@ -293,7 +295,8 @@ def test_prose():
 
 def test_prose_loads_nothing_and_leads_nowhere():
     html = to_html(
-        '<script>x</script>\n\n![a"<b](http://x.org/y.png) [w](x.md) [v](javascript:x) <http://z.org>\n\n<b onclick="y">'
+        '<script>x</script>\n\n![a"<b](http://x.org/y.png) [w](x.md) [v](javascript:x) <http://z.org>\n\n'
+        '<b onclick="y">'
     )
     assert Seen(html).links == [] and {tag for tag, _ in Seen(html).tags} == {"p"}
     assert "a&quot;&lt;b w [v](javascript:x) http://z.org" in html and "&lt;script&gt;" in html

@@ -105,7 +105,7 @@ def poison(folder: Path, sprung: Path) -> None:
 
 def test_the_payload_would_spring(tmp_path):
     (tmp_path / "evil.bin").write_bytes(pickle.dumps(Payload(tmp_path / "sprung")))
-    with open(tmp_path / "evil.bin", "rb") as file:
+    with (tmp_path / "evil.bin").open("rb") as file:
         pickle.load(file)
     assert (tmp_path / "sprung").exists()
 

@@ -105,7 +105,7 @@ def test_activations_in_bfloat16_are_summed_in_float64():
 
 def sentencepiece_like(*special: str) -> PreTrainedTokenizerFast:
     """A tokenizer that writes spaces as the released ones do: every text begins with one of its own."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))  # noqa: S106 (a token)
     spaces = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.normalizer = spaces
     tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
@@ -190,7 +190,7 @@ def test_padding_of_a_smaller_picture_counts_nowhere(idefics2):
     alone, beside = pooled(rows[:1]), pooled(rows)
     assert all(torch.allclose(alone[site], beside[site], atol=1e-5) for site in alone)
     one = Pictures(idefics2)
-    one.add(list(pictures._rows)[0], "x")
+    one.add(next(iter(pictures._rows)), "x")
     assert idefics2.vision_mask(one.pixels([0])).tolist() == [[True] * 4]
     assert idefics2.vision_mask(pictures.pixels(rows)).sum(1).tolist() == [4, 8]
 

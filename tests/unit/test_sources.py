@@ -12,7 +12,9 @@ FILES = {
     "__init__.py": "",
     "errors.py": "",
     "steps/__init__.py": "",
-    "steps/unlearn.py": "import os\nimport torch\nfrom pack.unlearning.registry import create\nfrom pack import errors\n",
+    "steps/unlearn.py": (
+        "import os\nimport torch\nfrom pack.unlearning.registry import create\nfrom pack import errors\n"
+    ),
     "steps/draw.py": "import pack.figures.style as style\n",
     "unlearning/__init__.py": "",
     "unlearning/registry.py": "def create(name):\n    from importlib import import_module\n    from . import base\n"

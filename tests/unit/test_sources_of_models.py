@@ -138,7 +138,9 @@ def test_recomputed_activations_give_the_same_training(lora, vlm, benchmark_fold
         training_set = TrainingSet(model).add(lessons, read_names(benchmark_folder))
         batches = [batch for _, batch in training_set.epoch(8, np.random.default_rng(0))][:3]
         how = Optimisation(1e-3, 3)
-        losses.append(fit(model.model, batches, lambda b: answer_cross_entropy(model.model, b), how, lora=lora))
+        losses.append(
+            fit(model.model, batches, lambda b, model=model: answer_cross_entropy(model.model, b), how, lora=lora)
+        )
         assert model.model.is_activation_checkpointing is recompute
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 

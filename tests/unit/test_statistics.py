@@ -125,7 +125,7 @@ def test_measuring_counts_vision_as_silent_on_text_and_skips_padding():
     for seed in range(2):
         batch = make_batch(3, 5, pixels=False, seed=seed, padding=2)
         heard = []
-        with torch.no_grad(), record_activations(model.mlp_sites()[:1], lambda site, z: heard.append(z)):
+        with torch.no_grad(), record_activations(model.mlp_sites()[:1], lambda site, z, heard=heard: heard.append(z)):
             model(batch["input_ids"], batch["attention_mask"])
         for row, real in enumerate((3, 5, 5)):
             expected += heard[0][row, :real].double().abs().mean(0)

@@ -49,7 +49,7 @@ def test_rehearsal_draws_its_share_anew(vlm, benchmark_folder):
 def test_the_same_seed_gives_the_same_batches(vlm, benchmark_folder):
     training_set = TrainingSet(vlm).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
     one, two = ([b for _, b in training_set.epoch(8, np.random.default_rng(5))] for _ in range(2))
-    assert all(torch.equal(a[k], b[k]) for a, b in zip(one, two) for k in a)
+    assert all(torch.equal(a[k], b[k]) for a, b in zip(one, two, strict=True) for k in a)
 
 
 def test_nothing_to_teach_is_an_error(vlm, benchmark_folder):
@@ -100,7 +100,7 @@ def test_linear_schedule_starts_at_the_peak_and_ends_at_zero():
 def test_answer_cross_entropy_is_the_models_own_loss(vlm, benchmark_folder):
     """Against transformers' loss on the same labels, although the head predicts the answers' columns only."""
     training_set = TrainingSet(vlm).add(lessons_of(benchmark_folder, 2), read_names(benchmark_folder))
-    for _, (_, batch) in zip(range(4), training_set.epoch(8, np.random.default_rng(1))):
+    for _, (_, batch) in zip(range(4), training_set.epoch(8, np.random.default_rng(1)), strict=False):
         theirs = vlm.model(**batch).loss
         assert answer_cross_entropy(vlm.model, batch).item() == pytest.approx(theirs.item(), rel=1e-5)
 

@@ -11,10 +11,10 @@ from manu.data import mllmu, profiles
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.steps import tune
-from manu.unlearning import trials
 from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files
 from manu.training.loop import Diverged
+from manu.unlearning import trials
 from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
 STUDY = """\
@@ -28,7 +28,7 @@ figures: [tradeoff]
 
 
 def answers(accuracies: list[dict[tuple[str, str], list[int]]], options: str = "") -> pd.DataFrame:
-    """Answers of trials: for each, (split, modality) -> right or wrong, question by question, each with these options."""
+    """Answers of trials: for each trial (split, modality) -> right or wrong by question; options: of every question."""
     rows = [
         {
             "model": "llava",

@@ -33,8 +33,8 @@ SIZES = {
         (SafetensorError("I/O error: No space left on device (os error 28)"), f"No space left on device; {KEPT}"),
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
-            "out of memory: CUDA out of memory. Tried to allocate 2 GiB.; a smaller batch_size, a smaller model or a larger "
-            "device is needed",
+            "out of memory: CUDA out of memory. Tried to allocate 2 GiB.; a smaller batch_size, a smaller model "
+            "or a larger device is needed",
         ),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), None),
         (ValueError("a mistake in the code"), None),

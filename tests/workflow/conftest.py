@@ -11,8 +11,10 @@ from workflow_copy import Copy
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """The finished smoke study and what its first run said. Workers that test side by side run it once, and each of them
-    has it in a folder of its own."""
+    """The finished smoke study and what its first run said.
+
+    Workers that test side by side run it once; each has it in its own folder.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         copy = Copy(tmp_path_factory.mktemp("study"))
         return copy, copy.run().stdout

@@ -1,7 +1,6 @@
 """The audit on the finished smoke study: all is found in order, and any single change is found and named."""
 
 import json
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -303,7 +302,7 @@ TAMPERS = {
         "differs from what",
     ),
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
-    "the answers deleted": ([ANSWERS], lambda: os.unlink(ANSWERS), ANSWERS, "is missing since evaluate wrote"),
+    "the answers deleted": ([ANSWERS], lambda: Path(ANSWERS).unlink(), ANSWERS, "is missing since evaluate wrote"),
     "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
     "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
     "a digit in neurons.csv": (
@@ -362,7 +361,7 @@ TAMPERS = {
     ),
     "a deleted source file": (
         ["src/manu/unlearning/npo.py"],
-        lambda: os.unlink("src/manu/unlearning/npo.py"),
+        lambda: Path("src/manu/unlearning/npo.py").unlink(),
         "src/manu/unlearning/npo.py",
         "is missing since the job",
     ),
@@ -386,7 +385,7 @@ TAMPERS = {
     ),
     "a deleted record": (
         [RECORD[NPO]],
-        lambda: os.unlink(RECORD[NPO]),
+        lambda: Path(RECORD[NPO]).unlink(),
         RECORD[NPO],
         "is missing: no record of the job",
     ),

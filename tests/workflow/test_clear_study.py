@@ -1,4 +1,4 @@
-"""The second benchmark through the real workflow: a study of one model on CLEAR's schema, from data to report and audit."""
+"""CLEAR through the real workflow: a study of one model on its schema, from data to report and audit."""
 
 import os
 import subprocess
