@@ -8,13 +8,13 @@ import threading
 import pytest
 import torch
 
-from manu.steps import device
-from manu.steps.device import lease, own_device
+from manu.jobs import device
+from manu.jobs.device import lease, own_device
 
 HOLDER = """
 import sys
 from pathlib import Path
-from manu.steps.device import lease
+from manu.jobs.device import lease
 with lease(int(sys.argv[1]), Path(sys.argv[2])) as index:
     print(index, flush=True)
     sys.stdin.read()

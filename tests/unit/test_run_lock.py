@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from manu.core import run_lock as alone
+from manu.core import run_lock
 from manu.core.errors import UserError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from manu.core import run_lock as alone
-alone.hold("mini", Path(sys.argv[1]))
+from manu.core import run_lock
+run_lock.hold("mini", Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
 """
@@ -30,14 +30,14 @@ def holder(tmp_path):
 
 def test_a_second_run_is_told_who_holds_the_lock(holder, tmp_path):
     with pytest.raises(UserError, match=rf"study 'mini' is being run in this folder already, by process {holder.pid};"):
-        alone.hold("mini", tmp_path)
+        run_lock.hold("mini", tmp_path)
 
 
 def test_another_study_may_run_beside_it(holder, tmp_path):
-    alone.hold("smoke", tmp_path)
+    run_lock.hold("smoke", tmp_path)
 
 
 def test_a_killed_run_leaves_no_lock(holder, tmp_path):
     holder.kill()
     holder.wait()
-    alone.hold("mini", tmp_path)
+    run_lock.hold("mini", tmp_path)

@@ -1,36 +1,34 @@
-"""One run of a study at a time: a lock that the system takes back when its holder ends, however that ends.
+"""One run of a study at a time: a lock that the system releases when the process ends, even if it is killed.
 
-Snakemake's own lock outlives a run that is killed and must then be removed by hand; so it is switched off in the
-profiles, and this one is held in its place.
+Snakemake's own lock outlives a killed run and must then be removed by hand. The profiles switch it off, and this lock
+takes its place.
 """
 
-import fcntl
 import os
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from manu.core.errors import UserError
 
-_held: list[TextIO] = []  # open until the process ends: closing one gives it back
+_held: list[FileLock] = []  # a lock that is garbage-collected is released
 
 
 def hold(study: str, folder: Path = Path(".snakemake")) -> None:
-    """Hold the lock of a study until this process ends; the processes that it starts do not inherit it.
+    """Lock a study until this process ends; child processes do not inherit the lock.
 
-    folder: where locks lie, one file for each study, which stays. Raises UserError when another run holds it.
+    folder: of the lock files, one per study; a file stays and holds the id of the last process that locked it.
+    Raises UserError, which names that process, when another run holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / f"{study}.lock").open("a+", encoding="utf-8")
+    file = folder / f"{study}.lock"
+    lock = FileLock(file, fallback_to_soft=False)  # the fallback would not be released when a process is killed
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        process = file.read().strip()
-        file.close()
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        process = file.read_text(encoding="utf-8").strip()
         raise UserError(
             f"study '{study}' is being run in this folder already, by process {process}; wait for it, or stop it"
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    _held.append(file)
+    file.write_text(str(os.getpid()), encoding="utf-8")
+    _held.append(lock)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from manu.core import extensions
 from manu.core.errors import user_message
+from manu.jobs.device import own_device
 from manu.provenance.record import Recording
-from manu.steps.device import own_device
 
 log = logging.getLogger("manu")
 

@@ -5,7 +5,6 @@ workflow starts takes the GPUs and waits; those that it launches all do the stag
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import subprocess
@@ -16,12 +15,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import FileLock
 
 from manu.core import extensions
 from manu.core.errors import UserError
+from manu.jobs.device import lease
 from manu.steps import command
 from manu.steps.command import StageParser
-from manu.steps.device import lease
 
 log = logging.getLogger("manu")
 LAUNCHED = "MANU_LAUNCHED"  # set in the environment of launched processes
@@ -65,9 +65,8 @@ def lease_several(wanted: int, count: int, folder: Path | None = None) -> Iterat
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """One job at a time: two with half of their devices each would wait for ever."""
-    with (Path(tempfile.gettempdir()) / f"manu-several-devices-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """One job at a time: two jobs that each hold half of the devices would wait for each other forever."""
+    with FileLock(Path(tempfile.gettempdir()) / f"manu-several-devices-{os.getuid()}.lock"):
         yield
 
 
