@@ -1,165 +1,270 @@
-"""The command `manu`: everything about a study but running it, which is `make study` (or Snakemake)."""
+"""The command `manu`: everything about a study except running it, which is `make study` (or Snakemake).
 
-import argparse
+A command imports what it needs when it runs, so that help and completion start fast.
+"""
+
 import json
 import sys
-from importlib import metadata
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from manu.audit import command as audit_command
-from manu.commands import completion, listing
+import typer
+from typer._click.exceptions import UsageError  # typer has no public name for it
+
 from manu.core.errors import UserError, user_message
-from manu.jobs.summary import summary
-from manu.planning import command as plan_command
-from manu.study.loading import load_study, study_path
+from manu.planning.devices import known_devices
 
-_EXAMPLES = """examples:
-  manu doctor                                          what this machine can run
-  manu plan --study paper                              what a study takes, before it runs
-  manu audit results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification
-  manu check method my_method.py                       whether a method of your own keeps its contract"""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 1 when an audit fails, or 2 with one line when the user has something to mend."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if given.command is None:
-        parser.print_help(sys.stderr)
-        return 2
-    try:
-        text, code = given.run(given)
-    except Exception as error:
-        message = user_message(error)
-        if message is None:
-            raise
-        sys.stderr.write(f"error: {message}\n")
-        return 2
-    sys.stdout.write(f"{text}\n")
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="manu",
-        description="Everything about a study but running it, which is `make study STUDY=<name>`.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"manu {metadata.version('manu')}")
-    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-
-    def add(name: str, run, text: str, **settings) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **settings)
-        command.set_defaults(run=run)
-        return command
-
-    def add_with_study(name: str, run, text: str) -> argparse.ArgumentParser:
-        command = add(name, run, text)
-        command.add_argument("--study", default="mini", help="name in config/studies/, or a file (default: mini)")
-        return command
-
-    for name, (_, text) in listing.LISTED.items():
-        add(name, _list, text).add_argument("--json", action="store_true", help="the list as JSON")
-    add("doctor", _doctor, "say what this machine can run, and why not")
-    check = add_with_study("check", _check, "check a study's configuration, or a method or model against its contract")
-    check.add_argument(
-        "what", nargs="?", choices=["method", "model"], help="what FILE defines; without it, a study is checked"
-    )
-    check.add_argument("file", nargs="?", metavar="FILE", help="such as my_method.py; or a known name")
-    check.add_argument("--settings", default="{}", help="of the method, in place of its defaults: '{beta: 0.4}'")
-    plan = add_with_study("plan", plan_command.plan, "estimate what a study takes, before anything is spent")
-    plan_command.add_arguments(plan)
-    add_with_study("summary", _summary, "show the main tables of a finished study and where everything is")
-    examples = """examples:
+NUMBER = 'results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification'
+EXAMPLES = f"""Examples:
+  manu doctor
+  manu plan --study paper
+  manu audit {NUMBER}
+  manu check method my_method.py"""
+AUDIT_EXAMPLES = f"""Examples:
   manu audit --all
-  manu audit results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification
+  manu audit {NUMBER}
   manu audit figures/mini/tradeoff.svg
   manu audit README.md
   manu audit results/mini/tables/main_llava.csv --row "npo 10" --column forget_classification --reask 20
   manu audit --diff mini ../another/results/mini"""
-    audit = add(
-        "audit",
-        audit_command.audit,
-        "follow a number back to its answers, code and data; or check the whole study",
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    audit_command.add_arguments(audit)
-    add_with_study("snapshot", _snapshot, "put a finished study's tables and figures into reference/")
-    add_with_study("readme", _readme, "take a finished study's snapshot, and put its numbers into README.md")
-    release = add_with_study("release", _release, "write one archive without checkpoints that can be audited by itself")
-    release.add_argument("--out", type=Path, help="the archive to write (default: release/manu-<study>.tar.gz)")
-    shell = add("completion", lambda given: (completion.script(given.shell, parser), 0), "print completion for a shell")
-    shell.add_argument("shell", choices=completion.SHELLS, help='bash, say: eval "$(manu completion bash)"')
-    return parser
+
+app = typer.Typer(
+    name="manu",
+    epilog=EXAMPLES,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-def _list(given: argparse.Namespace) -> tuple[str, int]:
-    items = listing.LISTED[given.command][0]()
-    return (json.dumps(items, indent=1, ensure_ascii=False) if given.json else listing.as_text(items)), 0
+def studies_here() -> list[str]:
+    """The names in config/studies/, for completion."""
+    return sorted(file.stem for file in Path("config/studies").glob("*.yaml"))
 
 
-def _doctor(given: argparse.Namespace) -> tuple[str, int]:
+Study = Annotated[
+    str, typer.Option(help="A name in config/studies/, or a file.", metavar="STUDY", autocompletion=studies_here)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return 0, 1 when an audit fails, or 2 after one line about a mistake of the user."""
+    try:
+        return app(arguments, prog_name="manu", standalone_mode=False) or 0
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "manu"
+        message: str | None = f"{error.format_message()} ({command} --help shows what there is)"
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+    sys.stderr.write(f"error: {message}\n")
+    return 2
+
+
+def say(text: str, code: int = 0) -> int:
+    """Print the answer of a command and return its exit code."""
+    sys.stdout.write(f"{text}\n")
+    return code
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from importlib import metadata
+
+        raise typer.Exit(say(f"manu {metadata.version('manu')}"))
+
+
+@app.callback(invoke_without_command=True)
+def no_command(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True)
+    ] = False,
+) -> int:
+    """Everything about a study except running it, which is `make study STUDY=<name>`."""
+    if context.invoked_subcommand is None:
+        with redirect_stdout(sys.stderr):
+            sys.stdout.write(context.get_help())  # typer's own rendering prints, and returns nothing
+        return 2
+    return 0
+
+
+def show_list(items: list[dict[str, Any]], as_json: bool) -> int:
+    """Print what manu.commands.listing found."""
+    from manu.commands.listing import as_text
+
+    return say(json.dumps(items, indent=1, ensure_ascii=False) if as_json else as_text(items))
+
+
+@app.command()
+def studies(as_json: AsJson = False) -> int:
+    """List the studies, and what each runs."""
+    from manu.commands import listing
+
+    return show_list(listing.studies(), as_json)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> int:
+    """List the models."""
+    from manu.commands import listing
+
+    return show_list(listing.models(), as_json)
+
+
+@app.command()
+def methods(as_json: AsJson = False) -> int:
+    """List the unlearning methods and their settings."""
+    from manu.commands import listing
+
+    return show_list(listing.methods(), as_json)
+
+
+@app.command()
+def figures(as_json: AsJson = False) -> int:
+    """List the figures that a study can have."""
+    from manu.commands import listing
+
+    return show_list(listing.figures(), as_json)
+
+
+@app.command()
+def doctor() -> int:
+    """Say what this machine can run, and why not."""
     from manu.commands import doctor
 
     findings = doctor.diagnose()
     stopped = any(finding.stops and finding.good is False for finding in findings)
-    return doctor.as_text(findings), int(stopped)
+    return say(doctor.as_text(findings), int(stopped))
 
 
-def _check(given: argparse.Namespace) -> tuple[str, int]:
-    if given.what:
-        from manu.contract import command as contract_command
+@app.command()
+def check(
+    what: Annotated[
+        Literal["method", "model"] | None, typer.Argument(help="What FILE defines; without it, a study is checked.")
+    ] = None,
+    file: Annotated[str | None, typer.Argument(help="A file such as my_method.py, or a known name.")] = None,
+    study: Study = "mini",
+    settings: Annotated[
+        str, typer.Option(metavar="YAML", help="Settings of the method in place of its defaults: '{beta: 0.4}'.")
+    ] = "{}",
+) -> int:
+    """Check a study's configuration, or a method or model against its contract."""
+    if what is None:
+        from manu.commands.check import check_study
 
-        if not given.file:
-            raise UserError(
-                f"check {given.what}: which one? needed: a file, such as my_{given.what}.py, or a known name"
-            )
-        return contract_command.check(given)
-    study = load_study(given.study)
-    if "harness" in study:
-        from manu.evaluation.harness import require_harness
+        return say(check_study(study))
+    from manu.contract.command import check
 
-        require_harness()
-    models = len(study["models"]) * len(study["seeds"])
-    besides = {
-        "variants of the ablation": len(study["ablation"]["variants"]) * models,
-        "randomly pruned models": len(study["capacity"]["prune_ratios"]) * models,
-    }
-    text = (
-        f"{study_path(given.study)} is valid: {', '.join(study['models'])}; {', '.join(study['methods'])}; "
-        f"forget {', '.join(map(str, study['forget_ratios']))} percent; "
-        f"{models * len(study['forget_ratios']) * len(study['methods'])} unlearned models"
-        f"{''.join(f', {count} {what}' for what, count in besides.items() if count)}"
-    )
-    return text, 0
+    if not file:
+        raise UserError(f"check {what}: which one? needed: a file, such as my_{what}.py, or a known name")
+    return say(*check(what, file, settings))
 
 
-def _summary(given: argparse.Namespace) -> tuple[str, int]:
-    return summary(load_study(given.study)), 0
+@app.command()
+def plan(
+    study: Study = "mini",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{', '.join(known_devices())}; by default h100 for models that are fetched, else one core: cpu.",
+            autocompletion=known_devices,
+        ),
+    ] = None,
+    target: Annotated[str, typer.Option(help="all, or robustness: its attacks as well.")] = "all",
+    partition: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Check the Slurm profile, and this partition by sinfo.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare with what a finished study's jobs took.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Estimate what a study takes, before anything is spent."""
+    from manu.planning.command import plan
+
+    return say(plan(study, device, target, partition, check, as_json))
 
 
-def _snapshot(given: argparse.Namespace) -> tuple[str, int]:
+@app.command()
+def summary(study: Study = "mini") -> int:
+    """Show the main tables of a finished study and where everything is."""
+    from manu.jobs.summary import summary
+
+    return say(summary(load(study)))
+
+
+@app.command(epilog=AUDIT_EXAMPLES)
+def audit(
+    file: Annotated[str | None, typer.Argument(help="A table, a figure, any other output, or README.md.")] = None,
+    row: Annotated[
+        str | None, typer.Option(help="Rows of the table by their words, such as 'manu 10' or 'method=manu'.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="One column; with --row, the whole story of each number.")] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Audit the whole study.")] = False,
+    diff: Annotated[tuple[str, str] | None, typer.Option(metavar="A B", help="Compare two finished studies.")] = None,
+    reask: Annotated[
+        int | None, typer.Option(metavar="N", help="Load the models and ask N questions of each answer file again.")
+    ] = None,
+    study: Study = "mini",
+    as_json: AsJson = False,
+) -> int:
+    """Follow a number back to its answers, code and data; or check the whole study."""
+    from manu.audit.command import Request, audit
+
+    return say(*audit(Request(file, row, column, whole, diff, reask, study, as_json)))
+
+
+@app.command()
+def snapshot(study: Study = "mini") -> int:
+    """Put a finished study's tables and figures into reference/."""
     from manu.audit.reference import snapshot
 
-    return snapshot(load_study(given.study)), 0
+    return say(snapshot(load(study)))
 
 
-def _readme(given: argparse.Namespace) -> tuple[str, int]:
+@app.command()
+def readme(study: Study = "mini") -> int:
+    """Take a finished study's snapshot, and put its numbers into README.md."""
     from manu.audit.reference import publish
 
-    return publish(load_study(given.study)), 0
+    return say(publish(load(study)))
 
 
-def _release(given: argparse.Namespace) -> tuple[str, int]:
+@app.command()
+def release(
+    study: Study = "mini",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The archive to write; by default release/manu-STUDY.tar.gz.")
+    ] = None,
+) -> int:
+    """Write one archive without checkpoints that can be audited by itself."""
     from manu.audit.bundle import write_bundle
 
-    name = load_study(given.study)["name"]
-    out = given.out or Path(f"release/manu-{name}.tar.gz")
+    name = load(study)["name"]
+    out = out or Path(f"release/manu-{name}.tar.gz")
     count, left_out = write_bundle(name, out)
     size = out.stat().st_size / 2**20
-    return f"{out}: {count} files, {size:.1f} MiB; left out: {len(left_out)} files of checkpoints", 0
+    return say(f"{out}: {count} files, {size:.1f} MiB; left out: {len(left_out)} files of checkpoints")
+
+
+@app.command()
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help='In bash: eval "$(manu completion bash)"')],
+) -> int:
+    """Print the completion script of a shell."""
+    from typer.completion import get_completion_script
+
+    return say(get_completion_script(prog_name="manu", complete_var="_MANU_COMPLETE", shell=shell))
+
+
+def load(study: str) -> dict[str, Any]:
+    """A study by its name or file. Raises UserError."""
+    from manu.study.loading import load_study
+
+    return load_study(study)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The command line: its help, what it lists, what it says of the machine, and its completion."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,34 @@ def said(capsys, *arguments: str) -> str:
 
 def test_without_a_command_the_help_is_shown(capsys):
     assert cli.main([]) == 2
-    user_message = capsys.readouterr().err
-    assert user_message.startswith("usage: manu") and "make study" in user_message
-    assert all(
-        f"    {command} " in user_message for command in ("studies", "doctor", "check", "plan", "audit", "release")
-    )
+    shown = capsys.readouterr().err
+    assert "Usage: manu" in shown and "make study" in shown and "manu check method my_method.py" in shown
+    assert all(f" {command} " in shown for command in ("studies", "doctor", "check", "plan", "audit", "release"))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["chek"], "error: No such command 'chek'. Did you mean 'check'? (manu --help shows what there is)\n"),
+        (["plan", "--studdy", "mini"], "error: No such option: --studdy (Possible options: --study)"),
+        (["check", "metod", "npo"], "error: Invalid value for"),
+        (
+            ["check", "method"],
+            "error: check method: which one? needed: a file, such as my_method.py, or a known name\n",
+        ),
+    ],
+)
+def test_a_mistake_on_the_command_line_ends_in_one_line(arguments, message, capsys):
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(message) and shown.count("\n") == 1
+
+
+def test_help_and_completion_import_no_heavy_library():
+    """Every key press of a completion starts the command."""
+    code = "import sys, manu.cli; print(*({'torch', 'pandas', 'numpy', 'pydantic', 'rich'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_every_method_is_listed_with_what_must_be_given(capsys):
@@ -72,17 +97,17 @@ def test_the_doctor_says_of_every_study_whether_it_can_run():
     findings = {finding.what: finding for finding in doctor.diagnose()}
     assert findings["Python"].good and findings["study mini"].good and findings["study mini"].stops
     assert {f"study {file.stem}" for file in (ROOT / "config/studies").glob("*.yaml")} <= set(findings)
-    assert all("\n" not in finding.user_message for finding in findings.values())
+    assert all("\n" not in finding.text for finding in findings.values())
 
 
 def test_the_doctor_names_other_versions_and_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "requirements.lock").write_text("numpy==0.1\nno-such-package==1.0\n")
     monkeypatch.chdir(tmp_path)
     packages = next(finding for finding in doctor.diagnose() if finding.what == "packages")
-    assert packages.good is False and packages.stops and "missing: no-such-package" in packages.user_message
+    assert packages.good is False and packages.stops and "missing: no-such-package" in packages.text
     (tmp_path / "requirements.lock").write_text("numpy==0.1\n")
     packages = next(finding for finding in doctor.diagnose() if finding.what == "packages")
-    assert packages.good is False and not packages.stops and "(lock: 0.1)" in packages.user_message
+    assert packages.good is False and not packages.stops and "(lock: 0.1)" in packages.text
 
 
 @pytest.mark.parametrize("stops, code", [(True, 1), (False, 0)])
@@ -92,7 +117,14 @@ def test_the_exit_code_is_about_the_default_study(stops, code, monkeypatch, caps
     assert capsys.readouterr().out == "--  study x  cannot run: why\n"
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def completed(*words: str) -> set[str]:
+    """What bash offers for the last of these words: the answer that its completion script asks the command for."""
+    asked = {"_MANU_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(["manu", *words]), "COMP_CWORD": str(len(words))}
+    command = [sys.executable, "-c", "from manu.cli import main; raise SystemExit(main())"]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     "words, expected",
     [
@@ -100,16 +132,15 @@ def test_the_exit_code_is_about_the_default_study(stops, code, monkeypatch, caps
         (["audit", "--re"], {"--reask"}),
         (["check", "m"], {"method", "model"}),
         (["plan", "--study", "mini-s"], {"mini-seeds"}),
+        (["plan", "--device", "h2"], {"h200"}),
     ],
 )
-def test_bash_completes(words, expected, capsys):
-    script = said(capsys, "completion", "bash")
-    typed = " ".join(f"'{word}'" for word in ("manu", *words))
-    script += f"\nCOMP_WORDS=({typed}); COMP_CWORD={len(words)}; _manu; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == expected
+def test_bash_completes(words, expected):
+    assert completed(*words) == expected
 
 
-@pytest.mark.parametrize("shell, line", [("zsh", "bashcompinit"), ("fish", "-a plan -d 'estimate what a study takes")])
-def test_the_other_shells_get_a_script(shell, line, capsys):
+@pytest.mark.parametrize(
+    "shell, line", [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --command manu")]
+)
+def test_every_shell_gets_a_script(shell, line, capsys):
     assert line in said(capsys, "completion", shell)

@@ -1,7 +1,7 @@
-"""The command `manu audit`: what it takes, and what it says."""
+"""The command `manu audit`."""
 
-import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,25 @@ from manu.study.loading import load_study
 README = "README.md"
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of `manu audit`."""
-    command.add_argument("file", nargs="?", help="a table, a figure, any other output, or README.md")
-    command.add_argument("--row", help="rows of the table by their words, such as 'manu 10' or 'method=manu'")
-    command.add_argument("--column", help="one column; with --row, the whole story of each number")
-    command.add_argument("--all", action="store_true", help="audit the whole study")
-    command.add_argument("--diff", nargs=2, metavar=("A", "B"), help="compare two finished studies")
-    command.add_argument("--reask", type=int, metavar="N", help="load the models again and ask N answers of each anew")
-    command.add_argument("--study", default="mini", help="for --all, and for README.md (default: mini)")
-    command.add_argument("--json", action="store_true", help="the answer as JSON")
+@dataclass(frozen=True)
+class Request:
+    """What to audit: exactly one of `file`, `all` and `diff`.
+
+    row, column: of the file's table. diff: two finished studies. reask: how many questions of each file of answers the
+    models answer again. study: for `all` and for README.md. json: print the answer as JSON.
+    """
+
+    file: str | None
+    row: str | None
+    column: str | None
+    all: bool
+    diff: tuple[str, str] | None
+    reask: int | None
+    study: str
+    json: bool
 
 
-def audit(given: argparse.Namespace) -> tuple[str, int]:
+def audit(given: Request) -> tuple[str, int]:
     """Text to print, and the exit code: 0 when all is as it should be, 1 when something is not. Raises UserError."""
     if sum([given.file is not None, given.all, given.diff is not None]) != 1:
         raise UserError("audit one thing: a file, --all, or --diff A B; manu audit --help shows examples")
@@ -39,7 +45,7 @@ def audit(given: argparse.Namespace) -> tuple[str, int]:
     return (json.dumps(result, indent=1, ensure_ascii=False, default=str) if given.json else text), code
 
 
-def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
+def _all(given: Request) -> tuple[dict, str, int]:
     from manu.audit.whole import audit_study
 
     study = load_study(given.study)
@@ -75,7 +81,7 @@ def _all(given: argparse.Namespace) -> tuple[dict, str, int]:
     return result, "\n".join(lines), int(bool(report.findings))
 
 
-def _diff(given: argparse.Namespace) -> tuple[dict, str, int]:
+def _diff(given: Request) -> tuple[dict, str, int]:
     from manu.audit import difference
 
     one, other = (difference.open_study(name) for name in given.diff)
@@ -84,7 +90,7 @@ def _diff(given: argparse.Namespace) -> tuple[dict, str, int]:
     return result, difference.text(result, *given.diff), int(not same)
 
 
-def _file(given: argparse.Namespace) -> tuple[dict, str, int]:
+def _file(given: Request) -> tuple[dict, str, int]:
     from manu.audit import trace
     from manu.audit.recompute import check_readme
 

@@ -1,50 +1,48 @@
-"""The commands `manu methods`, `models`, `figures` and `studies`: what there is, each with a line that says what it is."""
+"""The commands `manu methods`, `models`, `figures` and `studies`: names, each with a line of description."""
 
 import ast
 import dataclasses
 import re
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from manu.commands.text import in_columns
 from manu.core import extensions
 from manu.core.errors import UserError
 from manu.study.loading import STUDIES, load_study
 
-_WIDTH = 110  # columns of the text
-Item = dict[str, Any]  # name, about, and what else its kind has
+Item = dict[str, Any]  # "name", "about" and the keys of its kind
 
 
 def methods() -> list[Item]:
-    """Each with its kind and settings; what must be given has no default."""
+    """The unlearning methods with kind and settings; a setting without a default is None."""
     from manu.unlearning.registry import known_methods, method_class, source_files
 
-    found = []
+    items = []
     for name in known_methods():
         cls = method_class(name)
         settings = {field.name: _default(field) for field in dataclasses.fields(cls)}
-        found.append({"name": name, "about": about(source_files(name)[0]), "kind": cls.kind, "settings": settings})
-    return found
+        items.append({"name": name, "about": about(source_files(name)[0]), "kind": cls.kind, "settings": settings})
+    return items
 
 
 def models() -> list[Item]:
-    """The adapters; none is imported."""
+    """The vision-language models; imports none of them."""
     from manu.models.registry import known_models, source_file
 
     return [{"name": name, "about": about(source_file(name))} for name in known_models()]
 
 
 def figures() -> list[Item]:
-    """The figures; none is imported."""
+    """The figures; imports none of them."""
     from manu.analysis.figures.registry import known_figures, source_file
 
     return [{"name": name, "about": about(source_file(name))} for name in known_figures()]
 
 
 def studies() -> list[Item]:
-    """The files in config/studies/ with what they run; of one that is no valid study, the mistake."""
-    found = []
+    """The files in config/studies/ with what they run; an invalid one with its mistake under "error"."""
+    items = []
     for file in sorted(STUDIES.glob("*.yaml")):
         item = {"name": file.stem, "about": opening_comment(file)}
         try:
@@ -53,37 +51,24 @@ def studies() -> list[Item]:
             item |= {key: list(study[key]) for key in keys}
         except UserError as error:
             item["error"] = str(error)
-        found.append(item)
+        items.append(item)
     extensions.forget()
-    return found
-
-
-LISTED: dict[str, tuple[Callable[[], list[Item]], str]] = {
-    "studies": (studies, "list the studies, and what each runs"),
-    "models": (models, "list the models"),
-    "methods": (methods, "list the unlearning methods and their settings"),
-    "figures": (figures, "list the figures that a study can have"),
-}
+    return items
 
 
 def as_text(items: list[Item]) -> str:
-    """Names in one column, and beside them what each is and has."""
-    width = max(len(item["name"]) for item in items) + 2
-    return "\n".join(
-        f"{item['name'] if number == 0 else '':{width}}{line}".rstrip()
-        for item in items
-        for number, line in enumerate(_lines(item, _WIDTH - width))
-    )
+    """Names in one column; beside each name, what the item is and has."""
+    return in_columns((item["name"], "\n".join(_lines(item))) for item in items)
 
 
 def about(file: Path) -> str:
-    """The first paragraph of a module's docstring, in one line; the module is not run."""
+    """The first paragraph of a module's docstring as one line; reads the file without importing it."""
     text = ast.get_docstring(ast.parse(file.read_bytes(), str(file))) or ""
     return " ".join(text.split("\n\n")[0].split())
 
 
 def opening_comment(file: Path) -> str:
-    """The first sentence of the comment that a YAML file begins with, in one line."""
+    """The first sentence of the comment at the top of a YAML file, as one line."""
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -97,19 +82,20 @@ def _default(field: dataclasses.Field) -> Any:
     return None if field.default is dataclasses.MISSING else field.default
 
 
-def _lines(item: Item, width: int) -> list[str]:
-    user_message = [item["about"]]
+def _lines(item: Item) -> list[str]:
+    lines = [item["about"]]
     if "kind" in item:
-        given = [name if value is None else f"{name} = {_plain(value)}" for name, value in item["settings"].items()]
-        user_message.append(f"{item['kind']}; settings: {', '.join(given) or 'none'}")
+        settings = [name if value is None else f"{name} = {_plain(value)}" for name, value in item["settings"].items()]
+        lines.append(f"{item['kind']}; settings: {', '.join(settings) or 'none'}")
     if "error" in item:
-        user_message.append(f"cannot be run: {item['error']}")
+        lines.append(f"cannot be run: {item['error']}")
     elif "methods" in item:
-        user_message.append(
-            f"{', '.join(item['models'])}; {', '.join(item['methods'])}; forget "
-            f"{', '.join(map(str, item['forget_ratios']))} percent; {len(item['seeds'])} seed(s)"
+        ratios = ", ".join(map(str, item["forget_ratios"]))
+        lines.append(
+            f"{', '.join(item['models'])}; {', '.join(item['methods'])}; forget {ratios} percent; "
+            f"{len(item['seeds'])} seed(s)"
         )
-    return [line for text in user_message for line in textwrap.wrap(text, width)]
+    return lines
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,5 @@
 """`manu check method` and `manu check model`: a file against its contract, on small models built in memory."""
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,17 @@ from manu.core.errors import UserError
 from manu.unlearning.registry import method_class
 
 
-def check(given: argparse.Namespace) -> tuple[str, int]:
-    """One line for each contract point; exit code 1 if one does not hold. Raises UserError on a file that is no such."""
-    name = _name(given.what, given.file)
-    settings = _settings(given.settings)
+def check(kind: str, file: str, settings_text: str) -> tuple[str, int]:
+    """One line per contract point, and the exit code: 1 if one does not hold. Raises UserError on any other file.
+
+    kind: "method" or "model"; file: a Python file, or a known name; settings_text: of a method, as YAML.
+    """
+    name = _name(kind, file)
+    settings = _settings(settings_text)
     with tempfile.TemporaryDirectory() as folder:
-        points = list(_points(given.what, name, settings, Material(Path(folder))))
+        points = list(_points(kind, name, settings, Material(Path(folder))))
     broken = [point for point in points if point.problem is not None]
-    lines = [f"{given.what} {name}", *map(str, points)]
+    lines = [f"{kind} {name}", *map(str, points)]
     lines.append(f"{len(points) - len(broken)} of {len(points)} contract points hold")
     return "\n".join(lines), int(bool(broken))
 
