@@ -17,7 +17,7 @@ from manu.neurons.selection import select_top
 from manu.neurons.statistics import ALL, SETS, RunningStatistics, Sums
 from manu.neurons.table import neurons_table
 from manu.steps.models import prepare_torch
-from manu.study.loading import load_study
+from manu.study.loading import read_study
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.registry import create_method
 
@@ -54,7 +54,7 @@ def pruning_method(name: str, settings: dict) -> PruningMethod:
 
 def variants() -> dict[str, dict]:
     """Name -> method and settings of the ablation's variants."""
-    return load_study(STUDY)["ablation"]["variants"]
+    return {name: variant.model_dump() for name, variant in read_study(STUDY).ablation.variants.items()}
 
 
 def variant_statistics(sites: dict[str, int]) -> RunningStatistics:

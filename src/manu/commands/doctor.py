@@ -14,7 +14,8 @@ from pathlib import Path
 from manu.commands.text import in_columns
 from manu.core import extensions
 from manu.core.errors import UserError
-from manu.study.loading import STUDIES, is_fetched, load_study
+from manu.study.loading import STUDIES, read_study
+from manu.study.model import Study
 
 LOCK, PROJECT = Path("requirements.lock"), Path("pyproject.toml")
 DEFAULT = "mini"
@@ -123,7 +124,7 @@ def _studies() -> list[Finding]:
     for file in sorted(STUDIES.glob("*.yaml")):
         stops = file.stem == DEFAULT
         try:
-            lacking = _lacking(load_study(file.stem))
+            lacking = _lacking(read_study(file.stem))
         except UserError as error:
             lacking = [str(error)]
         text = f"cannot run: {'; '.join(lacking)}" if lacking else "can run"
@@ -132,27 +133,23 @@ def _studies() -> list[Finding]:
     return findings
 
 
-def _lacking(study: dict) -> list[str]:
+def _lacking(study: Study) -> list[str]:
     """What a valid study needs and this machine lacks."""
     from manu.models.language import language_path
 
     lacking = []
-    for name, model in study["models"].items():
-        if "language_model" in model:
+    for name, model in study.models.items():
+        if model.language_model:
             try:
-                language_path(model["language_model"], f"models.{name}.language_model")
+                language_path(model.language_model.model_dump(exclude_none=True), f"models.{name}.language_model")
             except UserError as error:
                 lacking.append(str(error))
-    if "harness" in study and importlib.util.find_spec("lm_eval") is None:
+    if study.harness and importlib.util.find_spec("lm_eval") is None:
         lacking.append("the extra mmmu is not installed")
-    if any("start" in model for model in study["models"].values()) and not _has_gpu():
+    if any(model.start for model in study.models.values()) and not _has_gpu():
         lacking.append("its models are of published size and there is no GPU")
-    if (
-        is_fetched(study["benchmark"])
-        and "path" in study["benchmark"]
-        and not Path(study["benchmark"]["path"]).exists()
-    ):
-        lacking.append(f"there is no {study['benchmark']['path']}")
+    if study.benchmark.path and not Path(study.benchmark.path).exists():
+        lacking.append(f"there is no {study.benchmark.path}")
     return list(dict.fromkeys(lacking))
 
 

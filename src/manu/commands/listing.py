@@ -9,7 +9,7 @@ from typing import Any
 from manu.commands.text import in_columns
 from manu.core import extensions
 from manu.core.errors import UserError
-from manu.study.loading import STUDIES, load_study
+from manu.study.loading import STUDIES, read_study
 
 Item = dict[str, Any]  # "name", "about" and the keys of its kind
 
@@ -44,11 +44,11 @@ def studies() -> list[Item]:
     """The files in config/studies/ with what they run; an invalid one with its mistake under "error"."""
     items = []
     for file in sorted(STUDIES.glob("*.yaml")):
-        item = {"name": file.stem, "about": opening_comment(file)}
+        item: Item = {"name": file.stem, "about": opening_comment(file)}
         try:
-            study = load_study(file.stem)
-            keys = ("models", "methods", "forget_ratios", "seeds")
-            item |= {key: list(study[key]) for key in keys}
+            study = read_study(file.stem)
+            item |= {"models": list(study.models), "methods": list(study.methods)}
+            item |= {"forget_ratios": study.forget_ratios, "seeds": study.seeds}
         except UserError as error:
             item["error"] = str(error)
         items.append(item)
@@ -68,12 +68,13 @@ def about(file: Path) -> str:
 
 
 def opening_comment(file: Path) -> str:
-    """The first sentence of the comment at the top of a YAML file, as one line."""
+    """The first sentence of the comment at the top of a YAML file, as one line; without the line for editors."""
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("# "))
+        if "$schema=" not in line:
+            lines.append(line.lstrip("# "))
     sentence = re.match(r".*?\.(?= |$)", " ".join(lines))
     return sentence[0] if sentence else " ".join(lines)
 
