@@ -57,17 +57,20 @@ def write_bundle(study: str, out: Path) -> tuple[int, list[str]]:
         paths |= set(_tracked(f"{top}/README.md")) | set(_tracked(f"{top}/reference"))
     listed = json.dumps({"study": study, "left_out": left_out}, indent=1).encode("utf-8")
     top = f"manu-{study}"
-    with atomic_path(out) as temporary, open(temporary, "wb") as raw:
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
-            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                _add(archive, f"{top}/{BUNDLE}", listed)
-                for path in sorted(paths):
-                    if path.is_symlink():
-                        link = tarfile.TarInfo(f"{top}/{path.as_posix()}")
-                        link.type, link.linkname = tarfile.SYMTYPE, str(path.readlink())
-                        archive.addfile(link)
-                    else:
-                        _add(archive, f"{top}/{path.as_posix()}", path.read_bytes())
+    with (
+        atomic_path(out) as temporary,
+        temporary.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _add(archive, f"{top}/{BUNDLE}", listed)
+        for path in sorted(paths):
+            if path.is_symlink():
+                link = tarfile.TarInfo(f"{top}/{path.as_posix()}")
+                link.type, link.linkname = tarfile.SYMTYPE, str(path.readlink())
+                archive.addfile(link)
+            else:
+                _add(archive, f"{top}/{path.as_posix()}", path.read_bytes())
     return len(paths) + 1, list(left_out)
 
 

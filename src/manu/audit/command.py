@@ -91,8 +91,8 @@ def _diff(given: Request) -> tuple[dict, str, int]:
 
 
 def _file(given: Request) -> tuple[dict, str, int]:
-    from manu.audit import trace
-    from manu.audit.recompute import check_readme
+    from manu.audit import story, trace
+    from manu.audit.replay import check_readme
 
     file = f"results/{given.study}/readme.csv" if given.file == README else Path(given.file).as_posix()
     parts = Path(file).parts
@@ -103,21 +103,21 @@ def _file(given: Request) -> tuple[dict, str, int]:
         raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
     one_story = bool(given.row and given.column)
     examples = None if given.json and one_story else trace.EXAMPLES
-    tracer, report = trace.Tracer(Chain(parts[1]), one_story, examples), Report()
+    tracer, report = trace.Tracer(Chain(parts[1]), examples), Report()
     numbers: list[dict] = []
     if tracer.holds_numbers(file):
         table = tracer.table_of(file)
         numbers = tracer.numbers(table, given.row, given.column)
         _check_numbers(table, numbers, report)
         jobs = tracer.jobs(numbers)
-        lines = [f"{file}: {len(numbers)} numbers\n{trace.text_list(numbers)}"]
+        lines = [f"{file}: {len(numbers)} numbers\n{story.text_list(numbers)}"]
         if one_story:
-            lines = ["\n\n".join(trace.text_tree(tracer, number) for number in numbers)]
+            lines = ["\n\n".join(story.text_tree(tracer, number) for number in numbers)]
     elif given.row or given.column:
         raise UserError(f"{file} is no table of results: --row and --column do not apply")
     else:
         jobs = tracer.jobs([{"file": file}])
-        lines = [file, trace.text_jobs(tracer, file, jobs)]
+        lines = [file, story.text_jobs(tracer, file, jobs)]
     if given.file == README:
         check_readme(Path(f"results/{given.study}/readme.md"), given.study, report)
     for name in jobs:

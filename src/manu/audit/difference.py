@@ -46,10 +46,7 @@ def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
         run = dict(zip(RUN_KEYS, values, strict=True))
         change = float((group["one"] - group["other"]).abs().max())
         parting.append({**run, "numbers": len(group), "largest": change, **_parting(one, other, run)})
-    rows = [
-        {**dict(zip(joined.index.names, index, strict=True)), **values}
-        for index, values in differ.to_dict("index").items()
-    ]
+    rows = differ.reset_index().to_dict("records")
     return {
         "numbers": len(both),
         "only_in_one": int(joined["other"].isna().sum()),
@@ -88,18 +85,18 @@ def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
 
 
 def _aggregation(one: Chain, other: Chain) -> Iterator[str]:
-    jobs = [chain.jobs.get(f"results/{chain.study}/aggregate{RECORD_SUFFIX}") for chain in (one, other)]
-    if all(jobs):
-        yield from causes(*jobs)
+    first, second = (chain.jobs.get(f"results/{chain.study}/aggregate{RECORD_SUFFIX}") for chain in (one, other))
+    if first and second:
+        yield from causes(first, second)
 
 
 def causes(one: Mapping, other: Mapping) -> Iterator[str]:
     """What differs between two records of the same job, most likely cause first."""
-    configurations = [
+    first, second = (
         {key: value for key, value in record["configuration"]["content"].items() if key not in _IGNORED}
         for record in (one, other)
-    ]
-    for key, left, right in differing(*configurations):
+    )
+    for key, left, right in differing(first, second):
         yield f"{'seed' if key == 'seed' else f'configuration {key}'}: {left} against {right}"
     for what in ("sources", "packages"):
         for name in sorted({*one[what], *other[what]}):

@@ -6,13 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import read_cells
 from manu.analysis.origin import PLACE, Origin, Rows
-from manu.audit.findings import Report
 from manu.core import extensions
-from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.record import read_record
 
@@ -61,7 +59,6 @@ KEY_COLUMNS = {
 }
 _UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_SHOWN = 5  # failures shown of one file; the rest are counted
 
 
 def stage_module(record: Mapping) -> ModuleType:
@@ -72,7 +69,7 @@ def stage_module(record: Mapping) -> ModuleType:
 
 def is_number(text: str | None) -> bool:
     """Whether a cell holds a number."""
-    return bool(text) and _NUMBER.fullmatch(text) is not None
+    return _NUMBER.fullmatch(text or "") is not None
 
 
 def row_name(row: Mapping[str, str]) -> str:
@@ -91,7 +88,9 @@ def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:
     """The rows of CSV, parquet or mask files; of a record one, with what the job cost."""
     parts = (_read(root / file) for file in files)
-    placed = [part.assign(**{"file": file, PLACE: range(len(part))}) for file, part in zip(files, parts, strict=True)]
+    placed = [
+        part.assign(**{"file": file, PLACE: np.arange(len(part))}) for file, part in zip(files, parts, strict=True)
+    ]
     return Rows(pd.concat([part for part in placed if len(part)] or placed, ignore_index=True))
 
 
@@ -106,60 +105,6 @@ def _read(path: Path) -> pd.DataFrame:
         record = read_record(path)
         return pd.DataFrame([{"rule": record["rule"], **record["cost"]}])
     return pd.read_csv(path, dtype={"metric_version": str, "study": str})
-
-
-def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
-    """Every cell of a table against the table computed again. Counts "cells"."""
-    try:
-        old, new = read_cells(stored), read_cells(again)
-    except UserError as error:
-        report.fail(file, str(error))
-        return
-    heads = [list(rows[0]) if rows else [] for rows in (old, new)]
-    if heads[0] != heads[1]:
-        report.fail(file, f"has the columns {', '.join(heads[0])}; computed again: {', '.join(heads[1])}")
-        return
-    if len(old) != len(new):
-        report.fail(file, f"has {len(old)} rows; computed again: {len(new)}")
-    wrong = []
-    for number, (row, right) in enumerate(zip(old, new, strict=False), start=2):
-        report.counts["cells"] += len(right)
-        wrong += [
-            (f"{file}, line {number} ({row_name(right)}), column {column}", f"{row[column]}; computed again: {value}")
-            for column, value in right.items()
-            if row[column] != value
-        ]
-    _fail_some(file, wrong, report)
-
-
-def compare_text(file: str, stored: str, again: str, report: Report, first_line: int = 1) -> None:
-    """A text against the text computed again, line by line; in a Markdown table cell by cell. Counts "cells"."""
-    old, new = stored.splitlines(), again.splitlines()
-    if len(old) != len(new):
-        report.fail(file, f"has {len(old)} lines; computed again: {len(new)}")
-    wrong = []
-    for number, (line, right) in enumerate(zip(old, new, strict=False), start=first_line):
-        cells, expected = line.split("|"), right.split("|")
-        report.counts["cells"] += len(expected)
-        if len(cells) != len(expected):
-            wrong.append((f"{file}, line {number}", f"{line!r}; computed again: {right!r}"))
-            continue
-        wrong += [
-            (
-                f"{file}, line {number}" + (f", cell {place}" if len(expected) > 1 else ""),
-                f"{cell.strip()}; computed again: {value.strip()}",
-            )
-            for place, (cell, value) in enumerate(zip(cells, expected, strict=True))
-            if cell != value
-        ]
-    _fail_some(file, wrong, report)
-
-
-def _fail_some(file: str, wrong: Sequence[tuple[str, str]], report: Report) -> None:
-    for where, what in wrong[:_SHOWN]:
-        report.fail(where, what)
-    if len(wrong) > _SHOWN:
-        report.fail(file, f"{len(wrong) - _SHOWN} more cells differ")
 
 
 def numbers_of(record: Mapping, rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping, str, Origin | None]]:

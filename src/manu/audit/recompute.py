@@ -1,31 +1,18 @@
-"""Every number again: answers scored anew and held against the benchmark, and every cheap stage run a second time."""
+"""Answers checked: the questions against the benchmark, the choices and the scores computed again."""
 
-import argparse
 import json
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from manu.analysis import readme
-from manu.analysis.cells import read_cells
 from manu.attacks.questions import attacked
 from manu.attacks.sequential import with_requests
-from manu.audit.exhibits import (
-    Rows,
-    compare_csv,
-    compare_text,
-    numbers_of,
-    read_rows,
-    row_name,
-    stage_module,
-)
 from manu.audit.findings import Report
 from manu.core.diverged import unanswered
-from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import columns_of
@@ -33,7 +20,6 @@ from manu.evaluation.questions import AskedQuestion
 from manu.evaluation.scoring import score_answers
 from manu.evaluation.vocabulary import TASKS
 from manu.provenance.hashes import hashes_of
-from manu.provenance.lineage import files
 
 ATTACK = "manu.steps.attack"
 ANSWERING = (
@@ -43,9 +29,6 @@ ANSWERING = (
     "manu.steps.forget_in_turn",
     ATTACK,
 )
-WRITE_README = "manu.steps.write_readme"
-_TEXT = (".md", ".txt", ".html")
-_PICTURES = (".png", ".svg")  # held to their checksums only: fonts are drawn a little differently elsewhere
 _SHOWN = 5
 _EXPECTED = (
     "forget_ratio",
@@ -61,14 +44,14 @@ _EXPECTED = (
 
 
 def check_answers(record: Mapping, report: Report) -> None:
-    """One file of answers: the questions are the benchmark's, the choice follows from the likelihoods, and every
-    metric is scored anew from reply and reference. Answers of trials, variants, attacks and after requests in turn are
-    checked one by one. Counts "answers".
+    """One file of answers: its questions are the benchmark's, its choices follow from the likelihoods, and every metric
+    is computed again from reply and reference. A file of several trials, variants, attacks or requests is checked part
+    by part. Counts "answers" and "diverged".
     """
     config, options = record["configuration"]["content"], record["options"]
     file = options["answers" if record["stage"] == ATTACK else "out"]
     stored = pd.read_parquet(file)
-    if runs := unanswered(file):  # what diverged was not asked
+    if runs := unanswered(file):  # a model that diverged was not asked
         report.counts["diverged"] += len(runs)
         if len(stored):
             report.fail(file, f"holds {len(stored)} answers of a model that diverged")
@@ -165,113 +148,24 @@ def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
         if task not in ("classification", "completion"):
             chosen.append("")
         elif protocol == "letter" and task == "classification":
-            chosen.append(letter_choice(reply, dict(zip("ABCD", json.loads(options)))))
+            chosen.append(letter_choice(reply, dict(zip("ABCD", json.loads(options), strict=False))))
         else:
             chosen.append(json.loads(options)[int(np.argmax(json.loads(likelihoods)))])
     return pd.Series(chosen)
 
 
 def _compare(file: str, answers: pd.DataFrame, column: str, right: pd.Series, what: str, report: Report) -> None:
-    have, right = answers[column].to_numpy(), right.to_numpy()
-    differs = (have != right) & ~(pd.isna(have) & pd.isna(right))
+    have, needed = answers[column].to_numpy(), right.to_numpy()
+    differs = unequal(have, needed)
     for index in np.flatnonzero(differs)[:_SHOWN]:
         row = answers.iloc[index]
         where = f"{file}, row {index}, {row['split']} question {row['question_id']}, column {column}"
-        report.fail(where, f"{have[index]!r}; from {what}: {right[index]!r}")
+        report.fail(where, f"{have[index]!r}; from {what}: {needed[index]!r}")
     if differs.sum() > _SHOWN:
         report.fail(file, f"{int(differs.sum()) - _SHOWN} more answers differ in the column {column}")
 
 
-def is_replayable(record: Mapping) -> bool:
-    """Whether the job's stage is cheap enough to be run again by an audit."""
-    return stage_module(record).parser().replayable
-
-
-def replay(record: Mapping, folder: Path) -> dict[str, Path]:
-    """Run a job's stage again with its inputs as they are now; its outputs go below `folder`.
-
-    Returns output file -> file written now. Raises UserError when the stage cannot run.
-    """
-    module = stage_module(record)
-    parser = module.parser()
-    options = dict(record["options"])
-    again: dict[str, Path] = {}
-    for name in (*parser.reads, *options.get("sources", ())):
-        given = options.get(name)
-        options[name] = [Path(item) for item in given] if isinstance(given, list) else Path(given) if given else None
-    for name in (name for name in parser.writes if options[name]):
-        given = options[name]
-        listed = {file: folder / file for file in (given if isinstance(given, list) else [given])}
-        again |= listed
-        options[name] = list(listed.values()) if isinstance(given, list) else listed[given]
-    module.main(argparse.Namespace(**options), record["configuration"]["content"])
-    return again
-
-
-def check_replayed(record: Mapping, report: Report) -> None:
-    """Run the stage again and compare what it writes with what is there, cell by cell."""
-    with tempfile.TemporaryDirectory() as folder:
-        again = replay(record, Path(folder))
-        for file, new in again.items():
-            compare_output(file, new, report)
-        if record["stage"] == WRITE_README:
-            check_readme(again[record["options"]["markdown"]], record["configuration"]["content"]["study"], report)
-        report.counts["outputs computed again"] += len(again)
-
-
-def compare_output(file: str, again: Path, report: Report) -> None:
-    """One output against the same one computed again."""
-    stored, suffix = Path(file), Path(file).suffix
-    if not stored.is_file():
-        report.fail(file, "is missing")
-    elif suffix == ".csv":
-        compare_csv(file, stored, again, report)
-    elif suffix in _TEXT:
-        compare_text(file, stored.read_text(encoding="utf-8", errors="replace"), again.read_text("utf-8"), report)
-    elif suffix not in _PICTURES and stored.read_bytes() != again.read_bytes():
-        report.fail(file, "differs from what its stage writes now from the same inputs")
-
-
-def check_readme(right: Path, study: str, report: Report) -> None:
-    """The README's generated block, if it is about this study, against the one in the file `right`.
-
-    A block that shows the snapshot of another run, whole and as it is in git, is no failure but a note: a run on another
-    kind of processor has other numbers.
-    """
-    path = Path("README.md")
-    if not path.is_file():
-        report.notes.append("there is no README.md here: its numbers were not checked")
-        return
-    try:
-        before, block, _ = readme.parts(path.read_text(encoding="utf-8"))
-    except UserError as error:
-        report.fail("README.md", str(error).removeprefix("README.md: "))
-        return
-    if not block.startswith(f"Study `{study}`:"):
-        report.notes.append(f"the numbers in README.md are not of study '{study}': not checked here")
-        return
-    shown = Path("results/reference") / study / "readme.md"
-    if block != right.read_text(encoding="utf-8") and shown.is_file() and block == shown.read_text(encoding="utf-8"):
-        mine = f"this run's are other ones; make readme STUDY={study} puts them there"
-        report.notes.append(f"the numbers in README.md are those of the snapshot in {shown.parent}/: {mine}")
-        return
-    compare_text("README.md", block, right.read_text(encoding="utf-8"), report, before.count("\n") + 1)
-
-
-def check_origins(record: Mapping, report: Report) -> None:
-    """Every number in a job's tables comes from rows that are there. Counts "numbers"."""
-    if not hasattr(stage_module(record), "origin"):
-        return
-    read: dict[tuple[str, ...], Rows] = {}
-    for file in files(record["outputs"]):
-        if not file.endswith(".csv") or not Path(file).is_file():
-            continue
-        for row, column, origin in numbers_of(record, read_cells(Path(file))):
-            report.counts["numbers"] += 1
-            if origin is None:
-                report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
-                continue
-            if origin.sources not in read:
-                read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
-            if not read[origin.sources].places(origin.where):
-                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")
+def unequal(one: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """Where two columns differ. Two missing values are equal: not every metric applies to every answer."""
+    have, needed = np.asarray(one), np.asarray(other)
+    return (have != needed) & ~(pd.isna(have) & pd.isna(needed))

@@ -5,10 +5,12 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from manu.audit.chain import Chain, check_chain
 from manu.audit.findings import Report
-from manu.audit.recompute import ANSWERING, check_answers, check_origins, check_replayed, is_replayable
+from manu.audit.recompute import ANSWERING, check_answers
+from manu.audit.replay import check_origins, check_replayed, is_replayable
 from manu.provenance.lineage import files, fingerprint
 
 
@@ -48,10 +50,8 @@ def _in_parallel(records: list[dict]) -> Iterable[Report]:
     if workers < 2 or multiprocessing.current_process().daemon:
         yield from map(check_job, records)
         return
-    context = multiprocessing.get_context("spawn")  # torch and Arrow keep threads: no fork
-    quiet = {
-        "initializer": logging.disable,
-        "initargs": (logging.WARNING,),
-    }  # what a job warns of stands in its own log
-    with ProcessPoolExecutor(workers, mp_context=context, **quiet) as pool:
+    context = multiprocessing.get_context("spawn")  # torch and Arrow have threads, which a fork would lose
+    # A job's warnings are in its own log.
+    quiet = partial(logging.disable, logging.WARNING)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=quiet) as pool:
         yield from pool.map(check_job, records)

@@ -1,0 +1,80 @@
+"""An output against the same output computed again, cell by cell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manu.analysis.cells import read_cells
+from manu.audit.exhibits import row_name
+from manu.audit.findings import Report
+from manu.core.errors import UserError
+
+_TEXT = (".md", ".txt", ".html")
+_PICTURES = (".png", ".svg")  # their checksums are all that is checked: fonts are drawn a little differently elsewhere
+_SHOWN = 5  # failures shown of one file; the rest are counted
+
+
+def compare_output(file: str, again: Path, report: Report) -> None:
+    """One output against the same one computed again."""
+    stored, suffix = Path(file), Path(file).suffix
+    if not stored.is_file():
+        report.fail(file, "is missing")
+    elif suffix == ".csv":
+        compare_csv(file, stored, again, report)
+    elif suffix in _TEXT:
+        compare_text(file, stored.read_text(encoding="utf-8", errors="replace"), again.read_text("utf-8"), report)
+    elif suffix not in _PICTURES and stored.read_bytes() != again.read_bytes():
+        report.fail(file, "differs from what its stage writes now from the same inputs")
+
+
+def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
+    """Every cell of a table against the table computed again. Counts "cells"."""
+    try:
+        old, new = read_cells(stored), read_cells(again)
+    except UserError as error:
+        report.fail(file, str(error))
+        return
+    heads = [list(rows[0]) if rows else [] for rows in (old, new)]
+    if heads[0] != heads[1]:
+        report.fail(file, f"has the columns {', '.join(heads[0])}; computed again: {', '.join(heads[1])}")
+        return
+    if len(old) != len(new):
+        report.fail(file, f"has {len(old)} rows; computed again: {len(new)}")
+    wrong = []
+    for number, (row, right) in enumerate(zip(old, new, strict=False), start=2):
+        report.counts["cells"] += len(right)
+        wrong += [
+            (f"{file}, line {number} ({row_name(right)}), column {column}", f"{row[column]}; computed again: {value}")
+            for column, value in right.items()
+            if row[column] != value
+        ]
+    _fail_some(file, wrong, report)
+
+
+def compare_text(file: str, stored: str, again: str, report: Report, first_line: int = 1) -> None:
+    """A text against the text computed again, line by line; in a Markdown table cell by cell. Counts "cells"."""
+    old, new = stored.splitlines(), again.splitlines()
+    if len(old) != len(new):
+        report.fail(file, f"has {len(old)} lines; computed again: {len(new)}")
+    wrong = []
+    for number, (line, right) in enumerate(zip(old, new, strict=False), start=first_line):
+        cells, expected = line.split("|"), right.split("|")
+        report.counts["cells"] += len(expected)
+        if len(cells) != len(expected):
+            wrong.append((f"{file}, line {number}", f"{line!r}; computed again: {right!r}"))
+            continue
+        wrong += [
+            (
+                f"{file}, line {number}" + (f", cell {place}" if len(expected) > 1 else ""),
+                f"{cell.strip()}; computed again: {value.strip()}",
+            )
+            for place, (cell, value) in enumerate(zip(cells, expected, strict=True))
+            if cell != value
+        ]
+    _fail_some(file, wrong, report)
+
+
+def _fail_some(file: str, wrong: Sequence[tuple[str, str]], report: Report) -> None:
+    for where, what in wrong[:_SHOWN]:
+        report.fail(where, what)
+    if len(wrong) > _SHOWN:
+        report.fail(file, f"{len(wrong) - _SHOWN} more cells differ")

@@ -1,0 +1,97 @@
+"""Cheap stages run a second time: what they write now against what is there, and the origin of every number."""
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from manu.analysis import readme
+from manu.analysis.cells import read_cells
+from manu.audit.compare import compare_output, compare_text
+from manu.audit.exhibits import Rows, numbers_of, read_rows, row_name, stage_module
+from manu.audit.findings import Report
+from manu.core.errors import UserError
+from manu.provenance.lineage import files
+
+WRITE_README = "manu.steps.write_readme"
+
+
+def is_replayable(record: Mapping) -> bool:
+    """Whether the job's stage is cheap enough to be run again by an audit."""
+    return stage_module(record).parser().replayable
+
+
+def replay(record: Mapping, folder: Path) -> dict[str, Path]:
+    """Run a job's stage again with its inputs as they are now; its outputs go below `folder`.
+
+    Returns output file -> file written now. Raises UserError when the stage cannot run.
+    """
+    module = stage_module(record)
+    parser = module.parser()
+    options = dict(record["options"])
+    again: dict[str, Path] = {}
+    for name in (*parser.reads, *options.get("sources", ())):
+        given = options.get(name)
+        options[name] = [Path(item) for item in given] if isinstance(given, list) else Path(given) if given else None
+    for name in (name for name in parser.writes if options[name]):
+        given = options[name]
+        listed = {file: folder / file for file in (given if isinstance(given, list) else [given])}
+        again |= listed
+        options[name] = list(listed.values()) if isinstance(given, list) else listed[given]
+    module.main(argparse.Namespace(**options), record["configuration"]["content"])
+    return again
+
+
+def check_replayed(record: Mapping, report: Report) -> None:
+    """Run the stage again and compare what it writes with what is there, cell by cell."""
+    with tempfile.TemporaryDirectory() as folder:
+        again = replay(record, Path(folder))
+        for file, new in again.items():
+            compare_output(file, new, report)
+        if record["stage"] == WRITE_README:
+            check_readme(again[record["options"]["markdown"]], record["configuration"]["content"]["study"], report)
+        report.counts["outputs computed again"] += len(again)
+
+
+def check_readme(right: Path, study: str, report: Report) -> None:
+    """The README's generated block, if it is about this study, against the block in the file `right`.
+
+    A block equal to the study's snapshot in git is a note, no failure: another kind of processor gives other numbers.
+    """
+    path = Path("README.md")
+    if not path.is_file():
+        report.notes.append("there is no README.md here: its numbers were not checked")
+        return
+    try:
+        before, block, _ = readme.parts(path.read_text(encoding="utf-8"))
+    except UserError as error:
+        report.fail("README.md", str(error).removeprefix("README.md: "))
+        return
+    if not block.startswith(f"Study `{study}`:"):
+        report.notes.append(f"the numbers in README.md are not of study '{study}': not checked here")
+        return
+    shown = Path("results/reference") / study / "readme.md"
+    if block != right.read_text(encoding="utf-8") and shown.is_file() and block == shown.read_text(encoding="utf-8"):
+        mine = f"this run's are other ones; make readme STUDY={study} puts them there"
+        report.notes.append(f"the numbers in README.md are those of the snapshot in {shown.parent}/: {mine}")
+        return
+    compare_text("README.md", block, right.read_text(encoding="utf-8"), report, before.count("\n") + 1)
+
+
+def check_origins(record: Mapping, report: Report) -> None:
+    """Every number in a job's tables comes from rows that are there. Counts "numbers"."""
+    if not hasattr(stage_module(record), "origin"):
+        return
+    read: dict[tuple[str, ...], Rows] = {}
+    for file in files(record["outputs"]):
+        if not file.endswith(".csv") or not Path(file).is_file():
+            continue
+        for row, column, origin in numbers_of(record, read_cells(Path(file))):
+            report.counts["numbers"] += 1
+            if origin is None:
+                report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
+                continue
+            if origin.sources not in read:
+                read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
+            if not read[origin.sources].places(origin.where):
+                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")
