@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 
 from manu import cli
 from manu.analysis import readme
-from manu.audit import command, whole
+from manu.audit import command, trace, whole
 from manu.audit.bundle import write_bundle
 from manu.audit.chain import Chain
 from manu.audit.reference import publish
@@ -633,6 +634,15 @@ def test_the_story_of_one_number(here, capsys):
     assert "npo" not in user_message.split("Made by")[1].split("results/smoke/aggregate.yaml")[1]
 
 
+def test_a_number_whose_answers_lack_some_metrics_is_the_same_again(here, capsys):
+    """A missing score, such as ROUGE of a multiple-choice answer, equals a missing score."""
+    forgets = "claim=forgets_in_both_modalities model=idefics2 method=manu"
+    assert cli.main(["audit", CLAIMS, "--row", forgets, "--column", "value"]) == 0
+    utility = "model=llava method=manu metric=model_utility"
+    assert cli.main(["audit", OUTCOMES, "--row", utility, "--column", "value"]) == 0
+    assert "✗" not in capsys.readouterr().out
+
+
 def test_the_same_as_json(here, capsys):
     assert cli.main(["audit", TABLE, "--row", "method=manu", "--column", "forget_classification", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -669,10 +679,12 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
 
 
 def test_every_table_figure_and_page_can_be_asked_about(here, capsys, monkeypatch):
-    chain = Chain("smoke")  # read once for all
+    """Every number of the study is traced to its answers, and these are scored again."""
+    chain = Chain("smoke")  # read once for all files, as the answers are scored once
     monkeypatch.setattr(command, "Chain", lambda study: chain)
+    monkeypatch.setattr(trace, "_scored", cache(trace._scored))
     asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
-    asked += [Path("results/smoke") / name for name in ("outcomes.csv", "costs.csv", "readme.md")]
+    asked += [Path("results/smoke") / name for name in ("scores.csv", "outcomes.csv", "costs.csv", "readme.md")]
     asked += [Path("results/smoke/report") / name for name in ("index.html", "explore.html")]
     for file in asked:
         assert cli.main(["audit", str(file)]) == 0, file

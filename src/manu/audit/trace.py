@@ -39,6 +39,7 @@ class Tracer:
         self.chain, self.examples = chain, examples
         self._cells = cache(lambda file: read_cells(Path(file)))
         self._rows = cache(read_rows)
+        self._scored = cache(_scored)
         self._again = cache(self._computed_again)
         self._traced: dict[tuple, list[Part]] = {}
 
@@ -108,9 +109,8 @@ class Tracer:
             if file.endswith(".csv") and file in self.chain.producers:
                 yield from (self._row(file, place, origin.column) for place in rows[PLACE])
             else:
-                yield {"file": file, "where": {key: list(values) for key, values in origin.where.items()}} | (
-                    self._answers(rows, origin.column)
-                )
+                where = {key: list(values) for key, values in origin.where.items()}
+                yield {"file": file, "where": where} | self._answers(file, rows, origin.column)
 
     def _row(self, file: str, place: int, column: str) -> Part:
         """One row of a table, with what its number was computed from."""
@@ -126,13 +126,13 @@ class Tracer:
         part = {"file": file, "row": keys, "column": column, "value": row[column], "n": row.get("n")}
         return part | {"same": same, "from": parts}
 
-    def _answers(self, rows: pd.DataFrame, column: str) -> Part:
+    def _answers(self, file: str, rows: pd.DataFrame, column: str) -> Part:
         """Rows of one file: how many, the mean of their column, and whether they get the same scores again."""
         same = True
         if column not in rows:  # a metric from outside the package
             rows = with_metrics(rows, [column])
-        elif "reply" in rows:
-            same = not unequal(rows[column], score_answers(rows)[column]).any()
+        elif file.endswith(".parquet") and column in (scored := self._scored(file)):
+            same = not unequal(rows[column], scored[column].iloc[rows[PLACE]]).any()
         examples = rows.iloc[: self.examples][[*(name for name in _SHOWN if name in rows), column]]
         mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
         return {
@@ -178,6 +178,12 @@ class Tracer:
             "cost": record["cost"],
             "problems": [f"{where}: {what}" for what, where in job_problems(self.chain, name)],
         }
+
+
+def _scored(file: str) -> pd.DataFrame:
+    """A file of answers with its scores computed again; a file of what attacks measured as it is."""
+    answers = pd.read_parquet(file)
+    return score_answers(answers) if {"task", "choice"} <= {*answers} else answers
 
 
 def rows_with(rows: Iterable[Mapping[str, str]], words: str) -> list[Mapping[str, str]]:
