@@ -7,7 +7,7 @@ import numpy as np
 from manu.data.people import Person, draw_people
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings:
     """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
 
@@ -17,10 +17,10 @@ class BenchmarkSettings:
     """
 
     format: str = "mllmu"
-    people: int = 100
-    public_figures: int = 20
-    strangers: int = 200
-    portraits: int = 6
+    people: int
+    public_figures: int
+    strangers: int
+    portraits: int
     image_size: int = 64
     seed: int = 0
     unseen_people: int = 30
