@@ -308,8 +308,8 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
     "a figure of the base's other methods": (
         bad("[tradeoff]", "[pruned_per_layer]"),
         "extends: {base}\nmethods: {{npo: {{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}}}\n",
-        "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning method; "
-        "{own} extends that study: give 'figures' there",
+        "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning "
+        "method; {own} extends that study: give 'figures' there",
     ),
     "missing in both": (
         GOOD[: GOOD.index("methods")],

@@ -10,7 +10,7 @@ from manu.analysis.paired import paired_tests
 from manu.core.errors import UserError
 from manu.data.reading import read_profiles
 from manu.evaluation.questions import asked_questions
-from manu.exploring.drawing import accuracy_by_ratio, person_by_person, activation_by_person
+from manu.exploring.drawing import accuracy_by_ratio, activation_by_person, person_by_person
 from manu.exploring.neurons import activations
 from manu.exploring.pairs import by_person
 from manu.exploring.samples import accuracy, sample
