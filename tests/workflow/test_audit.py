@@ -305,7 +305,7 @@ TAMPERS = {
     "a trial's score": ([TUNING], lambda: digit_in(TUNING, "score"), f"{TUNING}, line 2 (", "column score"),
     "the answers deleted": ([ANSWERS], lambda: Path(ANSWERS).unlink(), ANSWERS, "is missing since evaluate wrote"),
     "a byte in a mask": ([MASK], lambda: byte(MASK, 400), MASK, "was changed since select_neurons wrote it"),
-    "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its stage writes now"),
+    "a neuron more in a mask": ([MASK], flip_neuron, MASK, "differs from what its step writes now"),
     "a digit in neurons.csv": (
         [f"{CELL}/manu/neurons.csv"],
         lambda: digit_in(f"{CELL}/manu/neurons.csv", "score"),
@@ -499,7 +499,7 @@ TAMPERS = {
         [MASK, RECORD[SELECT]],
         lambda: covered(MASK, flip_neuron),
         MASK,
-        "differs from what its stage writes now",
+        "differs from what its step writes now",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The release bundle: one archive with everything that an audit needs, and no checkpoints."""
+"""The release bundle: one archive with all files that an audit needs, without checkpoints."""
 
 import gzip
 import io
@@ -12,7 +12,7 @@ from manu.core.errors import UserError
 from manu.core.files import atomic_path
 from manu.provenance.lineage import files
 
-# Code, configuration and documents that go into a bundle beside the study; of folders everything that is in git.
+# Code, configuration and documents in a bundle beside the study; of a folder, the files in git.
 PARTS = (
     "Makefile",
     "Snakefile",
@@ -34,10 +34,10 @@ _NEVER = ("__pycache__", ".egg-info", ".pyc")
 
 
 def write_bundle(study: str, out: Path) -> tuple[int, list[str]]:
-    """Write the study's bundle (tar.gz) atomically to `out`; return the files in it and those left out.
+    """Write a study's bundle (tar.gz) atomically to `out`; return the number of its files, and the files left out.
 
-    The same study gives the same bytes: sorted names, no times, no owners.
-    Raises UserError when a file that a record names is missing.
+    The same study gives the same bytes: names are sorted, times and owners are left out.
+    Raises UserError if a file that a record names is missing.
     """
     chain = Chain(study)
     if not chain.jobs:
@@ -49,7 +49,7 @@ def write_bundle(study: str, out: Path) -> tuple[int, list[str]]:
         raise UserError(f"{missing[0]} is missing; run: make study STUDY={study}")
     paths = {path for part in PARTS for path in _tracked(part)}
     sources = {Path(file) for record in chain.jobs.values() for file in record["sources"]}
-    # extensions as well; an audit looks for those from outside this folder where they lay
+    # extensions too; an audit looks for those outside this folder at their own paths
     paths |= {path for path in sources if path.is_file() and ".." not in path.parts}
     for top in TOPS:
         found = (path for path in (Path(top) / study).rglob("*") if path.is_file())
@@ -81,7 +81,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _tracked(part: str) -> list[Path]:
-    """The files of a part that are in git; outside of a repository, all that are there."""
+    """The files of a part that are in git; without git, all files."""
     path = Path(part)
     if path.is_symlink() or path.is_file():
         return [path]

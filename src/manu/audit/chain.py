@@ -1,7 +1,7 @@
-"""The chain of a study's jobs, from their records alone, and whether every file on it is what the records say.
+"""The jobs of a study from their records, and the check of every file against those records.
 
-Nothing else is consulted: neither Snakemake's own metadata nor any time of change. Paths are relative to `root`,
-the folder of the repository or of an unpacked bundle.
+The records are the only source: neither Snakemake's metadata nor file dates count. Paths are relative to `root`, the
+folder of the repository or of an unpacked bundle.
 """
 
 import json
@@ -17,12 +17,12 @@ from manu.provenance.lineage import files, made_from, ordered, producers
 from manu.provenance.record import read_record
 
 TOPS = ("data", "results", "figures")
-BUNDLE = "bundle.json"  # stands in an unpacked bundle and lists the files that were left out of it
-LEFT_OUT = "/checkpoint/"  # only files below such a folder may be left out
+BUNDLE = "bundle.json"  # in an unpacked bundle: the list of files that it leaves out
+LEFT_OUT = "/checkpoint/"  # a bundle may leave out files below such a folder, and no others
 
 
 class Chain:
-    """The records of one study under `root`, and the files that they name."""
+    """The records of one study below `root`, and the files that they name."""
 
     def __init__(self, study: str, root: Path = Path()) -> None:
         self.study, self.root = study, root
@@ -44,28 +44,28 @@ class Chain:
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """Files that a bundle does without -> their checksums; empty in a repository."""
+        """Files that a bundle leaves out -> their checksums; empty in a repository."""
         path = self.root / BUNDLE
         listed = json.loads(path.read_text(encoding="utf-8"))["left_out"] if path.is_file() else {}
         return {file: checksum for file, checksum in listed.items() if LEFT_OUT in file}
 
     def checksum(self, file: str) -> str | None:
-        """sha256 of a file as it is now; None when it is not there."""
+        """sha256 of a file; None if it does not exist."""
         if file not in self._hashes:
             path = self.root / file
             self._hashes[file] = sha256_of_file(path) if path.is_file() else None
         return self._hashes[file]
 
     def is_produced(self, file: str) -> bool:
-        """Whether a file lies where the study's outputs lie."""
+        """Whether a file lies in one of the folders of the study's outputs."""
         return file.startswith(tuple(f"{top}/{self.study}/" for top in TOPS))
 
     def is_left_out(self, file: str) -> bool:
-        """Whether a bundle does without this file."""
+        """Whether the bundle leaves this file out."""
         return self.checksum(file) is None and file in self.left_out
 
     def maker(self, file: str) -> tuple[str, dict]:
-        """Record (its path and content) of the job that wrote `file`. Raises UserError when no record names it."""
+        """(path, content) of the record of the job that wrote `file`. Raises UserError if there is none."""
         if file not in self.producers:
             broken = next((f"; {name} cannot be used: {why}" for name, why in self.unreadable.items()), "")
             raise UserError(f"{file}: no record of study '{self.study}' names it as an output{broken}")
@@ -73,16 +73,16 @@ class Chain:
         return name, self.jobs[name]
 
     def sources_of(self, name: str) -> list[str]:
-        """Records of the jobs whose outputs a job read, each once, in the order of its inputs."""
+        """The records of the jobs whose outputs a job read, in the order of its inputs."""
         return made_from(self.jobs[name], self.producers)
 
     def ordered(self) -> list[str]:
-        """All records, every job after those whose outputs it read."""
+        """All records; a job comes after those whose outputs it read."""
         return ordered(self.jobs)
 
 
 def script(record: Mapping) -> str:
-    """The file of the stage that a job ran."""
+    """The file of the step that a job ran."""
     return f"src/{record['stage'].replace('.', '/')}.py"
 
 
@@ -129,26 +129,26 @@ def _record_of(config: str) -> str:
 
 
 def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
-    """(what, where) of everything that does not fit a record: sources, configuration file, inputs and outputs."""
+    """(mistake, file) of every difference from a record: sources, settings, inputs and outputs."""
     record = chain.jobs[name]
     for file, checksum in record["sources"].items():
         if chain.checksum(file) != checksum:
             yield f"{_changed(chain, file)} since the job", file
     if script(record) not in record["sources"]:
-        yield f"its sources do not hold {script(record)}, the script of its stage", name
+        yield f"its sources lack {script(record)}, the step that it ran", name
     configuration = record["configuration"]
     if chain.checksum(configuration["path"]) != configuration["sha256"]:
         yield f"{_changed(chain, configuration['path'])} since the job that it configures", configuration["path"]
     for file, checksum in files(record["outputs"]).items():
         if chain.producers[file] != name:
-            yield f"two records name it as their output: {name} and {chain.producers[file]}", file
+            yield f"is an output in two records: {name} and {chain.producers[file]}", file
         if chain.checksum(file) != checksum and not chain.is_left_out(file):
             yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} wrote it", file
         if chain.is_left_out(file) and chain.left_out[file] != checksum:
             yield f"{file} has another checksum here than in the list of files left out of the bundle", name
     for file, checksum in files(record["inputs"]).items():
         if file not in chain.producers and file not in chain.jobs and chain.is_produced(file):
-            yield f"it read {file}, and no record says where that comes from", name
+            yield f"it read {file}, which no record names as an output", name
         elif file not in chain.producers:  # another job's record, or a file in git, such as the published numbers
             if chain.checksum(file) != checksum:
                 yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} read it", file
@@ -182,10 +182,10 @@ def differing(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, str, s
 
 
 def _check_strays(chain: Chain, expected: Mapping, records: Mapping, report: Report) -> None:
-    """Files that no record accounts for; records of jobs that the study no longer has are a remark."""
+    """Files that no record names are failures; records of jobs that the study no longer has are a note."""
     left = [name for name in chain.jobs if name not in records]
     if left:
-        report.notes.append(f"{len(left)} jobs are not of the study as it is configured now, such as {left[0]}")
+        report.notes.append(f"{len(left)} jobs are no longer part of the study, such as {left[0]}")
     known = {*expected, *records, *chain.producers, *chain.unreadable}
     known |= {record["configuration"]["path"] for record in chain.jobs.values()}
     for top in TOPS:

@@ -34,14 +34,17 @@ class Request:
 
 
 def audit(given: Request) -> tuple[str, int]:
-    """Text to print, and the exit code: 0 when all is as it should be, 1 when something is not. Raises UserError."""
+    """Text to print, and the exit code: 0 if the audit passes, 1 if not. Raises UserError."""
     if sum([given.file is not None, given.all, given.diff is not None]) != 1:
         raise UserError("audit one thing: a file, --all, or --diff A B; manu audit --help shows examples")
     if (given.row or given.column) and given.file is None:
         raise UserError("--row and --column pick numbers of a file: manu audit FILE --row ... --column ...")
     if given.reask is not None and (given.reask < 1 or given.diff):
         raise UserError("--reask N asks N questions anew, at least 1, with a file or with --all")
-    result, text, code = _all(given) if given.all else _diff(given) if given.diff else _file(given)
+    if given.diff:
+        result, text, code = _diff(*given.diff)
+    else:
+        result, text, code = _file(given, given.file) if given.file else _all(given)
     return (json.dumps(result, indent=1, ensure_ascii=False, default=str) if given.json else text), code
 
 
@@ -69,9 +72,9 @@ def _all(given: Request) -> tuple[dict, str, int]:
     counts = report.counts
     lines = [f"Study '{study['name']}'"]
     lines += [
-        f"  {counts['jobs']} jobs, each with its record; {counts['files']} files held to their checksums",
-        f"  {counts['answers']} answers held against the benchmark and scored again",
-        *([f"  {counts['diverged']} runs diverged, and hold no answers"] if counts["diverged"] else []),
+        f"  {counts['jobs']} jobs, each with its record; {counts['files']} files compared with their checksums",
+        f"  {counts['answers']} answers compared with the benchmark and scored again",
+        *([f"  {counts['diverged']} runs diverged and have no answers"] if counts["diverged"] else []),
         f"  {counts['outputs computed again']} outputs computed again: {counts['cells']} cells compared",
         f"  {counts['numbers']} numbers in tables, figures and the README's block traced to their answers or masks",
     ]
@@ -81,24 +84,23 @@ def _all(given: Request) -> tuple[dict, str, int]:
     return result, "\n".join(lines), int(bool(report.findings))
 
 
-def _diff(given: Request) -> tuple[dict, str, int]:
+def _diff(one: str, other: str) -> tuple[dict, str, int]:
     from manu.audit import difference
 
-    one, other = (difference.open_study(name) for name in given.diff)
-    result = difference.compare_studies(one, other)
+    result = difference.compare_studies(difference.open_study(one), difference.open_study(other))
     same = not (result["differ"] or result["only_in_one"] or result["only_in_other"])
-    return result, difference.text(result, *given.diff), int(not same)
+    return result, difference.text(result, one, other), int(not same)
 
 
-def _file(given: Request) -> tuple[dict, str, int]:
+def _file(given: Request, named: str) -> tuple[dict, str, int]:
     from manu.audit import story, trace
     from manu.audit.replay import check_readme
 
-    file = f"results/{given.study}/readme.csv" if given.file == README else Path(given.file).as_posix()
+    file = f"results/{given.study}/readme.csv" if named == README else Path(named).as_posix()
     parts = Path(file).parts
     if len(parts) < 3 or parts[0] not in TOPS:
         places = ", ".join(f"{top}/<study>/" for top in TOPS)
-        raise UserError(f"{given.file} is no output of a study: those lie in {places}")
+        raise UserError(f"{named} is no output of a study: those lie in {places}")
     if not Path(file).is_file():
         raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
     one_story = bool(given.row and given.column)
@@ -118,7 +120,7 @@ def _file(given: Request) -> tuple[dict, str, int]:
     else:
         jobs = tracer.jobs([{"file": file}])
         lines = [file, story.text_jobs(tracer, file, jobs)]
-    if given.file == README:
+    if named == README:
         check_readme(Path(f"results/{given.study}/readme.md"), given.study, report)
     for name in jobs:
         for what, where in job_problems(tracer.chain, name):
@@ -142,7 +144,7 @@ def _check_numbers(table: str, numbers: list[dict], report: Report) -> None:
         if not number["same"]:
             what = f"{number['value']}; computed again: {number['recomputed']}"
             if number["value"] == number["recomputed"]:
-                what = "the answers or scores behind it do not give it"
+                what = "the answers or scores behind it give another number"
             report.fail(f"{table} ({row_name(number['row'])}), column {number['column']}", what)
 
 

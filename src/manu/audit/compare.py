@@ -1,4 +1,4 @@
-"""An output against the same output computed again, cell by cell."""
+"""Outputs compared with the same outputs computed again, cell by cell."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ _SHOWN = 5  # failures shown of one file; the rest are counted
 
 
 def compare_output(file: str, again: Path, report: Report) -> None:
-    """One output against the same one computed again."""
+    """Compare an output with the file `again`, computed now."""
     stored, suffix = Path(file), Path(file).suffix
     if not stored.is_file():
         report.fail(file, "is missing")
@@ -23,11 +23,11 @@ def compare_output(file: str, again: Path, report: Report) -> None:
     elif suffix in _TEXT:
         compare_text(file, stored.read_text(encoding="utf-8", errors="replace"), again.read_text("utf-8"), report)
     elif suffix not in _PICTURES and stored.read_bytes() != again.read_bytes():
-        report.fail(file, "differs from what its stage writes now from the same inputs")
+        report.fail(file, "differs from what its step writes now from the same inputs")
 
 
 def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
-    """Every cell of a table against the table computed again. Counts "cells"."""
+    """Compare every cell of a table. Counts "cells"."""
     try:
         old, new = read_cells(stored), read_cells(again)
     except UserError as error:
@@ -51,7 +51,7 @@ def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
 
 
 def compare_text(file: str, stored: str, again: str, report: Report, first_line: int = 1) -> None:
-    """A text against the text computed again, line by line; in a Markdown table cell by cell. Counts "cells"."""
+    """Compare a text line by line, a Markdown table cell by cell. Counts "cells"."""
     old, new = stored.splitlines(), again.splitlines()
     if len(old) != len(new):
         report.fail(file, f"has {len(old)} lines; computed again: {len(new)}")

@@ -1,4 +1,4 @@
-"""Two finished studies side by side: which numbers differ, and the first job on their chains where they part."""
+"""Two finished studies compared: the numbers that differ, and for each run the first job whose outputs differ."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,12 +12,12 @@ from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files
 
-_IGNORED = ("study",)  # a study's name is in its configurations and answers, and makes no difference to a number
+_IGNORED = ("study",)  # the name of the study is in settings and answers, but changes no number
 RUN_KEYS = ("model", "seed", "forget_ratio", "method")
 
 
 def open_study(given: str) -> Chain:
-    """The study that a name, or a path <root>/results/<study> of another repository or bundle, stands for."""
+    """A study by its name, or by a path <root>/results/<study> in another repository or bundle."""
     path = Path(given)
     if path.parent.name == "results":
         root, name = path.parent.parent, path.name
@@ -31,12 +31,13 @@ def open_study(given: str) -> Chain:
 
 
 def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
-    """What differs between two studies.
+    """The differences between two studies.
 
-    Returns `numbers`: how many are in both; `only_in_one`, `only_in_other`: how many are not; `differ`: a list of
-    {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a number that differs,
-    the first job where the chains part and why. Numbers are the scores and the accuracies of the capacity tables,
-    from which all other tables and figures follow.
+    Numbers are the scores and the accuracies of the capacity tables; all other tables and figures follow from them.
+
+    Returns `numbers`: the count of numbers in both; `only_in_one`, `only_in_other`: the counts of the others; `differ`: a
+    list of {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a number that differs,
+    the first job whose outputs differ, and the likely causes.
     """
     joined = pd.concat([_numbers(one), _numbers(other)], axis=1, keys=["one", "other"])
     both = joined.dropna()
@@ -57,7 +58,7 @@ def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
 
 
 def _numbers(chain: Chain) -> pd.Series:
-    """A study's scores and capacity accuracies by their keys, the study's name apart."""
+    """Scores and capacity accuracies by their keys, without the study's name."""
     keys = [key for key in CELL_KEYS if key != "study"] + ["metric"]
     folder = chain.root / "results" / chain.study
     tables = [read_scores(folder / "scores.csv").set_index(keys)["value"]]
@@ -85,13 +86,12 @@ def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
 
 
 def _aggregation(one: Chain, other: Chain) -> Iterator[str]:
-    first, second = (chain.jobs.get(f"results/{chain.study}/aggregate{RECORD_SUFFIX}") for chain in (one, other))
-    if first and second:
-        yield from causes(first, second)
+    first, second = (chain.maker(f"results/{chain.study}/scores.csv")[1] for chain in (one, other))
+    yield from causes(first, second)
 
 
 def causes(one: Mapping, other: Mapping) -> Iterator[str]:
-    """What differs between two records of the same job, most likely cause first."""
+    """The differences between two records of the same job, the most likely cause first."""
     first, second = (
         {key: value for key, value in record["configuration"]["content"].items() if key not in _IGNORED}
         for record in (one, other)
@@ -114,7 +114,7 @@ def _brief(text: str | None) -> str:
 
 
 def _answers_job(chain: Chain, run: Mapping) -> str | None:
-    """The record of a run's answers: beside the forget ratio's others, or with those asked once for all ratios."""
+    """The record of a run's answers: of one forget ratio, or of a model that answers once for all ratios."""
     folder = f"results/{chain.study}/answers/{run['model']}/seed{run['seed']}"
     for inside in (f"forget{run['forget_ratio']:02d}/", ""):
         name = f"{folder}/{inside}{run['method']}{RECORD_SUFFIX}"
@@ -166,7 +166,9 @@ def text(result: Mapping, one: str, other: str) -> str:
         by_place.setdefault((part["job"], tuple(part["causes"])), []).append(part)
     for (job, why), parts in by_place.items():
         lines += ["", f"They part at {job or 'the aggregation'}:"]
-        lines += [f"  {cause}" for cause in why[:12]] or ["  nothing recorded differs: the job does not repeat itself"]
+        lines += [f"  {cause}" for cause in why[:12]] or [
+            "  no recorded setting, file or machine differs: the job is not deterministic"
+        ]
         if len(why) > 12:
             lines.append(f"  {len(why) - 12} more differences")
         numbers, largest = sum(part["numbers"] for part in parts), max(part["largest"] for part in parts)

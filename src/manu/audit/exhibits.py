@@ -1,4 +1,4 @@
-"""Tables as they are audited: cell by cell, as text, and the rows that a number comes from."""
+"""The numbers of tables and figures, as text, and the rows that each comes from."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def stage_module(record: Mapping) -> ModuleType:
-    """The stage that a job ran, and the job's extensions known to it. Raises UserError as `extensions.add` does."""
+    """The step that a job ran; the job's extensions are registered. Raises UserError as `extensions.add` does."""
     extensions.add(record["configuration"]["content"].get("extensions", ()))
     return import_module(record["stage"])
 
@@ -73,23 +73,23 @@ def is_number(text: str | None) -> bool:
 
 
 def row_name(row: Mapping[str, str]) -> str:
-    """A row in words: the keys that tell it from others of its file."""
+    """A row in words: its keys."""
     if "place" in row:
         return row["place"]
     return ", ".join(f"{key} {row[key]}" for key in row if key in KEY_COLUMNS - _UNTOLD and row[key] not in ("", "nan"))
 
 
 def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | None:
-    """Where a cell's number comes from, as its stage tells; None for a key."""
+    """Where a cell's number comes from; None for a key."""
     tell = getattr(stage_module(record), "origin", None)
     return tell(record["options"], row, column) if tell else None
 
 
 def read_rows(files: Sequence[str], root: Path = Path()) -> Rows:
-    """The rows of CSV, parquet or mask files; of a record one, with what the job cost."""
+    """The rows of CSV files, parquet files and masks; of a record, one row with the cost of its job."""
     parts = (_read(root / file) for file in files)
     placed = [
-        part.assign(**{"file": file, PLACE: np.arange(len(part))}) for file, part in zip(files, parts, strict=True)
+        part.assign(file=file).assign(**{PLACE: np.arange(len(part))}) for file, part in zip(files, parts, strict=True)
     ]
     return Rows(pd.concat([part for part in placed if len(part)] or placed, ignore_index=True))
 

@@ -1,4 +1,4 @@
-"""What an audit finds wrong, and what it counted."""
+"""The findings of an audit, and counts of what it checked."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be. where: a file, and the place in it; what: in words."""
+    """One mistake. where: a file, and the place in it; what: the mistake in words."""
 
     where: str
     what: str
@@ -17,7 +17,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """The outcome of an audit: failures, remarks that are no failures, and counts of what was checked."""
+    """The outcome of an audit: failures, notes (which are no failures), and counts of what was checked."""
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Report:
     fingerprint: str = ""
 
     def fail(self, where: object, what: str) -> None:
-        """Add a failure; the same one counts once."""
+        """Add a failure. The same failure counts once."""
         finding = Finding(str(where), what)
         if finding not in self.findings:
             self.findings.append(finding)

@@ -1,4 +1,4 @@
-"""The deep audit: load a model again, ask it some of its questions anew, and compare the replies."""
+"""The deep audit: load a model, ask it some of its questions again, and compare the replies."""
 
 import argparse
 import json
@@ -19,11 +19,11 @@ from manu.provenance.lineage import files
 
 
 def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None = None) -> dict[str, Any]:
-    """Ask `count` questions of an answer file anew, drawn with a fixed seed from `questions` or from all of them.
+    """Ask `count` questions of a file of answers again, drawn with a fixed seed from `questions`, by default from all.
 
-    Returns file, asked, and differ: for each reply or choice that is not the stored one its question and both.
-    largest: the largest change of an option's log-likelihood, in nats: asked in other company, a question is
-    padded otherwise, and the last bits may differ. Raises UserError when the model is not there.
+    Returns file, asked: their number, differ: each question whose reply or choice differs, with both answers, and
+    largest: the largest change of an option's log-likelihood, in nats. Another batch pads a question differently, so
+    the last bits may differ. Raises UserError if the model is missing.
     """
     _, record = chain.maker(file)
     config = record["configuration"]["content"]
@@ -47,7 +47,7 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
 
 
 def load_again(file: str, record: Mapping) -> tuple[VisionLanguageModel, str | None]:
-    """The model that gave an answer file's replies, with its system prompt. Raises UserError when it is not there."""
+    """The model behind a file of answers, with its system prompt. Raises UserError if its checkpoint is missing."""
     if not hasattr(stage_module(record), "load_asked"):
         raise UserError(f"{file} cannot be asked again: it holds the answers of several models; delete it and run anew")
     for needed in files(record["inputs"]):

@@ -73,12 +73,12 @@ def check_answers(record: Mapping, report: Report) -> None:
         return
     for part, expected in parts.items():
         where = ", ".join(f"{key} {value}" for key, value in zip(keys, part, strict=True))
-        said = {key: value for key, value in zip(keys, part, strict=True) if key == "method"}  # a variant is one
-        _check_rows(f"{file}, {where}", there[part].reset_index(drop=True), expected, {**config, **said}, report)
+        variant = {key: value for key, value in zip(keys, part, strict=True) if key == "method"}
+        _check_rows(f"{file}, {where}", there[part].reset_index(drop=True), expected, {**config, **variant}, report)
 
 
 def _parts(record: Mapping) -> tuple[list[str], dict[tuple, pd.DataFrame]]:
-    """The columns that tell the parts of a file of answers, and the questions (`_EXPECTED`) of each part."""
+    """The columns that name the parts of a file of answers, and the expected columns (`_EXPECTED`) of each part."""
     config, benchmark = record["configuration"]["content"], record["options"]["benchmark"]
     checksums = tuple(hashes_of([benchmark]).values())
     if record["stage"] == ATTACK:
@@ -141,7 +141,7 @@ def _table(questions: Mapping[str, AskedQuestion], places: list[tuple[int, str, 
 
 
 def _choices(answers: pd.DataFrame, protocol: str) -> pd.Series:
-    """The option that follows from the likelihoods, or from the reply's letter; "" where nothing is to be chosen."""
+    """The option with the highest likelihood, or the one of the reply's letter; "" for questions without options."""
     rows = zip(answers["task"], answers["options"], answers["option_log_likelihoods"], answers["reply"], strict=True)
     chosen = []
     for task, options, likelihoods, reply in rows:

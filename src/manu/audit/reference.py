@@ -1,4 +1,4 @@
-"""Reference snapshots in git: finished studies' tables and figures, and the README's block filled from one."""
+"""Reference snapshots in git: tables and figures of finished studies, and the README's block of results."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ SNAPSHOT = ("scores.csv", "outcomes.csv", "costs.csv", "readme.md", "readme.csv"
 
 
 def publish(study: Mapping) -> str:
-    """Take a finished study's snapshot, and fill the README's block from it. Raises UserError as `snapshot` does."""
+    """Copy a finished study to reference/ and fill the README's block from it. Raises UserError as `snapshot` does."""
     taken = snapshot(study)
     block = (Path("results") / study["name"] / "readme.md").read_text(encoding="utf-8")
     write_text(README, readme.fill(README.read_text(encoding="utf-8"), block))
@@ -27,7 +27,7 @@ def publish(study: Mapping) -> str:
 def snapshot(study: Mapping) -> str:
     """Copy a finished study's tables and figures to reference/.
 
-    study: from `load_study`. The study has to pass its audit first, the README apart. Raises UserError.
+    study: from `load_study`. Raises UserError if it does not pass its audit; findings in the README do not count.
     """
     name = study["name"]
     failures = [finding for finding in audit_study(study).findings if not finding.where.startswith(README.name)]
@@ -44,7 +44,7 @@ def snapshot(study: Mapping) -> str:
 
 
 def run_of(chain: Chain) -> dict:
-    """What a study ran on and what it cost: devices, packages, commits, jobs, and seconds of all jobs added up."""
+    """Devices, packages, commits, and per rule the jobs, their seconds added up and the highest memory."""
     records = list(chain.jobs.values())
     devices = {json.dumps(record["device"], sort_keys=True) for record in records if record["device"]["threads"]}
     rules: dict[str, dict] = {}
@@ -69,7 +69,7 @@ def _copy_to(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A file or folder without configurations and records."""
+    """Copy a file or folder, without settings and records."""
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.yaml", "*.provenance.json", ".*"))
     else:

@@ -1,4 +1,4 @@
-"""Cheap stages run a second time: what they write now against what is there, and the origin of every number."""
+"""Cheap steps run a second time: their outputs are compared, and the origin of every number is checked."""
 
 import argparse
 import tempfile
@@ -17,14 +17,14 @@ WRITE_README = "manu.steps.write_readme"
 
 
 def is_replayable(record: Mapping) -> bool:
-    """Whether the job's stage is cheap enough to be run again by an audit."""
+    """Whether a job is cheap enough for an audit to run it again."""
     return stage_module(record).parser().replayable
 
 
 def replay(record: Mapping, folder: Path) -> dict[str, Path]:
-    """Run a job's stage again with its inputs as they are now; its outputs go below `folder`.
+    """Run a job again on its inputs as they are now, with its outputs below `folder`.
 
-    Returns output file -> file written now. Raises UserError when the stage cannot run.
+    Returns output file -> new file. Raises UserError if the step cannot run.
     """
     module = stage_module(record)
     parser = module.parser()
@@ -43,7 +43,7 @@ def replay(record: Mapping, folder: Path) -> dict[str, Path]:
 
 
 def check_replayed(record: Mapping, report: Report) -> None:
-    """Run the stage again and compare what it writes with what is there, cell by cell."""
+    """Run a job again and compare its outputs, cell by cell. Counts "outputs computed again"."""
     with tempfile.TemporaryDirectory() as folder:
         again = replay(record, Path(folder))
         for file, new in again.items():
@@ -60,7 +60,7 @@ def check_readme(right: Path, study: str, report: Report) -> None:
     """
     path = Path("README.md")
     if not path.is_file():
-        report.notes.append("there is no README.md here: its numbers were not checked")
+        report.notes.append("README.md is missing: its numbers were not checked")
         return
     try:
         before, block, _ = readme.parts(path.read_text(encoding="utf-8"))
@@ -89,9 +89,9 @@ def check_origins(record: Mapping, report: Report) -> None:
         for row, column, origin in numbers_of(record, read_cells(Path(file))):
             report.counts["numbers"] += 1
             if origin is None:
-                report.fail(f"{file} ({row_name(row)}), column {column}", "nothing says where this number comes from")
+                report.fail(f"{file} ({row_name(row)}), column {column}", "no origin is given for this number")
                 continue
             if origin.sources not in read:
                 read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
             if not read[origin.sources].places(origin.where):
-                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from are not there")
+                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from do not exist")

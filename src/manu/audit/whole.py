@@ -1,4 +1,4 @@
-"""The audit of a whole study: the chain, the answers, and every number."""
+"""The audit of a whole study: records, answers, and every number."""
 
 import logging
 import multiprocessing
@@ -15,9 +15,9 @@ from manu.provenance.lineage import files, fingerprint
 
 
 def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = lambda work, total: work) -> Report:
-    """Audit everything of a study (from `load_study`) below the working folder.
+    """Audit a study (from `load_study`) in the working folder, on all processors.
 
-    progress: wraps the iteration over (jobs checked, total). Jobs are checked on all processors.
+    progress: wraps the iteration over the jobs to check; its second argument is their number.
     """
     chain, report = Chain(study["name"]), Report()
     expected = check_chain(chain, study, report)
@@ -33,13 +33,13 @@ def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = 
 
 
 def check_job(record: Mapping) -> Report:
-    """All checks of one job that recompute something. Whatever a broken file makes them raise is a failure too."""
+    """Compute a job's answers or outputs again. Any exception is a failure of the audit, since files may be broken."""
     report = Report()
     checks = [check_answers] if record["stage"] in ANSWERING else [check_replayed, check_origins]
     for check in checks:
         try:
             check(record, report)
-        except Exception as error:  # the file may be broken in any way; which job it stops is what counts
+        except Exception as error:  # a broken file can raise anything
             what = f"{type(error).__name__}: {error}".splitlines()[0]
             report.fail(next(iter(files(record["outputs"]))), f"cannot be checked: {what}")
     return report
