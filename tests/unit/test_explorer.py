@@ -262,7 +262,7 @@ def test_an_answers_chain_is_one_of_the_report(seeds, answers, people):
 
 def test_a_question_about_nobody_is_an_error(answers, people):
     few = {key: person for key, person in people.items() if not key.endswith("-001")}
-    with pytest.raises(UserError, match="question .*-001/.* is about nobody in the benchmark"):
+    with pytest.raises(UserError, match="question .*-001/.* is about a person who is not in the benchmark"):
         explorer("tiny", METHODS, answers, few)
 
 

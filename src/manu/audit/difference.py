@@ -35,9 +35,9 @@ def compare_studies(one: Chain, other: Chain) -> dict[str, Any]:
 
     Numbers are the scores and the accuracies of the capacity tables; all other tables and figures follow from them.
 
-    Returns `numbers`: the count of numbers in both; `only_in_one`, `only_in_other`: the counts of the others; `differ`: a
-    list of {keys, one, other}; `parting`: for each run (model, seed, forget ratio, method) with a number that differs,
-    the first job whose outputs differ, and the likely causes.
+    Returns `numbers`: the count of numbers in both; `only_in_one`, `only_in_other`: the counts of the others; `differ`:
+    a list of {keys, one, other}; `parting`: for each run with different numbers its keys (RUN_KEYS), the first job
+    whose outputs differ, and the likely causes.
     """
     joined = pd.concat([_numbers(one), _numbers(other)], axis=1, keys=["one", "other"])
     both = joined.dropna()

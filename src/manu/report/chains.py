@@ -1,4 +1,4 @@
-"""The jobs of a study, from their records: the run and the file that each belongs to, its place in the page."""
+"""The jobs behind each run and each file, from their records, and their places in the page."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ EVALUATE, ATTACK = "manu.steps.evaluate", "manu.steps.attack"
 
 
 def run_id(model: str, ratios: Sequence[str], method: str) -> str:
-    """The id of a run's place in the page; a run that was asked at several forget ratios names none."""
+    """The id of a run in the page. A run over several forget ratios has none of them in its id."""
     return _plain("-".join(["run", model, *(ratios if len(ratios) == 1 else []), method]))
 
 
 def seed_id(run: str, seed: str) -> str:
-    """The id of one seed's place in it."""
+    """The id of one seed of a run."""
     return _plain(f"{run}-seed{seed}")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: the page's id of it, what made it, its main output and what it was made from (names of records)."""
+    """One job of the page: its record, id, step, main output, and the records of the jobs that it was made from."""
 
     name: str
     anchor: str
@@ -33,16 +33,17 @@ class Job:
     configuration: str
     output: str
     checksum: str  # of the main output, 12 digits
-    more: int  # outputs beside the main one
+    more: int  # number of other outputs
     seconds: float
     sources: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A method asked at a forget ratio and a seed.
+    """The answers of a method at one forget ratio and seed.
 
-    own: jobs of this run alone, after the one that asked those that attacked the same model; shared: others before.
+    own: the jobs of this run alone, with the attacks on its model at the end; shared: jobs before them that other runs
+    share.
     """
 
     anchor: str
@@ -53,7 +54,7 @@ class Run:
 
 @dataclass
 class Runs:
-    """The runs of one cell of the tables, one per seed."""
+    """The runs of one model, method and forget ratio, one per seed."""
 
     anchor: str
     model: str
@@ -63,7 +64,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class File:
-    """Tables or a figure of one job, what they were made from, and the job if it is known."""
+    """The tables or the figure of one job, and the jobs before it; job: None if no record names the file."""
 
     anchor: str
     paths: Sequence[str]
@@ -74,9 +75,9 @@ class File:
 
 
 class Chains:
-    """Where in the page the jobs of the records stand, and which of them a number is to be followed to.
+    """The jobs of the page, and the id of the chain behind each number.
 
-    records: path -> content of each job's record; files: paths of the tables and figures shown.
+    records: path -> content of each job's record; files: paths of the tables and figures on the page.
     """
 
     def __init__(self, study: str, records: Mapping[str, Mapping], files: Sequence[str]) -> None:
@@ -106,7 +107,7 @@ class Chains:
         return self._file_anchors[path]
 
     def run(self, model: str, method: str, ratio: str, seed: str | None = None, *, otherwise: str) -> str:
-        """The id of the run that a number belongs to; without a seed, of the runs of all seeds; or `otherwise`."""
+        """The id of a run; without a seed, of its runs of all seeds; `otherwise` if there is no such run."""
         return self._links.get((model, method, str(ratio), seed), otherwise)
 
     def _sources(self, name: str) -> list[str]:
@@ -144,7 +145,7 @@ class Chains:
         )
 
     def _runs(self, attacks: Sequence[str]) -> tuple[list[Runs], dict[str, int]]:
-        """The runs by model, ratio and method, and on the chains of how many of them each job is."""
+        """The runs by model, ratio and method; and for each job, the number of runs that it is behind."""
         used: dict[str, int] = {}
         for name in self._evaluations:
             for job in (name, *self._before[name]):
@@ -177,14 +178,14 @@ class Chains:
         return list(found.values()), used
 
     def _same_model(self, attack: str, evaluation: str) -> bool:
-        """Whether a job attacked the model that another asked."""
+        """Whether a job attacked the model whose answers another job stored."""
         one, other = (self._records[name]["configuration"]["content"] for name in (attack, evaluation))
         same = all(one[key] == other[key] for key in ("model", "method", "seed"))
         return same and set(one["ratios"]) <= set(other["ratios"])
 
     def _run_order(self, name: str) -> tuple:
         asked = self._records[name]["configuration"]["content"]
-        ratios = [-len(asked["ratios"]), *asked["ratios"]]  # the run that was asked at all ratios first
+        ratios = [-len(asked["ratios"]), *asked["ratios"]]  # a run over all ratios comes first
         return asked["model"], ratios, asked["seed"], name
 
     def _file(self, name: str, paths: Sequence[str]) -> File:
@@ -206,7 +207,7 @@ class Chains:
         return File(anchor, paths, self.jobs[name], list(read.items()), len(runs) - len(direct), before)
 
     def _id(self, wanted: str) -> str:
-        """An id that no other element of the chains has."""
+        """An id that no other element of the chains has; a number is added if needed."""
         plain = _plain(wanted)
         anchor, count = plain, 2
         while anchor in self._taken:
@@ -216,5 +217,5 @@ class Chains:
 
 
 def _plain(wanted: str) -> str:
-    """A text with nothing but what an id may hold."""
+    """A text with only the characters of an id."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", wanted)

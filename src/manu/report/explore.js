@@ -1,4 +1,4 @@
-// Shows one person's questions and the replies to them. What is shown stands in the address after #, and nowhere else.
+// Shows one person's questions and the replies to them. The address after # is the only state.
 "use strict";
 
 const data = JSON.parse(document.getElementById("content").textContent);
@@ -8,7 +8,7 @@ const distinct = (list) => [...new Set(list)];
 const ALL = "all";
 const ASKED = { multimodal: "with the picture", text: "in plain text" };
 const GROUPS = {
-  forget: "To be forgotten", retain: "To be kept", celebrity: "Public figures", general: "Strangers, for general skill",
+  forget: "Forget set", retain: "Retain set", celebrity: "Public figures", general: "Strangers (general skill)",
   language: "Real language",
 };
 const LETTERS = "ABCD";
@@ -20,13 +20,13 @@ function make(tag, properties, ...children) {
   return element;
 }
 
-// The choices that each control has, from the runs and questions that there are: value -> words.
+// The choices of each control, from the data: value -> words.
 const named = (values, words = String) => new Map(values.map((value) => [String(value), words(value)]));
 const CHOICES = {
   model: named(distinct(data.runs.map((run) => run.model))),
   seed: named(distinct(data.runs.map((run) => run.seed))),
   ratio: named(Object.keys(data.groups), (ratio) => `${ratio} percent`),
-  asked: new Map([[ALL, "both ways"], ...named(distinct(data.questions.modality.map(text)), (each) => ASKED[each] ?? each)]),
+  asked: new Map([[ALL, "both ways"], ...named(distinct(data.questions.modality.map(text)), (modality) => ASKED[modality] ?? modality)]),
   task: new Map([[ALL, "all"], ...named(distinct(data.questions.task.map(text)))]),
 };
 
@@ -34,22 +34,22 @@ function groupsAt(ratio) {
   return Object.entries(data.groups[ratio]).filter(([split]) => split in GROUPS);
 }
 
-// What the address asks for; what it does not say, or says wrongly, is the first of what there is.
+// The state in the address. A key that is missing or unknown has its first choice.
 function state() {
-  const given = new URLSearchParams(location.hash.slice(1)), found = {};
+  const given = new URLSearchParams(location.hash.slice(1)), now = {};
   for (const [key, choices] of Object.entries(CHOICES)) {
-    found[key] = choices.has(given.get(key)) ? given.get(key) : choices.keys().next().value;
+    now[key] = choices.has(given.get(key)) ? given.get(key) : choices.keys().next().value;
   }
-  const there = groupsAt(found.ratio).flatMap(([, places]) => places);
+  const shown = groupsAt(now.ratio).flatMap(([, places]) => places);
   const wanted = data.people.key.indexOf(given.get("person"));
-  found.person = data.people.key[there.includes(wanted) ? wanted : there[0]];
-  return found;
+  now.person = data.people.key[shown.includes(wanted) ? wanted : shown[0]];
+  return now;
 }
 
 function address(changes) {
   const now = { ...state(), ...changes };
-  const said = Object.entries(now).filter(([key, value]) => value !== ALL && (key === "person" || CHOICES[key].size > 1));
-  return `#${new URLSearchParams(said).toString().replaceAll("%2F", "/")}`;
+  const kept = Object.entries(now).filter(([key, value]) => value !== ALL && (key === "person" || CHOICES[key].size > 1));
+  return `#${new URLSearchParams(kept).toString().replaceAll("%2F", "/")}`;
 }
 
 function portrait(place, which, alternative, side) {
@@ -80,7 +80,7 @@ function showPeople() {
   byId("found").textContent = wanted ? `${count} found` : "";
 }
 
-// One verdict: a mark, a word and a class; of a reply that is not right or wrong, its score.
+// Right or wrong, as a mark and a word; the score of a reply that is neither.
 function verdict(question, reply) {
   const score = data.replies.score[reply], task = text(data.questions.task[question]);
   if (score === null) return make("span", { className: "mark" }, "–");
@@ -102,7 +102,7 @@ function cell(label, ...children) {
 }
 
 function methodHead(run) {
-  const role = { vanilla: " before", retain_only: " gold reference" }[run.method];
+  const role = { vanilla: " before", retain_only: " never saw the forget set" }[run.method];
   return make("th", { scope: "row", className: "name" }, run.method, role ? make("small", {}, role) : null);
 }
 
@@ -132,29 +132,29 @@ function showQuestion(question, runs) {
   const table = make("table", { className: "stack" },
     headRow("method", "", ...(options.length ? ["choice"] : []), "reply", ""), make("tbody", {}, ...rows));
   const listed = options.map((option, place) => make("li", { className: option === right ? "true" : "" },
-    `${LETTERS[place] ?? "?"} ${text(option)}`, option === right ? make("small", {}, " ← true answer") : null));
+    `${LETTERS[place] ?? "?"} ${text(option)}`, option === right ? make("small", {}, " ← reference") : null));
   return make("article", {},
     make("h4", {}, column("prompt")),
     make("p", { className: "small" }, `${ASKED[column("modality")] ?? column("modality")}, ${column("task")} · `,
       make("code", {}, data.questions.id[question])),
     listed.length ? make("ul", { className: "options" }, ...listed)
-      : make("p", { className: "true" }, make("small", {}, "true answer: "), column("reference")),
+      : make("p", { className: "true" }, make("small", {}, "reference: "), column("reference")),
     box(`replies: ${column("prompt")}`, table));
 }
 
-// Right answers of each run over the questions shown, one column for each way of asking.
+// Right answers of each run over the questions shown, one column per modality.
 function summary(questions, runs) {
   const judged = questions.filter((question) => !["generation", "passage"].includes(text(data.questions.task[question])));
-  const ways = distinct(judged.map((question) => text(data.questions.modality[question])));
+  const modalities = distinct(judged.map((question) => text(data.questions.modality[question])));
   if (!judged.length) return null;
-  const rows = runs.map((run) => make("tr", {}, methodHead(run), ...ways.map((way) => {
-    const asked = judged.filter((question) => text(data.questions.modality[question]) === way && run.replies[question] >= 0);
+  const rows = runs.map((run) => make("tr", {}, methodHead(run), ...modalities.map((modality) => {
+    const asked = judged.filter((question) => text(data.questions.modality[question]) === modality && run.replies[question] >= 0);
     const right = asked.filter((question) => data.replies.score[run.replies[question]] === 1).length;
     const bar = make("meter", { min: 0, max: asked.length || 1, value: right });
     bar.setAttribute("aria-hidden", "true");
     return make("td", {}, `${right} of ${asked.length} `, bar);
   })));
-  const heads = headRow("right answers", ...ways.map((way) => ASKED[way] ?? way));
+  const heads = headRow("right answers", ...modalities.map((modality) => ASKED[modality] ?? modality));
   return box("right answers", make("table", { className: "summary" }, heads, make("tbody", {}, ...rows)));
 }
 
@@ -170,7 +170,7 @@ function showPerson() {
     .filter((question) => runs.some((run) => run.replies[question] >= 0));
   const parts = [["", questions.filter((question) => !data.questions.test[question])]];
   if (split === "forget") {
-    parts.push(["The Test set: another portrait, other words", questions.filter((question) => data.questions.test[question])]);
+    parts.push(["Test set: another portrait, other words", questions.filter((question) => data.questions.test[question])]);
   }
   const heading = make("h2", { id: "shown", tabIndex: -1 }, name);
   byId("person").replaceChildren(
@@ -180,7 +180,7 @@ function showPerson() {
       ...(title ? [make("div", { className: "who second" }, portrait(place, "second", `another portrait of ${name}`, 64),
         make("h3", {}, title))] : []),
       ...[summary(some, runs)].filter((table) => table), ...some.map((question) => showQuestion(question, runs))]),
-    ...(questions.length ? [] : [make("p", {}, "No question of this kind was asked.")]));
+    ...(questions.length ? [] : [make("p", {}, "The study has no such question.")]));
   document.title = `${name}: study ${data.study}`;
 }
 
@@ -200,7 +200,7 @@ document.querySelector("form").addEventListener("submit", (event) => event.preve
 byId("search").addEventListener("input", showPeople);
 byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("shown").focus(); });
 
-// Up and down walk through the list; on a narrow screen a choice leads down to the person.
+// Arrow keys move through the list. On a narrow screen a click moves the focus down to the person.
 byId("people").addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;

@@ -1,15 +1,16 @@
-"""Every question of a study and every reply to it as one HTML page that needs nothing else: data in, text out.
+"""All questions and replies of a study as one HTML page without other files: data in, text out.
 
-The page holds columns of places in a list in which each string stands once: the same words were said many times.
-The same data give the same text, and the page's script shows all of it as text, whatever it holds.
+The page has a list of all strings, each once, and columns of places in that list, since many replies are the same. The
+same data give the same page. The page's script shows every string as text, never as markup.
 """
 
 import base64
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -41,14 +42,14 @@ MEASURES = {  # task -> the metric by which the page shows a reply
     "generation": "rougeL",
     "passage": "log_perplexity",
 }
-SIDE = 96  # pixels: a larger portrait is made smaller
-NONE = -1  # stands for no place in a list
+SIDE = 96  # pixels; larger portraits are scaled down
+NONE = -1  # no place in a list
 _DECIMALS = 4
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is asked about: the name, and the bytes of the pictures by split; none of who has no picture."""
+    """A person that questions are about: name, and the bytes of the pictures by split, if there are any."""
 
     name: str
     pictures: Mapping[str, bytes]
@@ -60,7 +61,7 @@ def explorer(
     """The page's HTML.
 
     methods: in the study's order; answers: file -> its rows (columns NEEDED); people: by `person_key`.
-    Raises UserError on a question about nobody of `people`.
+    Raises UserError on a question about a person who is not in `people`.
     """
     script = own("explore.js")
     text = json.dumps(content(study, methods, answers, people), ensure_ascii=False, indent=0, separators=(",", ":"))
@@ -72,34 +73,34 @@ def explorer(
             style=own("style.css") + own("explore.css"),
             script=script,
             script_hash=allowed(script),
-            content=text.replace("<", "\\u003c"),  # no end of the element that holds it
+            content=text.replace("<", "\\u003c"),  # the data cannot close its element
         )
     )
 
 
 def person_key(split: str, profile: str) -> str:
-    """The name that a person has in the page. The Test set shows the people to be forgotten anew: they stand once."""
+    """A person's key in the page: "<set>/<id>". The Test set is about the people of the forget set."""
     return f"{SOURCES['forget' if split == 'test' else split]}/{profile}"
 
 
 def content(
     study: str, methods: Sequence[str], answers: Mapping[str, pd.DataFrame], people: Mapping[str, Person]
 ) -> dict:
-    """What the page's script reads.
+    """The data of the page's script.
 
-    texts: every string once; elsewhere stands its place. people: key, name, picture (data URI), second (that of the
-    test set). groups: forget ratio -> split -> places of its people. questions: a column for each property.
-    replies: every different (reply, choice, score) once; score: by MEASURES, null where there is none.
-    runs: each with its file, and of every question the place of its reply, NONE where it was not asked.
+    texts: every string once; the other parts hold its place. people: key, name, picture (data address), second (the
+    picture of the Test set). groups: forget ratio -> split -> places of its people. questions: a column per property.
+    replies: every different (reply, choice, score) once; score: by MEASURES, null if undefined. runs: each with its
+    file, and for every question the place of the reply, NONE if the run has none.
     """
     texts, replies = _Places(), _Places()
     asked = pd.concat([rows[[*_ASKED]] for rows in answers.values()]).drop_duplicates(["forget_ratio", "question_id"])
-    asked["person"] = [person_key(*each) for each in zip(asked["split"], asked["profile_id"], strict=True)]
-    there = set(asked["person"])
-    shown = [key for key in people if key in there]
-    if len(shown) < len(there):
+    asked["person"] = [person_key(*pair) for pair in zip(asked["split"], asked["profile_id"], strict=True)]
+    keys = set(asked["person"])
+    shown = [key for key in people if key in keys]
+    if len(shown) < len(keys):
         unknown = asked.loc[~asked["person"].isin(shown), "question_id"].iloc[0]
-        raise UserError(f"question {unknown} is about nobody in the benchmark")
+        raise UserError(f"question {unknown} is about a person who is not in the benchmark")
     place_of = {key: place for place, key in enumerate(shown)}
     questions = asked.drop_duplicates("question_id")
     order = list(questions["question_id"])
@@ -141,15 +142,15 @@ def _groups(asked: pd.DataFrame, place_of: Mapping[str, int]) -> dict[str, list[
 
 
 class _Places:
-    """Things, each kept once, in the order in which they came."""
+    """A list without repetitions; a value's place is the one of its first appearance."""
 
     def __init__(self) -> None:
-        self._places: dict = {}
+        self._places: dict[Hashable, int] = {}
 
-    def place(self, thing) -> int:
-        return self._places.setdefault(thing, len(self._places))
+    def place(self, value: Hashable) -> int:
+        return self._places.setdefault(value, len(self._places))
 
-    def listed(self) -> list:
+    def listed(self) -> list[Any]:
         return list(self._places)
 
 
@@ -157,9 +158,9 @@ def _run(file: str, rows: pd.DataFrame, order: Sequence[str], texts: _Places, re
     """One file of answers: its keys, and the place of its reply to each question in `order`."""
     model, method, seed = (rows[key].iloc[0] for key in ("model", "method", "seed"))
     ratios = sorted(int(ratio) for ratio in rows["forget_ratio"].unique())
-    once = rows.drop_duplicates("question_id")  # a question that several forget ratios share was asked once
+    once = rows.drop_duplicates("question_id")  # forget ratios share questions, which the model answered once
     columns = (once["question_id"], once["reply"], once["choice"], _scores(once))
-    said = {
+    placed = {
         question: replies.place((texts.place(reply), texts.place(choice) if choice else NONE, score))
         for question, reply, choice, score in zip(*columns, strict=True)
     }
@@ -170,12 +171,12 @@ def _run(file: str, rows: pd.DataFrame, order: Sequence[str], texts: _Places, re
         "ratios": ratios,
         "file": file,
         "chain": seed_id(run_id(model, [str(ratio) for ratio in ratios], method), str(seed)),
-        "replies": [said.get(question, NONE) for question in order],
+        "replies": [placed.get(question, NONE) for question in order],
     }
 
 
 def _scores(rows: pd.DataFrame) -> list[float | None]:
-    """Each answer's value by its task's measure, rounded."""
+    """Each answer's value by the measure of its task, rounded."""
     measured = pd.Series(float("nan"), index=rows.index)
     for task, metric in MEASURES.items():
         column = METRICS[metric].column
@@ -185,7 +186,7 @@ def _scores(rows: pd.DataFrame) -> list[float | None]:
 
 
 def _picture(person: Person, *splits: str) -> str:
-    """The first of a person's pictures for these splits as a data URI, no larger than SIDE; "" if there is none."""
+    """The first of a person's pictures for these splits as a data address, at most SIDE pixels wide; "" if none."""
     data = next((person.pictures[split] for split in splits if person.pictures.get(split)), None)
     if data is None:
         return ""

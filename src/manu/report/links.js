@@ -1,11 +1,11 @@
-// Opens what a link leads to, and shows the audit's command of the number last touched.
+// Unfolds the target of a link, and shows the audit command of the number that was clicked or focused.
 "use strict";
 
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
-  for (let each = target; each; each = each.parentElement) {
-    if (each.tagName === "DETAILS") each.open = true;
+  for (let element = target; element; element = element.parentElement) {
+    if (element.tagName === "DETAILS") element.open = true;
   }
   target.scrollIntoView();
 }

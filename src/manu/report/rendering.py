@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def environment() -> Environment:
-    """Where the templates are found, and how they are read."""
+    """The templates of this folder; undefined names are errors, values are escaped."""
     return Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -27,5 +27,5 @@ def own(name: str) -> str:
 
 
 def allowed(script: str) -> str:
-    """A script's checksum, by which the page's policy lets it run."""
+    """The checksum of a script in the page's content security policy."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

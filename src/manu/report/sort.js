@@ -1,4 +1,4 @@
-// Sorts a table by a click on a head: ascending, descending, then as it was.
+// Sorts a table by a click on a head: ascending, descending, then in the original order.
 "use strict";
 
 function valueOf(cell) {
@@ -28,14 +28,14 @@ function sortBy(button) {
     const text = valueOf(row.cells[column]);
     return { row, text, number: numberIn(text), place: Number(row.dataset.place) };
   });
-  const numeric = keyed.every((each) => each.text === "" || !Number.isNaN(each.number));
+  const numeric = keyed.every((cell) => cell.text === "" || !Number.isNaN(cell.number));
   keyed.sort((one, other) => {
     if (after === "none") return one.place - other.place;
     if ((one.text === "") !== (other.text === "")) return one.text === "" ? 1 : -1;
     const order = numeric ? one.number - other.number : one.text.localeCompare(other.text, "en", { numeric: true });
     return sign * (order || 0) || one.place - other.place;
   });
-  body.append(...keyed.map((each) => each.row));
+  body.append(...keyed.map((cell) => cell.row));
 }
 
 for (const button of document.querySelectorAll("th button")) {

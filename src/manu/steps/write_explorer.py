@@ -1,6 +1,6 @@
-"""Rule write_explorer: answers and benchmark -> one HTML page to look through them, which needs nothing else.
+"""Rule write_explorer: answers and benchmark -> one HTML page of all questions and replies, without other files.
 
-Reads the configuration's `study` (name) and `methods` (names, in their order).
+Reads the setting `study` (name) and `methods` (names, in their order).
 """
 
 import os
@@ -40,8 +40,7 @@ def main(options, config) -> str:
 
 
 def read_people(benchmark: Path, asked: Iterable[tuple[str, int]]) -> dict[str, Person]:
-    """Everybody of these splits, each at a forget ratio, by `person_key`; a text of the split language stands in the
-    place of a person."""
+    """The people of these splits, each at a forget ratio, by `person_key`; in the split `language` texts, as people."""
     pictures: dict[str, dict[str, bytes]] = {}
     names: dict[str, str] = {}
     for split, ratio in asked:
