@@ -19,8 +19,8 @@ from benchmarks.tables import Table
 from manu.analysis.figures.style import GREY, legend_below, look, method_mark, new_figure
 from manu.data.reading import read_names, read_training_data
 from manu.evaluation.asking import AskingSettings, ask
+from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
-from manu.steps.models import prepare_torch
 from manu.training.dataset import TrainingSet
 
 PORTRAITS = 2  # per person, if the number of people grows

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from manu.core.batch import Batch, without_labels
 from manu.neurons.activations import Site, record_activations
-from manu.neurons.measuring import Batch, BatchGroups
-from manu.neurons.released import ACTIVE, BATCHES_PER_CHUNK, CLAMP, MODALITY_OF_PART, group_of
+from manu.neurons.measuring import BatchGroups
+from manu.neurons.pooling import POOLINGS, pool_tokens
 from manu.neurons.sites import LinearSite, MlpSite
-from manu.neurons.statistics import POOLINGS, Sums, pool_tokens
+from manu.neurons.statistics.modality import Sums
+from manu.neurons.statistics.released import ACTIVE, BATCHES_PER_CHUNK, CLAMP, MODALITY_OF_PART, group_of
 
 Stored = list[Tensor]  # activations [batch, tokens, width], batch by batch
 
@@ -27,7 +29,7 @@ def stored_modality(
     vision_mask: Callable[[Batch], Tensor | None],
     loop: bool,
 ) -> dict[tuple[str, str, str, str], Sums]:
-    """The sums of `measure_modality` by (set, modality, pooling, site), for the sites that have activations."""
+    """The sums of `ModalityStatistics` by (set, modality, pooling, site), for the sites that have activations."""
     kept: dict[tuple[str, str, str], Stored] = {}
     masks: dict[tuple[str, str, str], list[Tensor | None]] = {}
     for (data_set, modality), batch in _pairs(batches):
@@ -51,7 +53,7 @@ def stored_modality(
 def stored_released(
     model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups, loop: bool
 ) -> dict[tuple[str, str, str], Tensor]:
-    """The values of `measure_released` by (set, group, metric): float64 [rows]."""
+    """The values of `ReleasedStatistics` by (set, group, metric): float64 [rows]."""
     kept: dict[tuple[str, str], list[list[Tensor]]] = {}
     for (data_set, modality), batch in _pairs(batches):
         by_group: dict[str, list[Tensor]] = {}
@@ -109,14 +111,12 @@ def _activations(model: nn.Module, sites: Sequence[Site], batch: Batch) -> list[
     """(site, copy of its activations) in one forward pass."""
     recorded: list[tuple[Site, Tensor]] = []
     with record_activations(sites, lambda site, z: recorded.append((site, z.clone()))):
-        model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+        model(**without_labels(batch))
     return recorded
 
 
 def _sums(z: Tensor, tau: float) -> Sums:
-    sums = Sums.zeros(z.shape[1])
-    sums.add(z, tau)
-    return sums
+    return Sums.of(z, tau)
 
 
 def _joined(parts: list[Sums]) -> Sums:

@@ -12,11 +12,12 @@ from benchmarks.memory import cost_of
 from benchmarks.sizes import Sizes
 from benchmarks.statistics import MB
 from benchmarks.tables import Table
+from manu.core.words import SETS
+from manu.models.loading import prepare_torch
 from manu.neurons.importance import FUNCTIONS, each_importance, importance, score
 from manu.neurons.selection import select_top
-from manu.neurons.statistics import ALL, SETS, RunningStatistics, Sums
+from manu.neurons.statistics.modality import ALL, ModalityStatistics
 from manu.neurons.table import neurons_table
-from manu.steps.models import prepare_torch
 from manu.study.loading import read_study
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.registry import create_method
@@ -33,14 +34,16 @@ def widths(every: int = 1) -> dict[str, int]:
     return dict(list(LLAVA_7B.items())[::every])
 
 
-def made_up_statistics(sites: dict[str, int], milestones: tuple[int, ...] = ()) -> RunningStatistics:
+def made_up_statistics(sites: dict[str, int], milestones: tuple[int, ...] = ()) -> ModalityStatistics:
     """Statistics of random sums, with as many samples as the largest milestone."""
-    statistics = RunningStatistics(sites, tau=0.1, milestones=milestones)
+    statistics = ModalityStatistics(sites, tau=0.1, milestones=milestones)
     generator = torch.Generator().manual_seed(0)
-    for (*_, limit), sums in statistics._sums.items():
-        sums.count = limit or max(milestones, default=100)
-        for name in Sums.TENSORS:
-            getattr(sums, name).uniform_(1, 10, generator=generator)
+    for key, tensor in statistics.tensors.items():
+        *_, limit, name = key.split("/")
+        if name == "count":
+            tensor.fill_(int(limit) or max(milestones, default=100))
+        else:
+            tensor.uniform_(1, 10, generator=generator)
     return statistics
 
 
@@ -57,7 +60,7 @@ def variants() -> dict[str, dict]:
     return {name: variant.model_dump() for name, variant in read_study(STUDY).ablation.variants.items()}
 
 
-def variant_statistics(sites: dict[str, int]) -> RunningStatistics:
+def variant_statistics(sites: dict[str, int]) -> ModalityStatistics:
     """Random statistics for the ablation, with sums at every number of samples that a variant uses."""
     numbers = {variant["settings"].get("samples", ALL) for variant in variants().values()}
     return made_up_statistics(sites, tuple(sorted(numbers - {ALL})))
@@ -75,7 +78,7 @@ def answer(sizes: Sizes, folder: Path) -> list[Table]:
     ]
 
 
-def _functions(statistics: RunningStatistics, repeats: int) -> Table:
+def _functions(statistics: ModalityStatistics, repeats: int) -> Table:
     def chosen(functions: tuple[str, ...]) -> None:
         forget, retain = (importance(statistics, data_set, functions) for data_set in SETS)
         select_top(score(forget, retain), prune_ratio=10)
@@ -95,7 +98,7 @@ def _functions(statistics: RunningStatistics, repeats: int) -> Table:
     return Table("functions", caption, side_by_side(sides, repeats))
 
 
-def _variants(statistics: RunningStatistics, repeats: int) -> Table:
+def _variants(statistics: ModalityStatistics, repeats: int) -> Table:
     sides: dict[str, Callable[[], object]] = {SORTED: _sorting(statistics)}
     for name, variant in variants().items():
         sides[name] = partial(pruning_method(variant["method"], variant["settings"]).select, statistics)
@@ -123,7 +126,7 @@ def all_variants(sites: dict[str, int]) -> Callable[[], object]:
 
 def _memory(sites: dict[str, int]) -> Table:
     cost = cost_of(all_variants, sites)
-    held = sum(getattr(sums, name).nbytes for sums in variant_statistics(sites)._sums.values() for name in Sums.TENSORS)
+    held = sum(tensor.nbytes for tensor in variant_statistics(sites).tensors.values() if tensor.ndim)
     row = {"neurons": sum(sites.values()), "variants": len(variants()), "seconds": cost.seconds}
     row |= {"statistics_mb": held / MB, "extra_mb": cost.extra_bytes / MB, "peak_mb": cost.peak_bytes / MB}
     caption = (
@@ -134,7 +137,7 @@ def _memory(sites: dict[str, int]) -> Table:
     return Table("memory", caption, pd.DataFrame([row | {"target_mb": BYTES / MB}]))
 
 
-def _sorting(statistics: RunningStatistics) -> Callable[[], object]:
+def _sorting(statistics: ModalityStatistics) -> Callable[[], object]:
     """Work: sort the scores of all neurons, which are computed now."""
     forget, retain = (importance(statistics, data_set) for data_set in SETS)
     scores = torch.cat(list(score(forget, retain).values()))

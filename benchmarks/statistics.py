@@ -14,8 +14,12 @@ from benchmarks.peers import stored_modality, stored_released
 from benchmarks.sizes import Sizes
 from benchmarks.subject import make_benchmark, measuring_batches, new_model
 from benchmarks.tables import Table
+from manu.core.batch import without_labels
 from manu.models.base import VisionLanguageModel
-from manu.neurons.measuring import BatchGroups, measure_modality, measure_released
+from manu.neurons.measuring import BatchGroups, measure
+from manu.neurons.statistics.base import Statistics
+from manu.neurons.statistics.modality import ModalityStatistics
+from manu.neurons.statistics.released import ReleasedStatistics
 
 KINDS = ("modality", "released")
 BARE, OURS, STORED, LOOP = (
@@ -34,16 +38,20 @@ Pass = Callable[[BatchGroups], object]
 def passes(vlm: VisionLanguageModel, kind: str) -> dict[str, Pass]:
     """Name -> one of the four passes over the batches. kind: of the statistics, one of KINDS."""
     if kind == "modality":
+        cls: type[Statistics] = ModalityStatistics
         settings: dict[str, Any] = {"sites": vlm.mlp_sites(), "tau": TAU, "vision_mask": vlm.vision_mask}
-        ours: Callable[..., object] = partial(measure_modality, vlm.model, **settings)
         stored: Callable[..., object] = partial(stored_modality, vlm.model, **settings)
     else:
-        settings = {"sites": vlm.linear_sites()}
-        ours = partial(measure_released, vlm.model, **settings)
+        cls, settings = ReleasedStatistics, {"sites": vlm.linear_sites()}
         stored = partial(stored_released, vlm.model, **settings)
+    sites, arguments = settings["sites"], cls.own_arguments(settings)
+
+    def ours(batches: BatchGroups) -> object:
+        return measure(cls.at(sites, **arguments), vlm.model, sites, batches, vision_mask=vlm.vision_mask)
+
     return {
         BARE: partial(bare, vlm.model),
-        OURS: lambda batches: ours(batches=batches),
+        OURS: ours,
         STORED: lambda batches: stored(batches=batches, loop=False),
         LOOP: lambda batches: stored(batches=batches, loop=True),
     }
@@ -54,7 +62,7 @@ def bare(model: torch.nn.Module, batches: BatchGroups) -> None:
     """Run only the forward passes."""
     for group in batches.values():
         for batch in group:
-            model(**{name: tensor for name, tensor in batch.items() if name != "labels"})
+            model(**without_labels(batch))
 
 
 def prepared(benchmark: Path, kind: str, side: str, samples: int) -> Callable[[], object]:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from manu.core.words import MODALITIES, SETS
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import forget_config, retain_config
 from manu.data.reading import read_names, read_training_data, read_training_data_of
 from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch
+from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
 from manu.neurons.measuring import BatchGroups
-from manu.neurons.statistics import SETS
-from manu.steps.models import prepare_torch
-from manu.training.dataset import MODALITIES, TrainingSet
+from manu.training.dataset import TrainingSet
 
 RATIO = 10  # percent of the people to be forgotten
 BATCH = 64  # samples per forward pass, the studies' default

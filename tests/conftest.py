@@ -6,8 +6,8 @@ import torch
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.reading import read_training_data
+from manu.models.loading import prepare_torch
 from manu.models.registry import known_models, vlm_class
-from manu.steps.models import prepare_torch
 from tiny_sizes import SIZES
 
 SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from manu.models.checkpoint import load_model
 from manu.neurons.masks import Mask
 from manu.neurons.selection import MLP_INPUT
-from manu.steps.measure_statistics import measured
-from manu.steps.models import load_model
-from manu.steps.select_neurons import selected
-from manu.steps.unlearn import Material, unlearned
 from manu.training.losses import answer_cross_entropy
+from manu.unlearning.measured import measured
+from manu.unlearning.pruning import selected
 from manu.unlearning.registry import create_method, known_methods, method_class
+from manu.unlearning.run import unlearned
+from manu.unlearning.training_data import UnlearningData
 
 TRAINING = [name for name in known_methods() if method_class(name).kind == "training"]
 SETTINGS = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8}
@@ -43,7 +44,7 @@ def run(vlm, benchmark_folder, tmp_path):
 @pytest.fixture
 def forget_loss(vlm, benchmark_folder):
     """CE of a model's answers about the forget people."""
-    material = Material(vlm, create_method("ga", SETTINGS), benchmark_folder, RATIO)
+    material = UnlearningData(vlm, create_method("ga", SETTINGS), benchmark_folder, RATIO)
     batches = [each.forget for each in material.epochs(1, np.random.default_rng(0))]
 
     def loss(model) -> float:
@@ -119,7 +120,7 @@ def test_an_edit_of_all_weights_leaves_what_was_pruned(vlm, benchmark_folder):
 
 def test_mmunlearner_changes_salient_weights_alone(run, vlm, benchmark_folder):
     method = create_method("mmunlearner", SETTINGS)
-    epoch = Material(vlm, method, benchmark_folder, RATIO).epochs(1, np.random.default_rng([1, 1]))
+    epoch = UnlearningData(vlm, method, benchmark_folder, RATIO).epochs(1, np.random.default_rng([1, 1]))
     masks = method.restrict(vlm.model, vlm.mlp_sites(), epoch)
     after = run("mmunlearner")[0].model
     for (name, old), new in zip(vlm.model.named_parameters(), after.parameters(), strict=True):

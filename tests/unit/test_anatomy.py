@@ -11,7 +11,8 @@ from manu.analysis.figures import pruned_activations
 from manu.analysis.figures.style import save
 from manu.audit.exhibits import Rows
 from manu.neurons.masks import Mask, save_mask
-from manu.neurons.statistics import RunningStatistics
+from manu.neurons.pooling import pool_tokens
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import list_activations
 
 # site, index, pruned, magnitudes forget (picture, text), retain (picture, text), firing likewise
@@ -70,11 +71,11 @@ def test_the_figure_shows_every_neuron(tmp_path):
 
 
 def test_the_stage_lists_every_candidate(tmp_path):
-    statistics = RunningStatistics({"language.0": 2}, tau=0.1)
+    statistics = ModalityStatistics({"language.0": 2}, tau=0.1)
     for data_set, scale in (("forget", 1.0), ("retain", 2.0)):
         for modality in ("multimodal", "text"):
             z = torch.tensor([[[0.3, 0.0]], [[0.05, -0.4]]], dtype=torch.float64) * scale
-            statistics.update(data_set, modality, "language.0", z, None)
+            statistics.add_values(data_set, modality, "language.0", pool_tokens(z))
     statistics.save(tmp_path / "s.safetensors")
     mask = tmp_path / "llava/seed0/forget05/manu/mask.safetensors"
     save_mask(mask, Mask({"language.0": torch.tensor([True, False])}, "mlp_input"))

@@ -26,13 +26,14 @@ from manu import cli
 from manu.data.parquet import config_file
 from manu.data.reading import read_training_data
 from manu.evaluation.answers import collect_answers
+from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask, save_mask
+from manu.neurons.pooling import pool_tokens
 from manu.neurons.selection import MLP_INPUT
-from manu.neurons.statistics import RunningStatistics
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import evaluate, fetch_benchmark, fetch_model, make_table, select_neurons, unlearn
 from manu.steps.command import run
-from manu.steps.models import prepare_torch
 from tiny_sizes import SIZES
 
 STUDY = """\
@@ -98,11 +99,11 @@ def good(benchmark_folder, tmp_path_factory):
     collect_answers(vlm, benchmark_folder, KEYS, [10], ASKED).to_parquet(folder / "answers.parquet", index=False)
     widths = {site.name: site.width for site in vlm.mlp_sites()}
     save_mask(folder / "mask.safetensors", Mask({name: torch.arange(w) == 0 for name, w in widths.items()}, MLP_INPUT))
-    statistics = RunningStatistics(widths, tau=0.1)
+    statistics = ModalityStatistics(widths, tau=0.1)
     generator = torch.Generator().manual_seed(0)
     for key in (("forget", "multimodal"), ("forget", "text"), ("retain", "multimodal"), ("retain", "text")):
         for name, width in widths.items():
-            statistics.update(*key, name, torch.randn(4, 2, width, generator=generator))
+            statistics.add_values(*key, name, pool_tokens(torch.randn(4, 2, width, generator=generator)))
     statistics.save(folder / "statistics.safetensors")
     (folder / "choice.json").write_text(
         json.dumps({"model": "llava", "method": "ga", "settings": {"learning_rate": 1e-4}})

@@ -16,8 +16,9 @@ from benchmarks.peers import stored_modality, stored_released
 from benchmarks.sizes import TINY
 from benchmarks.subject import BATCH, measuring_batches, new_model
 from benchmarks.tables import Table, markdown
-from manu.neurons.measuring import measure_modality, measure_released
-from manu.neurons.statistics import Sums
+from manu.neurons.measuring import measure
+from manu.neurons.statistics.modality import ModalityStatistics, Sums
+from manu.neurons.statistics.released import ReleasedStatistics
 
 
 def test_ratios_are_to_the_first_side_of_the_same_round():
@@ -39,15 +40,16 @@ def test_the_peers_way_gives_the_same_statistics(vlm, benchmark_folder, loop):
     vlm.model.eval()
     batches = {key: list(group) for key, group in measuring_batches(vlm, benchmark_folder, 5).items()}
     assert {sum(len(b["input_ids"]) for b in group) for group in batches.values()} == {5}
-    ours = measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (), vlm.vision_mask)
-    theirs = stored_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, vlm.vision_mask, loop)
+    mlps, linears = vlm.mlp_sites(), vlm.linear_sites()
+    ours = measure(ModalityStatistics.at(mlps, tau=0.1), vlm.model, mlps, batches, vision_mask=vlm.vision_mask)
+    theirs = stored_modality(vlm.model, mlps, batches, 0.1, vlm.vision_mask, loop)
     assert ("forget", "text", "mean", "language.0") in theirs and ("forget", "text", "mean", "vision.0") not in theirs
     for key, sums in theirs.items():
         assert sums.count == ours.sums(*key).count == 5
         for name in Sums.TENSORS:
             torch.testing.assert_close(getattr(sums, name), getattr(ours.sums(*key), name))
-    released = measure_released(vlm.model, vlm.linear_sites(), batches).values
-    stored = stored_released(vlm.model, vlm.linear_sites(), batches, loop)
+    released = measure(ReleasedStatistics.at(linears), vlm.model, linears, batches).tensors
+    stored = {"/".join(key): values for key, values in stored_released(vlm.model, linears, batches, loop).items()}
     assert stored.keys() == released.keys()
     for key, values in stored.items():
         torch.testing.assert_close(values, released[key])

@@ -24,8 +24,8 @@ from manu.audit.recompute import check_answers
 from manu.contract.material import Material
 from manu.core.diverged import marked, unanswered, write_unanswered
 from manu.core.errors import UserError
+from manu.models.checkpoint import load_model
 from manu.steps import evaluate, unlearn
-from manu.steps.models import load_model
 
 RUN = {"study": "tiny", "model": "llava", "method": "ga", "seed": 0, "ratios": [5]}
 WHY = "step 2: the loss is nan"

@@ -21,7 +21,7 @@ from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.scoring import score_answers
 from manu.report.chains import Chains
-from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer, person_key
+from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer, person_key, read_people
 from manu.report.rendering import allowed, own
 from manu.steps import write_explorer
 from manu.steps.command import run
@@ -76,7 +76,7 @@ def answers(benchmark_folder):
 @pytest.fixture(scope="module")
 def people(benchmark_folder):
     """The benchmark's people."""
-    return write_explorer.read_people(benchmark_folder, [(split, 10) for split in EVALUATION["splits"]])
+    return read_people(benchmark_folder, [(split, 10) for split in EVALUATION["splits"]])
 
 
 def read(page: str) -> dict:

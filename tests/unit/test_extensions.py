@@ -228,7 +228,7 @@ BAD = {  # what is written where, and what is said: (file, text, words)
         "ext/louder.py",
         "from manu.unlearning.base import PruningMethod\n"
         "class P(PruningMethod):\n    def select(self, s): ...\nMETHOD = P\n",
-        "statistics is None; needed: one of modality, gradient, released",
+        "statistics is None; needed: one of gradient, modality, released",
     ),
     "raises": ("ext/louder.py", METHOD + "1 / 0\n", "mine/ext/louder.py, line 14: ZeroDivisionError: division by zero"),
     "no adapter": (

@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from manu.neurons.importance import FUNCTIONS, i_abs, i_freq, i_rms, i_var, importance, score
-from manu.neurons.statistics import RunningStatistics, Sums
+from manu.neurons.pooling import pool_tokens
+from manu.neurons.statistics.modality import ModalityStatistics, Sums
 
 
 def sums(*samples: float, tau: float = 2.0) -> Sums:
     """The sums of one neuron over single-valued samples."""
-    result = Sums.zeros(1)
-    result.add(torch.tensor(samples, dtype=torch.float64)[:, None], tau)
-    return result
+    return Sums.of(torch.tensor(samples, dtype=torch.float64)[:, None], tau)
 
 
 MULTI = sums(1, -3)  # mean magnitude 2, one over tau, energy 1 + 9 = 10
@@ -55,12 +54,12 @@ def test_a_vision_neuron_on_text_leaves_the_variance_term_alone():
     assert i_var(vision, silent).item() == 0.5  # centre 3.5, deviations 0.5
 
 
-def statistics_of(forget: tuple, retain: tuple) -> RunningStatistics:
+def statistics_of(forget: tuple, retain: tuple) -> ModalityStatistics:
     """One site with one neuron; each argument is (multimodal samples, text samples)."""
-    statistics = RunningStatistics({"language.0": 1}, tau=2.0)
+    statistics = ModalityStatistics({"language.0": 1}, tau=2.0)
     for data_set, by_modality in (("forget", forget), ("retain", retain)):
         for modality, samples in zip(("multimodal", "text"), by_modality, strict=True):
-            statistics.update(data_set, modality, "language.0", torch.tensor(samples)[:, None, None])
+            statistics.add_values(data_set, modality, "language.0", pool_tokens(torch.tensor(samples)[:, None, None]))
     return statistics
 
 

@@ -16,9 +16,9 @@ from manu.data.language import COMPLETION, PASSAGE, generate_language, read_lang
 from manu.evaluation.answers import collect_answers
 from manu.evaluation.scoring import score_answers
 from manu.models.language import language_path, load_language
+from manu.models.loading import prepare_torch
 from manu.models.registry import known_models, vlm_class
 from manu.models.tokenizer import train_tokenizer
-from manu.steps.models import prepare_torch
 
 TEXTS = Path(__file__).parents[2] / "data" / "language"
 VISION = {

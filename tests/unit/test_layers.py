@@ -7,6 +7,7 @@ from pathlib import Path
 
 import manu
 from manu.models.registry import known_models
+from manu.neurons.statistics.registry import known_statistics
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(manu.__file__).parent
@@ -63,13 +64,38 @@ def test_imports_go_one_way():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, naming the cycle
 
 
-def test_neurons_and_methods_know_no_model_and_models_know_no_method():
+def test_nothing_imports_the_steps_but_the_workflow():
+    """A step is options, read, call, write: what two of them need is library code. A plan reads the options of jobs."""
+    importing = {
+        file.relative_to(ROOT).as_posix()
+        for file in ROOT.rglob("*.py")
+        if any(package_of(module) == "steps" for module in imports(file))
+    }
+    assert {file for file in importing if not file.startswith("steps/")} <= {"planning/jobs.py"}
+
+
+def test_neurons_know_no_model_and_models_know_no_method():
     graph = package_graph()
     assert graph["neurons"] <= FOUNDATION
-    assert graph["unlearning"] <= FOUNDATION | {"neurons", "training"}
-    assert graph["models"] <= FOUNDATION | {"neurons"}
+    assert graph["models"] <= FOUNDATION | {"neurons", "fetching"}
     for file in (ROOT / "models").glob("*.py"):
-        assert {module for module in imports(file) if package_of(module) == "neurons"} <= {"manu.neurons.sites"}
+        known = {"manu.neurons.sites"} | ({"manu.neurons.masks"} if file.stem == "checkpoint" else set())
+        assert {module for module in imports(file) if package_of(module) == "neurons"} <= known
+
+
+def test_a_method_knows_no_model_no_data_and_no_file():
+    known = {f"manu.unlearning.{name}" for name in ("base", *known_methods())}
+    for name in known_methods():
+        used = imports(ROOT / "unlearning" / f"{name}.py")
+        assert {module for module in used if package_of(module) == "unlearning"} <= known, name
+        assert {package_of(module) for module in used} <= FOUNDATION | {"neurons", "training", "unlearning"}, name
+
+
+def test_statistics_know_their_base_and_not_each_other():
+    for name in known_statistics():
+        used = imports(ROOT / "neurons/statistics" / f"{name}.py")
+        kinds = {module for module in used if module.startswith("manu.neurons.statistics")}
+        assert kinds <= {"manu.neurons.statistics.base"}, name
 
 
 def words_found(folder: str, words: set[str]) -> dict[str, list[str]]:

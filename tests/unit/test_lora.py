@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from manu.data.reading import read_names, read_training_data
-from manu.steps.models import base_lora, prepare_torch, released_lora
+from manu.models.loading import prepare_torch
 from manu.training.dataset import TrainingSet
 from manu.training.loop import Diverged, Optimisation, fit
-from manu.training.lora import ADAPTER, Lora, adapted
+from manu.training.lora import ADAPTER, Lora, adapted, base_lora, released_lora
 from manu.training.losses import answer_cross_entropy
 
 CONFIG = {"lora": {"rank": 2, "alpha": 4, "dropout": 0.2}}

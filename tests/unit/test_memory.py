@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from benchmarks.subject import measuring_batches
 from manu.core.errors import UserError
 from manu.core.memory import in_halves
-from manu.neurons.measuring import measure_gradients, measure_modality, measure_released
+from manu.neurons.measuring import measure
+from manu.neurons.statistics.registry import known_statistics, statistics_class
 from manu.training.halving import halving
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.base import Batches
+from manu.unlearning.measured import sites_of
 from manu.unlearning.registry import create_method
 
 CPU = (
@@ -72,18 +74,17 @@ def short_of_memory(model, most: int, monkeypatch) -> list[int]:
     return given
 
 
-@pytest.mark.parametrize("kind", ["modality", "gradients", "released"])
+@pytest.mark.parametrize("kind", known_statistics())
 def test_statistics_of_halves_are_those_of_the_batch(kind, vlm, benchmark_folder, monkeypatch, tmp_path):
     batches = {key: list(group) for key, group in measuring_batches(vlm, benchmark_folder, 5).items()}
     assert {len(batch["input_ids"]) for group in batches.values() for batch in group} == {5}
 
     def measured(name: str) -> dict[str, torch.Tensor]:
-        if kind == "modality":
-            found = measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (3,), vlm.vision_mask)
-        elif kind == "gradients":
-            found = measure_gradients(vlm.model, vlm.mlp_sites(), batches, sum_of_losses)
-        else:
-            found = measure_released(vlm.model, vlm.linear_sites(), batches)
+        cls, arguments = statistics_class(kind), {"tau": 0.1, "milestones": (3,)} if kind == "modality" else {}
+        sites = sites_of(cls, vlm)
+        found = measure(
+            cls.at(sites, **arguments), vlm.model, sites, batches, vision_mask=vlm.vision_mask, loss=sum_of_losses
+        )
         found.save(tmp_path / name)
         return load_file(tmp_path / name)
 

@@ -16,7 +16,8 @@ from manu.exploring.pairs import by_person
 from manu.exploring.samples import accuracy, sample
 from manu.exploring.study import Run, Study
 from manu.models.inputs import Example, Pictures, prompt_batch
-from manu.neurons.measuring import measure_modality
+from manu.neurons.measuring import measure
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.report.explore import Person
 from notebook_runner import NOTEBOOKS, code_cells, display, execute
 
@@ -145,7 +146,8 @@ def test_activations_are_those_that_the_statistics_sum(vlm, benchmark_folder):
                 for q in asked
             ]
             groups = {("forget", modality): [prompt_batch(vlm, examples, pictures)]}
-            sums = measure_modality(vlm.model, vlm.mlp_sites(), groups, 0.0, vision_mask=vlm.vision_mask)
+            sites, mask = vlm.mlp_sites(), vlm.vision_mask
+            sums = measure(ModalityStatistics.at(sites, tau=0.0), vlm.model, sites, groups, vision_mask=mask)
             found = each[[question.modality == modality for question in questions]].sum(0)
             torch.testing.assert_close(found, sums.sums("forget", modality, "mean", site).sum_abs, rtol=1e-4, atol=1e-6)
     assert not each[[question.modality == "text" for question in questions]].any(), "text passes no vision site"

@@ -176,7 +176,9 @@ def test_memory_by_hand():
     assert memory.states(SMALL, 7, 2, False, 1, checkpointing=False) == 2 * 7 * 3 * layer
     assert memory.states(SMALL, 7, 2, True, 1, checkpointing=True) == 2 * (7 * (layer + 30) + 4 * (vision + 10))
     assert memory.logits_bytes(SMALL, 6, 2) == 6 * 5 * 14
-    assert memory.statistics_bytes(SMALL, "modality", 1) == 8 * 36 * 4 * 4 * 3 * 2
+    assert memory.statistics_bytes(SMALL, "modality", {"tau": 0.1, "milestones": [50]}) == 8 * 36 * 4 * 4 * 3 * 2
+    assert memory.statistics_bytes(SMALL, "gradient", {"batch_size": 8}) == 8 * 36 * 4 * 2
+    assert memory.statistics_bytes(SMALL, "released", {}) == 8 * 20 * 2 * 4
     keys = 4 * (6 + 3) * 2 * 10 * 3 * 4
     assert memory.reply_bytes(SMALL, 4, 6, 3, 0, 4, False) == keys + 4 * 6 * layer * 4
     assert memory.reply_bytes(SMALL, 4, 6, 3, 2, 4, False) == 5 * keys + 4 * 4 * 2 * 5 * (4 + 16)
@@ -184,7 +186,7 @@ def test_memory_by_hand():
 
 def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):
     a = fetched_anatomy("llava", {"repo": "a/b"}, tmp_path)
-    assert memory.statistics_bytes(a, "modality", 0) == pytest.approx(173e6, rel=0.01)
+    assert memory.statistics_bytes(a, "modality", {"tau": 0.1, "milestones": []}) == pytest.approx(173e6, rel=0.01)
 
 
 # --- what a job does

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from manu.core.errors import UserError
+from manu.core.words import MODALITIES, SETS
 from manu.data.parquet import read_rows, write_config
 from manu.evaluation.asking import letter_choice, up_to_value
 from manu.evaluation.scoring import bleu, classification_correct, cloze_correct, rouge, score_answers
 from manu.neurons.importance import FUNCTIONS, importance, score
 from manu.neurons.masks import Mask, load_mask, save_mask
+from manu.neurons.pooling import pool_tokens
 from manu.neurons.selection import MLP_INPUT, random_selection, select_top
-from manu.neurons.statistics import MODALITIES, SETS, RunningStatistics
+from manu.neurons.statistics.modality import ModalityStatistics
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40, database=None)
 settings.load_profile("same")
@@ -35,13 +37,13 @@ activations = hnp.arrays(
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\x00"), max_size=30)
 
 
-def statistics_of(groups: dict, order: slice = slice(None), cut: int | None = None) -> RunningStatistics:
+def statistics_of(groups: dict, order: slice = slice(None), cut: int | None = None) -> ModalityStatistics:
     """The statistics of activations by (set, modality): in this order of samples, as one batch or cut into two."""
-    statistics = RunningStatistics({"language.0": WIDTH}, tau=1.0)
+    statistics = ModalityStatistics({"language.0": WIDTH}, tau=1.0)
     for (data_set, modality), z in groups.items():
         samples = torch.from_numpy(z.copy())[list(range(len(z)))[order]]
         for part in (samples[:cut], samples[cut:]) if cut else (samples,):
-            statistics.update(data_set, modality, "language.0", part)
+            statistics.add_values(data_set, modality, "language.0", pool_tokens(part))
     return statistics
 
 

@@ -14,10 +14,10 @@ from manu.attacks.probing import hidden_states
 from manu.contract import material
 from manu.contract import model as contract
 from manu.contract.model import Subject
+from manu.core.words import MODALITIES
 from manu.models.inputs import Example, Pictures, prompt_batch
+from manu.models.loading import prepare_torch
 from manu.models.qwen2_5_vl import IMAGE, MODEL, SIDE, Qwen25VlArchitecture
-from manu.neurons.statistics import MODALITIES
-from manu.steps.models import prepare_torch
 
 LARGER = material.SIZES | {"patch_size": 4, "window_size": 16}  # 16 tokens, 4 windows
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from manu.core.errors import UserError
-from manu.unlearning.registry import create_method, known_methods, method_class, source_files
+from manu.unlearning.registry import create_method, known_methods, method_class, pruning_class, source_files
 
 TRAINING = {"learning_rate": 2.0e-4, "epochs": 2, "batch_size": 32}
 
@@ -36,7 +36,8 @@ def test_every_file_defines_one_frozen_method():
         assert dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen
         assert cls.kind in ("training", "pruning", "prompting")
         assert cls.__module__ == f"manu.unlearning.{name}"
-        assert [file.stem for file in source_files(name)] == [name]
+        pruning = pruning_class(name)
+        assert [file.stem for file in source_files(name)] == [name, *([pruning.statistics] if pruning else [])]
 
 
 def test_one_method_imports_no_other():

@@ -8,9 +8,16 @@ from tiny_model import TinyModel, make_batch
 
 from manu.core.errors import UserError
 from manu.neurons.activations import record_activations
-from manu.neurons.measuring import measure_released
-from manu.neurons.released import METRICS, ReleasedAccumulator, ReleasedStatistics, released_score
+from manu.neurons.measuring import measure
 from manu.neurons.selection import last_layers
+from manu.neurons.statistics.released import (
+    METRICS,
+    Moments,
+    ReleasedAccumulator,
+    ReleasedStatistics,
+    group_of,
+    released_score,
+)
 from manu.neurons.tensor_file import load_tensors, save_tensors
 from manu.unlearning.manu_released import ManuReleased
 
@@ -20,11 +27,18 @@ def column(*values: float) -> torch.Tensor:
     return torch.tensor(values)[:, None, None]
 
 
+def moments(*outputs: tuple[str, torch.Tensor]) -> dict[str, Moments]:
+    """The moments by group of one pass through these sites."""
+    heard: dict[str, Moments] = {}
+    for site, values in outputs:
+        heard.setdefault(group_of(site), Moments()).add(values)
+    return heard
+
+
 def result_of(*batches: torch.Tensor, site: str = "language.up.0") -> dict[str, float]:
     accumulator = ReleasedAccumulator()
     for batch in batches:
-        accumulator.update(site, batch)
-        accumulator.end_batch()
+        accumulator.add_batch([moments((site, batch))])
     return {metric: value.tolist()[0] for (_, metric), value in accumulator.result().items()}
 
 
@@ -48,9 +62,7 @@ def test_a_single_entry_has_no_deviation():
 
 def test_layers_pool_their_entries():
     accumulator = ReleasedAccumulator()
-    accumulator.update("language.up.0", column(1))
-    accumulator.update("language.up.1", column(3))
-    accumulator.end_batch()
+    accumulator.add_batch([moments(("language.up.0", column(1)), ("language.up.1", column(3)))])
     result = accumulator.result()
     assert set(result) == {("language.up", metric) for metric in METRICS}
     assert result["language.up", "var"].item() == pytest.approx(math.sqrt(2))  # 1 and 3 around 2, over n - 1
@@ -73,11 +85,12 @@ def test_positions_of_a_chunk_weigh_the_same():
 
 
 def statistics(forget: dict[str, list[float]], retain: dict[str, list[float]]) -> ReleasedStatistics:
-    values = {}
+    result = ReleasedStatistics({f"language.up.{i}": 4 for i in range(5)})
     for data_set, by_metric in (("forget", forget), ("retain", retain)):
         for metric in METRICS:
-            values[data_set, "language.up", metric] = torch.tensor(by_metric[metric], dtype=torch.float64)
-    return ReleasedStatistics({f"language.up.{i}": 4 for i in range(5)}, values)
+            key = f"{data_set}/language.up/{metric}"
+            result.tensors[key] = torch.tensor(by_metric[metric], dtype=torch.float64)
+    return result
 
 
 ONES = {metric: [1.0] * 4 for metric in METRICS}
@@ -129,8 +142,9 @@ def batches():
 def test_measuring_equals_the_whole_array():
     torch.manual_seed(0)
     model = TinyModel()
-    measured = measure_released(model, model.linear_sites(), batches())
-    assert len(measured.values) == 2 * 5 * 4  # sets, groups, metrics
+    sites = model.linear_sites()
+    measured = measure(ReleasedStatistics.at(sites), model, sites, batches())
+    assert len(measured.tensors) == 2 * 5 * 4  # sets, groups, metrics
 
     deviations = []  # language.gate on the forget text batches: layers concatenated as the released code does
     for batch in batches()["forget", "text"]:
@@ -139,14 +153,15 @@ def test_measuring_equals_the_whole_array():
         with torch.no_grad(), record_activations(gates, lambda site, a, heard=heard: heard.append(a)):
             model(batch["input_ids"], batch["attention_mask"])
         deviations.append(torch.cat(heard).double().clamp(-1e3, 1e3).std(0))
-    torch.testing.assert_close(measured.values["forget", "language.gate", "var"], torch.cat(deviations).mean(0))
+    torch.testing.assert_close(measured.value("forget", "language.gate", "var"), torch.cat(deviations).mean(0))
 
 
 def test_measuring_stops_when_a_part_is_not_reached():
     model = TinyModel()
+    sites = model.linear_sites()
     only_text = {key: group for key, group in batches().items() if key[1] == "text"}
     with pytest.raises(ValueError, match="no sample of the forget set passed through vision.fc1"):
-        measure_released(model, model.linear_sites(), only_text)
+        measure(ReleasedStatistics.at(sites), model, sites, only_text)
 
 
 def test_save_and_load(tmp_path):
@@ -155,7 +170,7 @@ def test_save_and_load(tmp_path):
     saved.save(path)
     loaded = ReleasedStatistics.load(path)
     assert loaded.widths == saved.widths
-    assert all(torch.equal(loaded.values[key], value) for key, value in saved.values.items())
+    assert all(torch.equal(loaded.tensors[key], value) for key, value in saved.tensors.items())
 
     tensors, metadata = load_tensors(path, "released statistics")
     del tensors["retain/language.up/rms"]

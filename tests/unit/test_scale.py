@@ -16,13 +16,15 @@ from transformers import (
 )
 
 from manu.core.errors import UserError
+from manu.core.words import MODALITIES, SETS
 from manu.models import inputs
 from manu.models.inputs import Example, Pictures, training_batch
 from manu.models.registry import vlm_class
 from manu.neurons.activations import record_activations
-from manu.neurons.released import METRICS, ReleasedStatistics, group_of
+from manu.neurons.pooling import POOLINGS, pool_tokens
 from manu.neurons.selection import layer_of, part_of
-from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, Sums, pool_tokens
+from manu.neurons.statistics.modality import ModalityStatistics, Sums
+from manu.neurons.statistics.released import ReleasedStatistics
 from manu.unlearning.registry import create_method
 
 LLAVA_7B = {f"language.{i}": 11008 for i in range(32)} | {f"vision.{i}": 4096 for i in range(24)}
@@ -36,17 +38,13 @@ def test_the_released_layers_by_their_numbers(name, vision_layers, last):
     cls = vlm_class(name)
     sizes = {"vision_layers": vision_layers, "text_layers": 32, "vision_width": 8, "vision_mlp": 6, "vision_heads": 2}
     built = cls.build(cls.architecture_class(**sizes, text_width=8, text_mlp=6, text_heads=4), ["a b"])
-    widths = {site.name: site.width for site in built.linear_sites()}
-    values = {
-        (data_set, group_of(site), metric): torch.rand(width, dtype=torch.float64)
-        for site, width in widths.items()
-        for data_set in SETS
-        for metric in METRICS
-    }
+    statistics = ReleasedStatistics.at(built.linear_sites())
+    for tensor in statistics.tensors.values():
+        tensor.uniform_()
 
     def pruned(**layers) -> dict[str, list[int]]:
         method = create_method("manu_released", {"prune_ratio": 50, **layers})
-        masks = method.select(ReleasedStatistics(widths, values)).masks
+        masks = method.select(statistics).masks
         return {part: sorted({layer_of(s) for s in masks if part_of(s) == part}) for part in ("vision", "language")}
 
     assert pruned() == {"vision": last, "language": [29, 30, 31]}
@@ -58,18 +56,18 @@ def test_the_released_layers_by_their_numbers(name, vision_layers, last):
         pruned(language_layers="last")
 
 
-def kept_bytes(statistics: RunningStatistics) -> int:
+def kept_bytes(statistics: ModalityStatistics) -> int:
     """Bytes of all tensors that the statistics hold."""
-    return sum(getattr(sums, name).nbytes for sums in statistics._sums.values() for name in Sums.TENSORS)
+    return sum(tensor.nbytes for tensor in statistics.tensors.values() if tensor.ndim)
 
 
 def test_statistics_of_llava_7b_take_the_same_memory_after_any_number_of_samples(capsys):
-    statistics = RunningStatistics(LLAVA_7B, tau=0.1)
+    statistics = ModalityStatistics(LLAVA_7B, tau=0.1)
     sizes = [kept_bytes(statistics)]
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
         for site, width in LLAVA_7B.items():
-            statistics.update("forget", "text", site, torch.randn(2, 3, width, generator=generator))
+            statistics.add_values("forget", "text", site, pool_tokens(torch.randn(2, 3, width, generator=generator)))
         sizes.append(kept_bytes(statistics))
     neurons = sum(LLAVA_7B.values())
     with capsys.disabled():
@@ -82,12 +80,13 @@ def test_selection_among_the_neurons_of_llava_7b_is_linear_in_their_number(capsy
     per_neuron = []
     for share in (1, 2, 4):  # a quarter, half and all of the sites
         widths = dict(list(LLAVA_7B.items())[:: 4 // share])
-        statistics = RunningStatistics(widths, tau=0.1)
+        statistics = ModalityStatistics(widths, tau=0.1)
         generator = torch.Generator().manual_seed(0)
-        for sums in statistics._sums.values():
-            sums.count = 10
-            for name in Sums.TENSORS:
-                getattr(sums, name).uniform_(1, 10, generator=generator)
+        for tensor in statistics.tensors.values():
+            if tensor.ndim:
+                tensor.uniform_(1, 10, generator=generator)
+            else:
+                tensor.fill_(10)
         selection = create_method("manu", {"prune_ratio": 10}).select(statistics)
         tables = [selection.masks, selection.scores, selection.ranks, *selection.importances.values()]
         total = sum(widths.values())

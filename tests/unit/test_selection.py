@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from manu.core.errors import UserError
+from manu.core.words import MODALITIES, SETS
+from manu.neurons.pooling import pool_tokens
 from manu.neurons.selection import random_selection, select_top
-from manu.neurons.statistics import MODALITIES, SETS, RunningStatistics
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.unlearning.manu import Manu
 
 
@@ -63,20 +65,22 @@ def test_nan_stops():
         select_top(scores(language_0=[float("nan"), 1]), 50)
 
 
-def statistics() -> RunningStatistics:
+def statistics() -> ModalityStatistics:
     """Three language neurons that fire on text only, and one vision neuron, by hand."""
-    result = RunningStatistics({"language.0": 3, "vision.0": 1}, tau=0.1)
+    result = ModalityStatistics({"language.0": 3, "vision.0": 1}, tau=0.1)
     for data_set in SETS:
         for modality in MODALITIES:
             # mean |z| on text: forget 4, 1, 2; retain 1, 1, 1; two samples spread around it
             level = torch.tensor([4.0, 1.0, 2.0]) if data_set == "forget" else torch.ones(3)
             if modality == "multimodal":
                 level = torch.zeros(3)
-            result.update(data_set, modality, "language.0", torch.stack([level * 0.5, level * 1.5])[:, None])
+            result.add_values(
+                data_set, modality, "language.0", pool_tokens(torch.stack([level * 0.5, level * 1.5])[:, None])
+            )
             if modality == "text":
                 result.add_silent(data_set, modality, "vision.0", 2)
             else:
-                result.update(data_set, modality, "vision.0", torch.tensor([[[9.0]], [[1.0]]]))
+                result.add_values(data_set, modality, "vision.0", pool_tokens(torch.tensor([[[9.0]], [[1.0]]])))
     return result
 
 
@@ -96,10 +100,10 @@ def test_manu_takes_vision_with_language_unless_told_otherwise():
     assert set(Manu(prune_ratio=99, parts=("vision",), ranking="part").select(two_vision()).masks) == {"vision.0"}
 
 
-def two_vision() -> RunningStatistics:
-    result = RunningStatistics({"vision.0": 2}, tau=0.1)
+def two_vision() -> ModalityStatistics:
+    result = ModalityStatistics({"vision.0": 2}, tau=0.1)
     for data_set in SETS:
-        result.update(data_set, "multimodal", "vision.0", torch.rand(2, 1, 2))
+        result.add_values(data_set, "multimodal", "vision.0", pool_tokens(torch.rand(2, 1, 2)))
         result.add_silent(data_set, "text", "vision.0", 2)
     return result
 

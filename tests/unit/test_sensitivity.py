@@ -6,9 +6,9 @@ from tiny_model import TinyModel, make_batch
 
 from manu.core.errors import UserError
 from manu.neurons.activations import record_gradients
-from manu.neurons.measuring import measure_gradients
+from manu.neurons.measuring import measure
 from manu.neurons.selection import select_in_turn
-from manu.neurons.sensitivity import GradientStatistics, effects_of
+from manu.neurons.statistics.gradient import GradientStatistics, effects_of
 from manu.unlearning.manu_gradient import ManuGradient
 
 
@@ -28,13 +28,18 @@ def loss(model, batch) -> torch.Tensor:
     )
 
 
+def measured(model, batches) -> GradientStatistics:
+    sites = model.mlp_sites()
+    return measure(GradientStatistics.at(sites), model, sites, batches, loss=loss)
+
+
 def test_effects_by_hand():
     z = torch.tensor([[[1.0, -4.0], [-3.0, 2.0]], [[2.0, 0.0], [1.0, 1.0]]])
     gradient = torch.tensor([[[2.0, 1.0], [1.0, 0.5]], [[0.0, 5.0], [-1.0, 3.0]]])
     # sample 0: -(1*2 - 3*1) = 1, -(-4 + 1) = 3; sample 1: -(0 - 1) = 1, -(0 + 3) = -3
     assert effects_of(z, gradient).tolist() == [[1.0, 3.0], [1.0, -3.0]]
     statistics = GradientStatistics({"language.0": 2})
-    statistics.update("forget", "text", "language.0", z, gradient)
+    statistics.add_values("forget", "text", "language.0", {"effect": effects_of(z, gradient)})
     statistics.add_silent("forget", "text", "language.0", 2)
     effects = statistics.effects("forget", "text", "language.0")
     assert effects.mean.tolist() == [0.5, 0.0] and effects.mean_abs.tolist() == [0.5, 1.5]
@@ -47,7 +52,7 @@ def test_the_effect_is_what_zeroing_does_to_first_order():
     model = Model().double()
     batch = make_batch(3, 5, pixels=True, padding=1)
     batch["pixel_values"] = batch["pixel_values"].double()
-    statistics = measure_gradients(model, model.mlp_sites(), {("forget", "multimodal"): [batch]}, loss)
+    statistics = measured(model, {("forget", "multimodal"): [batch]})
     before, step = loss(model, batch).item(), 1e-6
     for site in model.mlp_sites():
         for neuron in range(site.width):
@@ -68,7 +73,7 @@ def test_measuring_leaves_the_model_as_it_was():
         ("forget", "multimodal"): [make_batch(2, 4, pixels=True)],
         ("forget", "text"): [make_batch(2, 4, pixels=False)],
     }
-    statistics = measure_gradients(model, model.mlp_sites(), batches, loss)
+    statistics = measured(model, batches)
     assert model.training and not model.head.weight.requires_grad and model.embedding.weight.requires_grad
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(site.second._forward_pre_hooks for site in model.mlp_sites())
@@ -93,7 +98,7 @@ def test_statistics_pass_through_their_file(tmp_path):
         for s in ("forget", "retain")
         for m in ("multimodal", "text")
     }
-    statistics = measure_gradients(model, model.mlp_sites(), groups, loss)
+    statistics = measured(model, groups)
     statistics.save(tmp_path / "a")
     GradientStatistics.load(tmp_path / "a").save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -106,12 +111,12 @@ def statistics(values: dict[tuple[str, str], list[float]]) -> GradientStatistics
     result = GradientStatistics({"language.0": 4})
     for (data_set, modality), effects in values.items():
         z = -torch.tensor([[effects]])
-        result.update(data_set, modality, "language.0", z, torch.ones_like(z))
+        result.add_values(data_set, modality, "language.0", {"effect": effects_of(z, torch.ones_like(z))})
     return result
 
 
 def test_two_stages_by_hand():
-    measured = statistics(
+    given = statistics(
         {
             ("forget", "multimodal"): [8.0, 4.0, 1.0, 1.0],
             ("retain", "multimodal"): [1.0, 1.0, 1.0, 1.0],
@@ -120,25 +125,25 @@ def test_two_stages_by_hand():
         }
     )
     # damping 1: s = forget / 2. In both modalities neuron 1 has the most (2 and 1.5), with the picture 0, by name 2.
-    assert ManuGradient(prune_ratio=25, shared=1, damping=1).select(measured).masks["language.0"].tolist() == [
+    assert ManuGradient(prune_ratio=25, shared=1, damping=1).select(given).masks["language.0"].tolist() == [
         0,
         1,
         0,
         0,
     ]
-    assert ManuGradient(prune_ratio=25, shared=0, multimodal=1).select(measured).masks["language.0"].tolist() == [
+    assert ManuGradient(prune_ratio=25, shared=0, multimodal=1).select(given).masks["language.0"].tolist() == [
         1,
         0,
         0,
         0,
     ]
-    assert ManuGradient(prune_ratio=25, shared=0, multimodal=0).select(measured).masks["language.0"].tolist() == [
+    assert ManuGradient(prune_ratio=25, shared=0, multimodal=0).select(given).masks["language.0"].tolist() == [
         0,
         0,
         1,
         0,
     ]
-    three = ManuGradient(prune_ratio=75, shared=1 / 3, multimodal=0.5, damping=1).select(measured)
+    three = ManuGradient(prune_ratio=75, shared=1 / 3, multimodal=0.5, damping=1).select(given)
     assert three.masks["language.0"].tolist() == [1, 1, 1, 0]
     assert three.scores["language.0"].tolist() == [4.0, 2.0, 4.5, 0.5]
     assert three.ranks["language.0"].tolist() == [2, 3, 1, 4]
@@ -146,12 +151,12 @@ def test_two_stages_by_hand():
 
 
 def test_damping_keeps_neurons_out_that_matter_to_neither():
-    measured = statistics(
+    given = statistics(
         {("forget", m): [2.0, 1e-6, 0.0, 0.0] for m in ("multimodal", "text")}
         | {("retain", m): [1.0, 1e-9, 1.0, 1.0] for m in ("multimodal", "text")}
     )
-    assert ManuGradient(prune_ratio=25).select(measured).masks["language.0"].tolist() == [1, 0, 0, 0]
-    assert ManuGradient(prune_ratio=25, damping=1e-12).select(measured).masks["language.0"].tolist() == [0, 1, 0, 0]
+    assert ManuGradient(prune_ratio=25).select(given).masks["language.0"].tolist() == [1, 0, 0, 0]
+    assert ManuGradient(prune_ratio=25, damping=1e-12).select(given).masks["language.0"].tolist() == [0, 1, 0, 0]
 
 
 def test_turns_take_what_is_left():

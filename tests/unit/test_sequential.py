@@ -20,12 +20,13 @@ from manu.data.benchmark import generate
 from manu.data.reading import read_ids, read_names, read_training_data_of
 from manu.models.registry import known_models
 from manu.steps import forget_in_turn
-from manu.steps.forget_in_turn import in_turn
-from manu.steps.unlearn import Material, unlearned
-from manu.steps.write_prompt import prompt
 from manu.study.model import Evaluation
+from manu.unlearning.in_turn import in_turn
 from manu.unlearning.npo import NegativePreferenceOptimization
 from manu.unlearning.registry import create_method
+from manu.unlearning.run import unlearned
+from manu.unlearning.system_prompt import system_prompt
+from manu.unlearning.training_data import UnlearningData
 
 TRAINING = {"learning_rate": 3e-3, "epochs": 1, "batch_size": 8}
 PRUNING = {"prune_ratio": 20}
@@ -80,7 +81,7 @@ def test_the_people_of_each_request(folder):
 
 def test_a_method_learns_from_the_new_people_alone(vlm, folder):
     method = create_method("mmunlearner", TRAINING)
-    everyone, new = (Material(vlm, method, folder, SECOND, earlier) for earlier in ((), ["forget_10"]))
+    everyone, new = (UnlearningData(vlm, method, folder, SECOND, earlier) for earlier in ((), ["forget_10"]))
     assert new.batches_per_epoch < everyone.batches_per_epoch
 
 
@@ -129,7 +130,7 @@ def test_what_the_first_request_prunes_stays_pruned(vlm, folder, name, settings,
 def test_a_prompt_names_everybody_so_far(vlm, folder):
     turns = in_turn(config_of(vlm.name, "prompting", {}), create_method("prompting", {}), vlm, folder)
     vanilla, user_message = weights(vlm), dict(turns)
-    assert user_message[SECOND] == prompt(create_method("prompting", {}), folder, SECOND)
+    assert user_message[SECOND] == system_prompt(create_method("prompting", {}), folder, SECOND)
     for ratio, system in user_message.items():
         there = {name for name in read_names(folder).values() if name in system}
         assert there == set(read_names(folder, f"forget_{ratio}").values())
@@ -246,8 +247,8 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
         for inside in (True, False):
             changed = {}
             for more, (name, frame) in enumerate(given.items(), start=1):
-                places = Rows(frame).places(origin.where) if name in origin.options else []
-                assert bool(places) is (name in origin.options)
+                places = Rows(frame).places(origin.where) if name in origin.sources else []
+                assert bool(places) is (name in origin.sources)
                 chosen = np.isin(np.arange(len(frame)), places) == inside
                 changed[name] = frame.assign(correct=frame["correct"] + more * chosen)
             again = sequential_table(**changed, resamples=20).loc[i, "value"]

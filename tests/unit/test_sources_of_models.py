@@ -17,6 +17,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from manu.core.errors import UserError
+from manu.core.words import MODALITIES, SETS
 from manu.data.mllmu import check_published, published_configs
 from manu.data.profiles import forget_config, retain_config
 from manu.data.reading import read_ids, read_names, read_training_data_of
@@ -24,19 +25,19 @@ from manu.evaluation.answers import collect_answers
 from manu.fetching.fetch import fetch
 from manu.fetching.manifest import located
 from manu.fetching.source import Source
-from manu.models.loading import Loading
-from manu.neurons.measuring import measure_modality
-from manu.neurons.statistics import MODALITIES, SETS
+from manu.models.checkpoint import load_model
+from manu.models.loading import Loading, prepare_torch
+from manu.neurons.measuring import measure
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import fetch_model, train
-from manu.steps.models import load_model, prepare_torch, released_lora
-from manu.steps.unlearn import unlearned
 from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files, robustness_files
 from manu.training.dataset import TrainingSet
 from manu.training.loop import Optimisation, fit
-from manu.training.lora import Lora, adapted
+from manu.training.lora import Lora, adapted, released_lora
 from manu.training.losses import answer_cross_entropy
 from manu.unlearning.registry import create_method
+from manu.unlearning.run import unlearned
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 KEYS = {"study": "s", "model": "m", "method": "vanilla", "seed": 0}
@@ -73,7 +74,8 @@ def statistics_of(vlm, benchmark):
         for modality in MODALITIES:
             stream = training_set.stream(modality, 8, rng)
             batches[data_set, modality] = [next(stream) for _ in range(2)]
-    return measure_modality(vlm.model, vlm.mlp_sites(), batches, 0.1, (), vlm.vision_mask)
+    sites = vlm.mlp_sites()
+    return measure(ModalityStatistics.at(sites, tau=0.1), vlm.model, sites, batches, vision_mask=vlm.vision_mask)
 
 
 def test_the_same_masks_and_scores_from_memory_one_file_and_shards(vlm, benchmark_folder, tmp_path):

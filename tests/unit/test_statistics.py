@@ -8,9 +8,11 @@ from safetensors.torch import save_file
 from tiny_model import TinyModel, make_batch
 
 from manu.core.errors import NotFinite, UserError
+from manu.core.words import MODALITIES, SETS
 from manu.neurons.activations import record_activations
-from manu.neurons.measuring import measure_modality
-from manu.neurons.statistics import MODALITIES, POOLINGS, SETS, RunningStatistics, pool_tokens
+from manu.neurons.measuring import measure
+from manu.neurons.pooling import POOLINGS, pool_tokens
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.neurons.tensor_file import load_tensors, save_tensors
 
 # One sample, three tokens, the last one padding; two neurons.
@@ -19,12 +21,12 @@ MASK = torch.tensor([[1, 1, 0]])
 
 
 def test_an_activation_that_is_no_number_stops_with_site_and_samples():
-    statistics = RunningStatistics({"language.0": 3}, tau=0.0)
-    statistics.update("forget", "text", "language.0", torch.ones(2, 4, 3))
+    statistics = ModalityStatistics({"language.0": 3}, tau=0.0)
+    statistics.add_values("forget", "text", "language.0", pool_tokens(torch.ones(2, 4, 3)))
     broken = torch.ones(2, 4, 3)
     broken[1, 2, 0] = float("inf")
     with pytest.raises(NotFinite, match=r"language.0: among samples 3 to 4 of the forget set, text, an activation is"):
-        statistics.update("forget", "text", "language.0", broken)
+        statistics.add_values("forget", "text", "language.0", pool_tokens(broken))
 
 
 def test_pooling_ignores_padding():
@@ -50,9 +52,9 @@ def test_a_sample_of_padding_alone_stops():
 
 
 def test_sums_by_hand():
-    statistics = RunningStatistics({"language.0": 2}, tau=2.5)
-    statistics.update("forget", "text", "language.0", Z, MASK)
-    statistics.update("forget", "text", "language.0", torch.tensor([[[5.0, 1.0]]]))
+    statistics = ModalityStatistics({"language.0": 2}, tau=2.5)
+    statistics.add_values("forget", "text", "language.0", pool_tokens(Z, MASK))
+    statistics.add_values("forget", "text", "language.0", pool_tokens(torch.tensor([[[5.0, 1.0]]])))
     statistics.add_silent("forget", "text", "language.0", 3)
 
     last = statistics.sums("forget", "text", "last", "language.0")  # samples: (-3, 2), (5, 1), three silent
@@ -68,14 +70,14 @@ def test_sums_by_hand():
 
 
 def test_a_value_equal_to_tau_is_not_over_it():
-    statistics = RunningStatistics({"language.0": 1}, tau=2.0)
-    statistics.update("forget", "text", "language.0", torch.tensor([[[2.0]]]))
+    statistics = ModalityStatistics({"language.0": 1}, tau=2.0)
+    statistics.add_values("forget", "text", "language.0", pool_tokens(torch.tensor([[[2.0]]])))
     assert statistics.sums("forget", "text", "mean", "language.0").count_over.tolist() == [0.0]
 
 
 def test_nothing_measured_stops():
     with pytest.raises(ValueError, match="no text sample of the retain set"):
-        RunningStatistics({"language.0": 1}, tau=0.1).sums("retain", "text", "mean", "language.0")
+        ModalityStatistics({"language.0": 1}, tau=0.1).sums("retain", "text", "mean", "language.0")
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -83,9 +85,9 @@ def test_streaming_equals_the_whole_array(pooling):
     torch.manual_seed(0)
     z, mask = torch.randn(23, 5, 4), torch.rand(23, 5) > 0.4
     mask[:, 0] = True
-    statistics = RunningStatistics({"language.0": 4}, tau=0.5)
+    statistics = ModalityStatistics({"language.0": 4}, tau=0.5)
     for part, part_mask in zip(z.split(4), mask.split(4), strict=True):
-        statistics.update("retain", "text", "language.0", part, part_mask)
+        statistics.add_values("retain", "text", "language.0", pool_tokens(part, part_mask))
     sums = statistics.sums("retain", "text", pooling, "language.0")
 
     rows = []
@@ -100,7 +102,7 @@ def test_streaming_equals_the_whole_array(pooling):
     assert sums.count_over.tolist() == (whole.abs() > 0.5).sum(0).tolist()
 
 
-def measured(model) -> RunningStatistics:
+def measured(model) -> ModalityStatistics:
     batches = {
         (data_set, modality): [
             make_batch(3, 5, pixels=modality == "multimodal", seed=seed, padding=2) for seed in range(2)
@@ -108,7 +110,8 @@ def measured(model) -> RunningStatistics:
         for data_set in SETS
         for modality in MODALITIES
     }
-    return measure_modality(model, model.mlp_sites(), batches, tau=0.1)
+    sites = model.mlp_sites()
+    return measure(ModalityStatistics.at(sites, tau=0.1), model, sites, batches)
 
 
 def test_measuring_counts_vision_as_silent_on_text_and_skips_padding():
@@ -134,16 +137,16 @@ def test_measuring_counts_vision_as_silent_on_text_and_skips_padding():
 
 def test_measuring_stops_when_rows_are_not_samples():
     model = TinyModel()
-    batch = make_batch(1, 4, pixels=True)
+    sites, batch = model.mlp_sites(), make_batch(1, 4, pixels=True)
     batch["pixel_values"] = batch["pixel_values"].repeat(2, 1, 1)  # two pictures for one sample
     with pytest.raises(ValueError, match="vision.0: needed one pass with 1 rows"):
-        measure_modality(model, model.mlp_sites(), {("forget", "multimodal"): [batch]}, tau=0.1)
+        measure(ModalityStatistics.at(sites, tau=0.1), model, sites, {("forget", "multimodal"): [batch]})
 
 
 def test_milestones_keep_the_sums_of_the_first_samples():
     z = torch.tensor([[[1.0]], [[2.0]], [[4.0]]])
-    statistics = RunningStatistics({"language.0": 1}, tau=1.5, milestones=(2, 4, 9))
-    statistics.update("forget", "text", "language.0", z)
+    statistics = ModalityStatistics({"language.0": 1}, tau=1.5, milestones=(2, 4, 9))
+    statistics.add_values("forget", "text", "language.0", pool_tokens(z))
     statistics.add_silent("forget", "text", "language.0", 2)
     at = {n: statistics.sums("forget", "text", "mean", "language.0", n) for n in (0, 2, 4)}
     assert {n: (sums.count, float(sums.sum_abs), float(sums.count_over)) for n, sums in at.items()} == {
@@ -160,7 +163,7 @@ def test_milestones_keep_the_sums_of_the_first_samples():
 def test_save_and_load_give_the_same_sums_and_the_same_bytes(tmp_path):
     statistics = measured(TinyModel())
     statistics.save(tmp_path / "a.safetensors")
-    loaded = RunningStatistics.load(tmp_path / "a.safetensors")
+    loaded = ModalityStatistics.load(tmp_path / "a.safetensors")
     loaded.save(tmp_path / "b.safetensors")
     assert loaded.widths == statistics.widths and list(loaded.widths) == list(statistics.widths)
     assert loaded.tau == 0.1
@@ -178,27 +181,27 @@ def test_load_names_what_is_missing_or_misshapen(tmp_path):
 
     save_tensors(path, {name: tensor for name, tensor in tensors.items() if name != key}, metadata)
     with pytest.raises(UserError, match="misses 1 of .* tensors, first 'forget/text/mean/language.0/0/sum_sq'"):
-        RunningStatistics.load(path)
+        ModalityStatistics.load(path)
 
     save_tensors(path, tensors | {key: torch.zeros(5)}, metadata)
     with pytest.raises(UserError, match=r"has shape \(5,\); needed: \(6,\)"):
-        RunningStatistics.load(path)
+        ModalityStatistics.load(path)
 
     save_tensors(path, tensors | {"more": torch.zeros(1)}, metadata)
     with pytest.raises(UserError, match="unexpected tensors, first 'more'"):
-        RunningStatistics.load(path)
+        ModalityStatistics.load(path)
 
     save_tensors(path, tensors, {"content": "modality statistics", "tau": 0.1})
     with pytest.raises(UserError, match="misses 'widths'"):
-        RunningStatistics.load(path)
+        ModalityStatistics.load(path)
 
 
 def test_load_refuses_other_files(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
-        RunningStatistics.load(tmp_path / "absent.safetensors")
+        ModalityStatistics.load(tmp_path / "absent.safetensors")
     (tmp_path / "text.safetensors").write_text("no tensors here")
     with pytest.raises(UserError, match="cannot be read"):
-        RunningStatistics.load(tmp_path / "text.safetensors")
+        ModalityStatistics.load(tmp_path / "text.safetensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(UserError, match="holds no content of this package; needed: modality statistics"):
-        RunningStatistics.load(tmp_path / "foreign.safetensors")
+        ModalityStatistics.load(tmp_path / "foreign.safetensors")

@@ -15,6 +15,7 @@ from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files
 from manu.training.loop import Diverged
 from manu.unlearning import trials
+from manu.unlearning import tuning as trying
 from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
 STUDY = """\
@@ -151,9 +152,9 @@ def trial(tmp_path, monkeypatch, diverging: set[float]) -> pd.DataFrame:
         if method.learning_rate in diverging:
             raise Diverged("step 3: the loss is nan")
 
-    monkeypatch.setattr(tune, "forget", forget)
-    monkeypatch.setattr(tune, "load_model", lambda *_: None)
-    monkeypatch.setattr(tune, "collect_answers", lambda *_: pd.DataFrame({"reply": ["a cat"]}))
+    monkeypatch.setattr(trying, "forget", forget)
+    monkeypatch.setattr(trying, "load_model", lambda *_: None)
+    monkeypatch.setattr(trying, "collect_answers", lambda *_: pd.DataFrame({"reply": ["a cat"]}))
     tried = [{"learning_rate": rate, "epochs": 1, "batch_size": 4} for rate in (1e-4, 1.0)]
     config = {"model": "llava", "method": "ga", "ratios": [0], "evaluation": {}, "trials": tried}
     options = Namespace(benchmark=tmp_path, vanilla=tmp_path, statistics=None, out=tmp_path / "trials.parquet")

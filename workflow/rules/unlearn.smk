@@ -6,7 +6,7 @@ rule measure_statistics:
         config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
-        sources=sources("measure_statistics", "model"),
+        sources=sources("measure_statistics", "model", "kind"),
     output:
         statistics="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.provenance.json",

@@ -10,9 +10,9 @@ import pandas as pd
 
 from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import Origin, same
+from manu.core.words import MODALITIES, SETS
 
 SILENT = 0.05  # a neuron that fires on less than this share of samples counts as silent
-MODALITIES, SETS = ("multimodal", "text"), ("forget", "retain")
 NEURON_COLUMNS = (
     "model",
     "method",

@@ -9,7 +9,7 @@ from manu.audit.chain import TOPS, Chain, job_problems
 from manu.audit.exhibits import row_name
 from manu.audit.findings import Report
 from manu.core.errors import UserError
-from manu.steps.command import progress
+from manu.core.progress import progress
 from manu.study.loading import load_study
 
 README = "README.md"

@@ -14,10 +14,10 @@ from manu.data.profiles import forget_config
 from manu.data.reading import read_names, read_training_data, read_training_data_of
 from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch
+from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask
 from manu.neurons.selection import MLP_INPUT
-from manu.steps.models import prepare_torch
 from manu.training.dataset import TrainingSet
 
 RATIO = 10  # percent of the people to be forgotten

@@ -13,21 +13,21 @@ import torch
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must, place
+from manu.core.words import MODALITIES
 from manu.data.profiles import forget_config
 from manu.data.reading import read_names
 from manu.models.base import VisionLanguageModel
 from manu.models.registry import known_models
 from manu.neurons.masks import apply_mask, load_mask, save_mask
 from manu.neurons.selection import Selection
-from manu.neurons.statistics import MODALITIES
-from manu.steps.measure_statistics import measured
-from manu.steps.select_neurons import selected
-from manu.steps.unlearn import Material as Lessons
-from manu.steps.unlearn import unlearned
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batches
+from manu.unlearning.measured import measured
+from manu.unlearning.pruning import selected
 from manu.unlearning.registry import Method, create_method, method_class
+from manu.unlearning.run import unlearned
+from manu.unlearning.training_data import UnlearningData
 
 GIVEN = {  # settings that every method of a kind has and that have no default
     "training": {"learning_rate": 1.0e-3, "epochs": 1, "batch_size": 4},
@@ -68,8 +68,8 @@ class Subject:
     def batches(self, vlm: VisionLanguageModel, modality: str) -> Batches:
         """What the method sees in one step on questions of a modality."""
         method = create_method(self.name, GIVEN["training"] | self.settings | {"modalities": [modality]})
-        lessons = Lessons(vlm, method, self.material.benchmark, RATIO)
-        return next(lessons.epochs(1, np.random.default_rng(0)))
+        data = UnlearningData(vlm, method, self.material.benchmark, RATIO)
+        return next(data.epochs(1, np.random.default_rng(0)))
 
     def selection(self, model: str, vlm: VisionLanguageModel) -> Selection:
         """The units that the method prunes of a model, by statistics of its own kind."""
@@ -165,9 +165,9 @@ def leaves_the_model(subject: Subject) -> None:
 def restricted(subject: Subject) -> None:
     """Training: changes no weight that `restrict` does not allow."""
     for model, vlm in subject.each():
-        lessons = Lessons(vlm, subject.method, subject.material.benchmark, RATIO)
+        data = UnlearningData(vlm, subject.method, subject.material.benchmark, RATIO)
         apart = np.random.default_rng([0, 1])  # as a job draws them
-        masks = subject.method.restrict(vlm.model, vlm.mlp_sites(), lessons.epochs(1, apart))
+        masks = subject.method.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
         if masks is None:
             return
         before, after = weights(vlm.model), weights(subject.unlearn(model).model)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must
+from manu.core.words import MODALITIES
 from manu.data.profiles import MULTIMODAL, TEXT, Profile
 from manu.data.prompts import LETTERS
 from manu.data.reading import read_profiles
@@ -20,9 +21,8 @@ from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
 from manu.neurons.masks import Mask, apply_mask
 from manu.neurons.selection import MLP_INPUT
-from manu.neurons.statistics import MODALITIES
-from manu.steps.measure_statistics import measured
 from manu.training.losses import answer_cross_entropy, answer_log_likelihood
+from manu.unlearning.measured import measured
 
 _QUESTIONS = ("What is the pet of this person?", "Who?")  # of different lengths
 _ANSWERS = ("The pet of Ada is goose.", "No.")

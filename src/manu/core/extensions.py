@@ -1,7 +1,7 @@
-"""Files from outside the package that define a method, a model, a figure, a metric or a table.
+"""Files from outside the package that define a method, a model, a kind of statistics, a figure, a metric or a table.
 
 A study names them (its key `extensions`), or an installed package offers them by entry points (`manu.methods`,
-`manu.models`, `manu.figures`, `manu.metrics`, `manu.tables`). A file defines one thing, as the package's own files do: its stem is the
+`manu.models`, `manu.statistics`, `manu.figures`, `manu.metrics`, `manu.tables`). A file defines one thing, as the package's own files do: its stem is the
 thing's name, one constant says what it is. A process knows those that its study or its job's configuration lists.
 """
 
@@ -20,7 +20,14 @@ from typing import cast
 
 from manu.core.errors import UserError
 
-CONSTANTS = {"method": "METHOD", "model": "MODEL", "figure": "NEEDS", "metric": "METRIC", "table": "TABLE"}
+CONSTANTS = {  # kind -> the constant by which a file says that it is one
+    "method": "METHOD",
+    "model": "MODEL",
+    "statistics": "STATISTICS",
+    "figure": "NEEDS",
+    "metric": "METRIC",
+    "table": "TABLE",
+}
 _named: dict[tuple[str, str], Path] = {}  # (kind, name) -> file
 
 
@@ -119,7 +126,7 @@ def _constants(tree: ast.Module) -> set[str]:
 def _offered(kind: str) -> dict[str, EntryPoint]:
     """The entry points of installed packages, by name. Raises UserError where two have one."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=f"manu.{kind}s"):
+    for point in entry_points(group=f"manu.{kind.removesuffix('s')}s"):
         if found.setdefault(point.name, point).value != point.value:
             raise twice(kind, point.name, _file_of(found[point.name]), _file_of(point))
     return found

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manu.core.words import MULTIMODAL, TEXT
 from manu.data.prompts import LETTERS, text_view
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
 UNSEEN = "Unseen_Set"  # people whom no model is ever taught
 TUNING = 0  # stands for a forget ratio where those are meant on whom hyperparameters are chosen
-MULTIMODAL, TEXT = "multimodal", "text"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from manu.evaluation.questions import AskedQuestion
 from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Example, Pictures, prompt_batch
 from manu.neurons.activations import record_activations
+from manu.neurons.pooling import pool_tokens
 from manu.neurons.sites import MlpSite
-from manu.neurons.statistics import pool_tokens
 
 
 @torch.inference_mode()

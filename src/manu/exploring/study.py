@@ -15,8 +15,7 @@ from manu.evaluation.answers import answer, questions_of
 from manu.evaluation.questions import AskedQuestion
 from manu.models.base import VisionLanguageModel
 from manu.neurons.masks import Mask, apply_mask
-from manu.report.explore import Person
-from manu.steps.write_explorer import read_people
+from manu.report.explore import Person, read_people
 from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method

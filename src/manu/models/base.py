@@ -30,7 +30,7 @@ class VisionLanguageModel(ABC):
     model_class: ClassVar["type[PreTrainedModel] | TransformersClass"]
     processor_class: ClassVar["type[ProcessorMixin] | TransformersClass"]
     architecture_class: ClassVar[type]  # frozen dataclass of sizes, for models trained from scratch
-    released_vision_kinds: ClassVar[tuple[str, ...]]  # vision linear layers whose rows MANU's released code prunes
+    released_vision_kinds: ClassVar[tuple[str, ...]]  # vision linear layers whose rows the released code prunes
     processor_settings: ClassVar[dict[str, Any]] = {}  # replace the checkpoint's settings
     picture_word: ClassVar[str] = "<image>"  # the processor's placeholder for a picture
     per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that are applied to every patch
@@ -221,7 +221,7 @@ class VisionLanguageModel(ABC):
         ]
 
     def linear_sites(self) -> list[LinearSite]:
-        """The linear layers whose rows MANU's released code prunes."""
+        """The linear layers whose rows the released code prunes."""
         language = [
             LinearSite(f"language.{kind}.{i}", "language", kind, i, getattr(mlp, f"{kind}_proj"))
             for i, mlp in enumerate(self.language_mlps)

@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
 
+from manu.core.batch import Batch
 from manu.core.pictures import check_picture
 from manu.models.base import VisionLanguageModel
 
 IGNORE = -100  # label of a token that has no loss
-Batch = dict[str, torch.Tensor]
 
 
 KEPT = 2**29  # bytes of processed pictures that are kept in memory

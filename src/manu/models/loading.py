@@ -1,6 +1,7 @@
 """Load a checkpoint into memory: its precision, its device, and gradient checkpointing."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,19 @@ class Loading:
     precision: str = "float32"
     gradient_checkpointing: bool = False
     device_map: str = "none"
+
+
+def prepare_torch(seed: int) -> None:
+    """Make torch deterministic, with one thread and this seed, so that a machine repeats its own bytes; library chatter
+    off."""
+    import transformers  # takes seconds: manu.models.lazy_imports
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic algorithms on a GPU need it
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(seed)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading) -> "PreTrainedModel":

@@ -7,7 +7,18 @@ from pathlib import Path
 from manu.core.registry import Registry
 from manu.models.base import VisionLanguageModel
 
-_NOT_MODELS = {"__init__", "base", "inputs", "language", "lazy_imports", "loading", "registry", "sizes", "tokenizer"}
+_NOT_MODELS = {
+    "__init__",
+    "base",
+    "checkpoint",
+    "inputs",
+    "language",
+    "lazy_imports",
+    "loading",
+    "registry",
+    "sizes",
+    "tokenizer",
+}
 _REGISTRY = Registry("model", __package__, Path(__file__).parent, frozenset(_NOT_MODELS))
 _CONSTANTS = ("model_class", "processor_class", "architecture_class", "released_vision_kinds")
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from manu.neurons.sites import LinearSite, MlpSite
-
-Site = MlpSite | LinearSite
-Callback = Callable[[Site, Tensor], None]
+from manu.neurons.sites import LinearSite, MlpSite, Site
 
 
 @contextmanager
-def record_activations(sites: Iterable[Site], callback: Callback) -> Iterator[None]:
+def record_activations(sites: Iterable[Site], callback: Callable[[Site, Tensor], object]) -> Iterator[None]:
     """Within the block, call `callback(site, activation)` at every forward pass through a site.
 
     The activation is detached, shape [batch, tokens, width]: for an MlpSite the input of its
@@ -22,42 +20,41 @@ def record_activations(sites: Iterable[Site], callback: Callback) -> Iterator[No
     """
     with ExitStack() as hooks:
         for site in sites:
-            hooks.callback(_attach(site, callback).remove)
+            hooks.callback(_attach(site, lambda site, z: callback(site, z.detach())).remove)
         yield
 
 
 @contextmanager
-def record_gradients(sites: Iterable[MlpSite], callback: Callable[[Site, Tensor, Tensor], None]) -> Iterator[None]:
+def record_gradients(sites: Iterable[Site], callback: Callable[[Site, Tensor, Tensor], object]) -> Iterator[None]:
     """Within the block, call `callback(site, activation, gradient)` when a backward pass reaches a site.
 
-    Both are detached, shape [batch, tokens, width]: the input of the site's second layer in the forward pass, and the
-    derivative of what is differentiated by it. Neither pass is changed. All hooks are gone after the block, also when
-    it raises; a graph that outlives the block calls back no more.
+    Both are detached, shape [batch, tokens, width]: the activation of the forward pass as in `record_activations`, and
+    the derivative of the differentiated value with respect to it. Neither pass is changed. All hooks are gone after the
+    block, also when it raises; a graph that outlives the block calls back no more.
     """
     listening = True
 
-    def before(site: MlpSite, z: Tensor) -> None:
+    def before(site: Site, z: Tensor) -> None:
         if z.requires_grad:
             z.register_hook(lambda gradient: callback(site, z.detach(), gradient.detach()) if listening else None)
 
     with ExitStack() as hooks:
         for site in sites:
-            # bound here, as a loop's variable would be the last site by the time of the call
-            hook = site.second.register_forward_pre_hook(lambda _, inputs, site=site: before(site, inputs[0]))
-            hooks.callback(hook.remove)
+            hooks.callback(_attach(site, before).remove)
         try:
             yield
         finally:
             listening = False
 
 
-def _attach(site: Site, callback: Callback) -> RemovableHandle:
-    # A hook that returns something changes the forward pass, so the callback's value is dropped.
-    def before(_, inputs: tuple) -> None:
-        callback(site, inputs[0].detach())
+def _attach(site: Site, callback: Callable[[Site, Tensor], object]) -> RemovableHandle:
+    """Call `callback(site, activation)` at every forward pass. Its value is dropped, as a hook's would change the pass."""
 
-    def after(_, inputs: tuple, output: Tensor) -> None:
-        callback(site, output.detach())
+    def before(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        callback(site, inputs[0])
+
+    def after(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        callback(site, output)
 
     match site:
         case MlpSite():

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manu.neurons.statistics import ALL, MODALITIES, SETS, RunningStatistics, Sums
+from manu.core.words import MODALITIES, SETS
+from manu.neurons.statistics.modality import ALL, ModalityStatistics, Sums
 
 EPS = 1e-8
 
@@ -42,7 +43,7 @@ FUNCTIONS: Mapping[str, Callable[[Sums, Sums, float], Tensor]] = {
 
 
 def importance(
-    statistics: RunningStatistics,
+    statistics: ModalityStatistics,
     data_set: str,
     functions: Sequence[str] = tuple(FUNCTIONS),
     pooling: str = "mean",
@@ -64,7 +65,7 @@ def importance(
 
 
 def each_importance(
-    statistics: RunningStatistics, pooling: str = "mean", eps: float = EPS, samples: int = ALL
+    statistics: ModalityStatistics, pooling: str = "mean", eps: float = EPS, samples: int = ALL
 ) -> dict[str, dict[str, Tensor]]:
     """Every importance alone, by its column in the table of pruned neurons ("i_abs_forget"), then by site."""
     return {

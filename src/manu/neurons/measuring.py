@@ -1,182 +1,109 @@
-"""The measuring passes: run the model over batches and let statistics listen.
+"""The pass over the batches that all kinds of statistics share: run the model and let the statistics listen.
 
-A batch for which memory does not suffice is measured in halves (manu.core.memory). What a half says is added up only
-when the whole batch has been heard; sums differ from those of the batch at once by rounding alone.
+A batch that does not fit into memory is measured in halves (manu.core.memory). The parts are added when the whole batch
+has been heard, so the sums differ from those of the undivided batch by rounding alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from manu.core.batch import Batch, samples_of, without_labels
 from manu.core.memory import in_parts
-from manu.neurons.activations import Site, record_activations, record_gradients
-from manu.neurons.released import (
-    METRICS,
-    MODALITY_OF_PART,
-    ReleasedAccumulator,
-    ReleasedStatistics,
-    group_of,
-)
-from manu.neurons.sensitivity import GradientStatistics, effects_of
-from manu.neurons.sites import LinearSite, MlpSite
-from manu.neurons.statistics import SETS, RunningStatistics, pool_tokens
+from manu.neurons.activations import record_activations, record_gradients
+from manu.neurons.sites import Site
+from manu.neurons.statistics.base import Activation, Statistics
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Result = TypeVar("Result")
-Batch = Mapping[str, Tensor]
+AnyStatistics = TypeVar("AnyStatistics", bound=Statistics)
 BatchGroups = Mapping[tuple[str, str], Iterable[Batch]]
-"""Batches by (set, modality), for example ("forget", "text"); wrap an iterable for a progress bar."""
+"""Batches by (set, modality), for example ("forget", "text"); an iterable may show a progress bar."""
+Loss = Callable[[nn.Module, Batch], Tensor]
 
 
-def measure_modality(
-    model: nn.Module,
-    sites: Sequence[MlpSite],
+def measure(
+    statistics: AnyStatistics,
+    model: "PreTrainedModel",
+    sites: Sequence[Site],
     batches: BatchGroups,
-    tau: float,
-    milestones: Sequence[int] = (),
+    *,
     vision_mask: Callable[[Batch], Tensor | None] = lambda batch: None,
-) -> RunningStatistics:
-    """One pass over every batch; the published statistics at every MLP site, with the sums at each milestone.
+    loss: Loss | None = None,
+) -> AnyStatistics:
+    """Run the model once over every batch, add what the statistics hear at the sites, and return them.
 
-    Padding never counts; vision_mask: which vision tokens of a batch are real, bool [batch, vision tokens], None for
-    all. Samples that do not pass through a site count there as z = 0. Raises ValueError when an activation does
-    not have one row per sample of the batch.
+    vision_mask: the real vision tokens of a batch, bool [batch, vision tokens], None for all. loss: the sum over the
+    samples of a batch of each one's own loss, for statistics of gradients. Of the weights only the input embeddings take
+    part in the differentiation, and their gradient is dropped. The model's mode is restored afterwards, and no hook
+    stays. Raises what the kind raises, ValueError where an activation has other rows than samples.
     """
-    statistics = RunningStatistics({site.name: site.width for site in sites}, tau, milestones)
-    with _measuring(model):
-        for (data_set, modality), group in batches.items():
-            for batch in group:
-                parts = _parts(batch, lambda part: _pooled(model, sites, part, vision_mask(part)))
-                for site in sites:
-                    if site.name not in parts[0]:
-                        statistics.add_silent(data_set, modality, site.name, _samples(batch))
-                        continue
-                    heard = [part[site.name] for part in parts]
-                    pooled = {name: _joined([each[name] for each in heard]) for name in heard[0]}
-                    statistics.add(data_set, modality, site.name, pooled)
+    mode = _differentiating(model) if statistics.gradients else _evaluating(model)
+    with mode:
+        for data_set, modality in statistics.groups:
+            listening = [site for site in sites if statistics.listens(site, modality)]
+            for batch in batches.get((data_set, modality), ()):
+                heard = _heard_in_parts(statistics, model, listening, batch, vision_mask, loss)
+                statistics.add(data_set, modality, heard, samples_of(batch))
+    statistics.finish()
     return statistics
 
 
-def _pooled(
-    model: nn.Module, sites: Sequence[MlpSite], batch: Batch, vision_mask: Tensor | None
-) -> dict[str, dict[str, Tensor]]:
-    """Site -> what `pool_tokens` gives for its activations in one forward pass; without those not reached."""
-    mask = batch["attention_mask"].bool()
-    masks, heard = {"language": mask, "vision": vision_mask}, {}
+def _heard_in_parts(
+    statistics: Statistics,
+    model: nn.Module,
+    sites: Sequence[Site],
+    batch: Batch,
+    vision_mask: Callable[[Batch], Tensor | None],
+    loss: Loss | None,
+) -> list[dict[str, Any]]:
+    """What the statistics keep of a batch, or of each of its parts where memory does not suffice for the whole."""
 
-    def listen(site: Site, z: Tensor) -> None:
-        _must_be_new(site, z, mask, heard)
-        heard[site.name] = pool_tokens(z, masks[site.part])
+    samples = range(samples_of(batch))
 
-    _forward(model, sites, listen, batch)
-    return heard
+    def run(rows: Sequence[int]) -> dict[str, Any]:
+        whole = len(rows) == len(samples)
+        part = batch if whole else {name: tensor[rows[0] : rows[-1] + 1] for name, tensor in batch.items()}
+        return _heard(statistics, model, sites, part, vision_mask(part), loss)
 
-
-def measure_gradients(
-    model: "PreTrainedModel", sites: Sequence[MlpSite], batches: BatchGroups, loss: Callable[[nn.Module, Batch], Tensor]
-) -> GradientStatistics:
-    """One forward and one backward pass over every batch; how the loss hangs on every neuron.
-
-    loss: the sum over the samples of a batch of each one's own loss. Of the weights only the input embeddings take
-    part in the differentiation, and their gradient is dropped. Samples that do not pass through a site count there
-    as 0. Raises ValueError when a gradient does not have one row per sample of the batch.
-    """
-    statistics = GradientStatistics({site.name: site.width for site in sites})
-    with _differentiating(model):
-        for (data_set, modality), group in batches.items():
-            for batch in group:
-                parts = _parts(batch, lambda part: _effects(model, sites, part, loss))
-                for site in sites:
-                    if site.name not in parts[0]:
-                        statistics.add_silent(data_set, modality, site.name, _samples(batch))
-                        continue
-                    statistics.add(data_set, modality, site.name, _joined([part[site.name] for part in parts]))
-    return statistics
+    return in_parts(run, samples)
 
 
-def _effects(
-    model: "PreTrainedModel", sites: Sequence[MlpSite], batch: Batch, loss: Callable[[nn.Module, Batch], Tensor]
-) -> dict[str, Tensor]:
-    """Site -> what `effects_of` gives for one forward and backward pass; without those not reached."""
-    heard: dict[str, Tensor] = {}
+def _heard(
+    statistics: Statistics,
+    model: nn.Module,
+    sites: Sequence[Site],
+    batch: Batch,
+    vision_mask: Tensor | None,
+    loss: Loss | None,
+) -> dict[str, Any]:
+    """What the statistics keep of one forward pass, and of the backward pass if they need gradients."""
+    real = {"language": batch["attention_mask"].bool(), "vision": vision_mask}
+    heard: dict[str, Any] = {}
+    samples = samples_of(batch)
 
-    def listen(site: Site, z: Tensor, gradient: Tensor) -> None:
-        _must_be_new(site, z, batch["input_ids"], heard)
-        heard[site.name] = effects_of(z, gradient)
+    def listen(site: Site, z: Tensor, gradient: Tensor | None = None) -> None:
+        statistics.keep(Activation(site, z, samples, real[site.part], gradient), heard)
 
-    pixels = {k: v.clone().requires_grad_() for k, v in batch.items() if v.is_floating_point()}
+    if not statistics.gradients:
+        with record_activations(sites, listen):
+            model(**without_labels(batch))
+        return heard
+    if loss is None:
+        raise ValueError(f"{statistics.name} statistics need a loss to differentiate")
+    pixels = {name: each.clone().requires_grad_() for name, each in batch.items() if each.is_floating_point()}
     with record_gradients(sites, listen):
         loss(model, {**batch, **pixels}).backward()
     return heard
 
 
-def measure_released(model: nn.Module, sites: Sequence[LinearSite], batches: BatchGroups) -> ReleasedStatistics:
-    """The released code's statistics: vision sites from multimodal batches, language sites from text batches.
-
-    Raises ValueError when a group of sites was not reached.
-    """
-    widths = {site.name: site.width for site in sites}
-    values = {}
-    with _measuring(model):
-        for data_set in SETS:
-            accumulator = ReleasedAccumulator()
-            for part, modality in MODALITY_OF_PART.items():
-                heard = [site for site in sites if site.part == part]
-                for batch in batches.get((data_set, modality), ()):
-                    for part_of_batch in _parts(batch, lambda each: _moments(model, heard, each)):
-                        accumulator.merge(part_of_batch)
-                    accumulator.end_batch()
-            values |= {(data_set, *key): value for key, value in accumulator.result().items()}
-            for group in dict.fromkeys(map(group_of, widths)):
-                if (data_set, group, METRICS[0]) not in values:
-                    raise ValueError(f"no sample of the {data_set} set passed through {group}")
-    return ReleasedStatistics(widths, values)
-
-
-def _moments(model: nn.Module, sites: Sequence[LinearSite], batch: Batch) -> ReleasedAccumulator:
-    """What one forward pass says, its batch not ended."""
-    accumulator = ReleasedAccumulator()
-    _forward(model, sites, lambda site, outputs: accumulator.update(site.name, outputs), batch)
-    return accumulator
-
-
-def _parts(batch: Batch, run: Callable[[Batch], Result]) -> list[Result]:
-    """The result of `run` for a batch, or those for its halves, and so on, where memory does not suffice."""
-    samples = range(_samples(batch))
-
-    def some(rows: range) -> Result:
-        part = batch if rows == samples else {name: each[rows.start : rows.stop] for name, each in batch.items()}
-        return run(part)
-
-    return in_parts(some, samples)
-
-
-def _samples(batch: Batch) -> int:
-    return len(batch["input_ids"])
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
-
-
-def _must_be_new(site: Site, z: Tensor, rows: Tensor, heard: Mapping[str, object]) -> None:
-    if len(z) != len(rows) or site.name in heard:
-        raise ValueError(f"{site.name}: needed one pass with {len(rows)} rows, one per sample")
-
-
-def _forward(model: nn.Module, sites: Sequence[Site], listen, batch: Batch) -> None:
-    with record_activations(sites, listen):
-        model(**{name: tensor for name, tensor in batch.items() if name != "labels"})  # no loss is needed
-
-
 @contextmanager
 def _differentiating(model: "PreTrainedModel") -> Iterator[None]:
-    """Evaluation mode, and gradients that flow through all layers but gather in the input embeddings alone."""
+    """Evaluation mode; gradients flow through all layers, and only the input embeddings collect one."""
     training, wanted = model.training, {parameter: parameter.requires_grad for parameter in model.parameters()}
     embeddings = model.get_input_embeddings().weight
     model.eval().requires_grad_(False)
@@ -191,8 +118,8 @@ def _differentiating(model: "PreTrainedModel") -> Iterator[None]:
 
 
 @contextmanager
-def _measuring(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients; the model's mode comes back afterwards."""
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients; the model's mode is restored afterwards."""
     training = model.training
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Where neurons live: named places in a model, without a word about its architecture."""
+"""Sites: named places in a model where neurons are, whatever its architecture."""
 
 from dataclasses import dataclass
 
@@ -43,3 +43,6 @@ class LinearSite:
     def width(self) -> int:
         """Number of rows."""
         return self.linear.out_features
+
+
+Site = MlpSite | LinearSite

@@ -23,8 +23,8 @@ class Anatomy:
     rest of what lies between it and the language model, applied to every picture token; decoder: the language
     model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: stand for it in a
     prompt; picture_bytes: of a processed one, in float32; key_values: width of the keys of a layer. adapted,
-    adapted_in_base: inputs plus outputs of the linear layers that get a low-rank adapter. released_rows: units of the
-    released code's statistics. source: where all this is from.
+    adapted_in_base: inputs plus outputs of the linear layers that get a low-rank adapter. linear_rows: outputs of all linear layers
+    of the MLPs; released_rows: the same, those of equal layers counted once. source: where all this is from.
     """
 
     source: str
@@ -49,6 +49,7 @@ class Anatomy:
     released_rows: int
     picture_bytes: int
     stored_bytes: int = 4
+    linear_rows: int = 0
 
 
 def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
@@ -91,6 +92,7 @@ def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_b
         released_rows=sum({site.name.rsplit(".", 1)[0]: site.width for site in vlm.linear_sites()}.values()),
         picture_bytes=4 * vlm.picture_numbers,
         stored_bytes=stored_bytes,
+        linear_rows=sum(site.width for site in vlm.linear_sites()),
     )
 
 

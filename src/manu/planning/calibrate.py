@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from manu.models.inputs import Example, Pictures, training_batch
+from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
 from manu.planning.anatomy import dissect, picture_tokens
 from manu.planning.work import Learning, Work, forward, step
-from manu.steps.models import prepare_torch
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
 

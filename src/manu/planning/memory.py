@@ -1,5 +1,7 @@
 """Formulas: the most memory that a job holds where its model lies, in bytes. docs/plan.md writes them out."""
 
+from manu.neurons.selection import MLP_INPUT
+from manu.neurons.statistics.registry import statistics_class
 from manu.planning.anatomy import Anatomy
 from manu.planning.work import Learning, cache_bytes
 
@@ -51,12 +53,8 @@ def picture_states(a: Anatomy, pictures: float, size: int) -> float:
     return pictures * a.patches * (KEPT_WIDTHS * a.vision_width + KEPT_MLPS * a.vision_mlp) * size
 
 
-def statistics_bytes(a: Anatomy, kind: str, milestones: int) -> float:
-    """Sums in float64, in memory and in the file alike: by set and modality 4 sums of 3 poolings at every milestone and
-    in the end (modality), or 2 (gradient); by set 4 metrics of each group of linear layers (released)."""
-    match kind:
-        case "modality":
-            return 8 * a.neurons * 4 * 4 * 3 * (1 + milestones)
-        case "gradient":
-            return 8 * a.neurons * 4 * 2
-    return 8 * a.released_rows * 2 * 4
+def statistics_bytes(a: Anatomy, kind: str, settings: dict) -> float:
+    """Statistics of a kind, in memory and in the file alike: the bytes that the kind has for each unit."""
+    cls = statistics_class(kind)
+    rows = a.released_rows if cls.pools_layers else a.linear_rows
+    return cls.bytes_per_unit(**cls.own_arguments(settings)) * (a.neurons if cls.unit == MLP_INPUT else rows)

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from manu.models.loading import prepare_torch
 from manu.planning import anatomy, devices, sizes
 from manu.planning.devices import Device
 from manu.planning.jobs import Job, planned_jobs
 from manu.planning.published import BENCHMARKS, MMMU
 from manu.planning.stages import Cost, Subject, cost
-from manu.steps.models import prepare_torch
 from manu.study.loading import format_name, is_fetched
 
 

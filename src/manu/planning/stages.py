@@ -5,10 +5,11 @@ named like it; other stages make tables and figures of what is there, and cost n
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from manu.core.words import MODALITIES, SETS
 from manu.data.profiles import MULTIMODAL, TEXT
 from manu.models.inputs import KEPT
 from manu.models.loading import PRECISIONS
-from manu.neurons.statistics import MODALITIES, SETS
+from manu.neurons.statistics.registry import statistics_class
 from manu.planning import memory
 from manu.planning.anatomy import Anatomy
 from manu.planning.jobs import Job
@@ -226,11 +227,11 @@ class Planner:
         """All forget pairs and as many of retain, in both modalities: forward, and for gradients back to the states."""
         settings, kind = self.config["statistics"], self.job.options.kind
         work, most = self._measured(settings, kind, self.job.options.ratio)
-        sums = memory.statistics_bytes(self.anatomy, kind, len(settings.get("milestones", ())))
+        sums = memory.statistics_bytes(self.anatomy, kind, settings)
         return self._cost(work, most, sums, pictures=self._shown(self.job.options.ratio))
 
     def _measured(self, settings: dict, kind: str, ratio: int) -> tuple[Work, float]:
-        batch, text, gradient = settings["batch_size"], self.sizes.lessons[TEXT], kind == "gradient"
+        batch, text, gradient = settings["batch_size"], self.sizes.lessons[TEXT], statistics_class(kind).gradients
         work, most = Work(), 0.0
         for modality in MODALITIES:
             texts = self.sizes.lessons[modality] * self.sizes.forget(ratio)
@@ -244,8 +245,7 @@ class Planner:
                 held = tokens * self.anatomy.vocabulary * self.number
                 held += memory.picture_states(self.anatomy, batch, self.number) if modality == MULTIMODAL else 0
             most = max(most, held)
-        sums = memory.statistics_bytes(self.anatomy, kind, len(settings.get("milestones", ())))
-        return work, self.weights + sums + most
+        return work, self.weights + memory.statistics_bytes(self.anatomy, kind, settings) + most
 
     def evaluate(self) -> Cost:
         """Every question of every split; behind a system prompt every prompt is longer by it."""

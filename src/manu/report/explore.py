@@ -8,8 +8,9 @@ import base64
 import io
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,8 +18,9 @@ from PIL import Image
 
 from manu.analysis.cells import row_order
 from manu.core.errors import UserError
+from manu.data.reading import read_names
 from manu.evaluation.metrics import METRICS
-from manu.evaluation.questions import SOURCES
+from manu.evaluation.questions import SOURCES, read_split, split_config
 from manu.evaluation.vocabulary import SPLITS
 from manu.report.chains import run_id, seed_id
 from manu.report.rendering import allowed, environment, own
@@ -53,6 +55,20 @@ class Person:
 
     name: str
     pictures: Mapping[str, bytes]
+
+
+def read_people(benchmark: Path, asked: Iterable[tuple[str, int]]) -> dict[str, Person]:
+    """The people of these splits, each at a forget ratio, by `person_key`; in the split language a text stands for a
+    person."""
+    pictures: dict[str, dict[str, bytes]] = {}
+    names: dict[str, str] = {}
+    for split, ratio in asked:
+        known = read_names(benchmark, split_config(split, ratio)) if split != "language" else {}
+        for profile in read_split(benchmark, split, ratio):
+            key = person_key(split, profile.id)
+            names[key] = known.get(profile.id, profile.id)
+            pictures.setdefault(key, {}).setdefault(split, profile.image)
+    return {key: Person(name, pictures[key]) for key, name in names.items()}
 
 
 def explorer(

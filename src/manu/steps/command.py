@@ -4,11 +4,10 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from tqdm import tqdm
 
 from manu.core import extensions
 from manu.core.errors import user_message
@@ -113,8 +112,3 @@ def _start_logging(file: Path | None) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
-
-
-def progress(iterable: Iterable, what: str, total: int | None = None) -> Iterable:
-    """A progress bar on a terminal, nothing elsewhere."""
-    return tqdm(iterable, desc=what, total=total, disable=None, leave=False, mininterval=0.5, dynamic_ncols=True)

@@ -5,10 +5,11 @@ A model whose training diverged is not asked; the answers file then records that
 
 from manu.core.diverged import marked, write_unanswered
 from manu.core.files import atomic_path
+from manu.core.progress import progress
 from manu.evaluation.answers import collect_answers
 from manu.models.base import VisionLanguageModel
-from manu.steps.command import StageParser, progress, run
-from manu.steps.models import load_pruned
+from manu.models.checkpoint import load_model
+from manu.steps.command import StageParser, run
 
 
 def parser() -> StageParser:
@@ -29,7 +30,7 @@ def read_asked(options: StageParser) -> None:
 
 def load_asked(options, config) -> tuple[VisionLanguageModel, str | None]:
     """The checkpoint with its mask applied, and the text of the system prompt, if there is one."""
-    vlm = load_pruned(config, options.checkpoint, options.mask)
+    vlm = load_model(config, options.checkpoint, options.mask)
     return vlm, options.system_prompt.read_text(encoding="utf-8") if options.system_prompt else None
 
 

@@ -10,8 +10,8 @@ from manu.core.diverged import marked, write_unanswered
 from manu.core.files import atomic_path, write_text
 from manu.evaluation.harness import ANSWER_COLUMNS, SCORE_COLUMNS, answers_of, run_harness, scores_of
 from manu.fetching.manifest import located
+from manu.models.checkpoint import load_model
 from manu.steps.command import StageParser, run
-from manu.steps.models import load_pruned
 
 
 def parser() -> StageParser:
@@ -34,7 +34,7 @@ def main(options, config) -> str:
         write_text(options.scores, csv_text(pd.DataFrame(columns=list(SCORE_COLUMNS))))
         write_unanswered(options.answers, config, why)
         return f"{options.scores}: not asked, its training diverged ({why})"
-    vlm = load_pruned(config, options.checkpoint, options.mask)
+    vlm = load_model(config, options.checkpoint, options.mask)
     returned = run_harness(vlm, located(options.dataset), config["harness"])
     scores, answers = (_keyed(rows_of(returned), config) for rows_of in (scores_of, answers_of))
     write_text(options.scores, csv_text(scores[list(SCORE_COLUMNS)]))

@@ -6,10 +6,11 @@ Reads the configuration's `variants` (names, in the order of the masks) and the 
 import pandas as pd
 
 from manu.core.files import atomic_path
+from manu.core.progress import progress
 from manu.evaluation.answers import collect_answers
+from manu.models.checkpoint import load_model
 from manu.neurons.masks import apply_mask, load_mask
-from manu.steps.command import StageParser, progress, run
-from manu.steps.models import load_model
+from manu.steps.command import StageParser, run
 
 
 def parser() -> StageParser:

@@ -1,22 +1,15 @@
-"""Rule select_neurons: from statistics to a mask, and a table of the neurons that go.
+"""Rule select_neurons: from statistics to a mask, and a table of the pruned neurons.
 
-Stage two of MANU. The masked model is never stored: a mask beside the vanilla model says it all.
+Stage two of MANU. The pruned model is not stored: it is the vanilla model under the mask.
 """
 
-from pathlib import Path
-from typing import Any
-
 from manu.core.files import atomic_path
-from manu.neurons.masks import Mask, save_mask
-from manu.neurons.released import ReleasedStatistics
-from manu.neurons.selection import Selection
-from manu.neurons.sensitivity import GradientStatistics
-from manu.neurons.statistics import RunningStatistics
+from manu.neurons.masks import save_mask
 from manu.neurons.table import neurons_table
 from manu.steps.command import StageParser, run
-from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings
-from manu.unlearning.registry import Method, create_method
+from manu.unlearning.pruning import read_statistics, selected
+from manu.unlearning.registry import create_method
 
 
 def parser() -> StageParser:
@@ -29,27 +22,9 @@ def parser() -> StageParser:
     return options
 
 
-def read_statistics(method: PruningMethod, path: Path) -> Any:
-    """The statistics in a file, of the kind that a method needs. Raises UserError on another kind or a broken file."""
-    kinds = {"modality": RunningStatistics, "released": ReleasedStatistics, "gradient": GradientStatistics}
-    return kinds[method.statistics].load(path)
-
-
-def selected(method: PruningMethod, statistics: Any) -> tuple[Selection, Mask]:
-    """The units that a method prunes, from statistics of the kind that it needs, and the mask that does it."""
-    selection = method.select(statistics)
-    return selection, Mask(selection.masks, selection.unit, method.factor)
-
-
-def pruned_by(method: Method, statistics: Path | None) -> tuple[Mask, ...]:
-    """The mask of a method that prunes or begins with pruning, from a file of statistics; none of any other."""
-    pruning = method.pruning
-    return (selected(pruning, read_statistics(pruning, statistics))[1],) if pruning else ()
-
-
 def main(options, config) -> str:
     """Write the mask --mask and the table --neurons."""
-    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
+    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice)).pruning
     selection, mask = selected(method, read_statistics(method, options.statistics))
     save_mask(options.mask, mask)
     with atomic_path(options.neurons) as temporary:

@@ -1,13 +1,13 @@
 """Rule select_random: a mask of random neurons of the vanilla model.
 
-A model whose neurons can go at random without loss is too large for its knowledge, and no pruning result on
-it means anything; the answers under these masks tell.
+If random pruning costs nothing, the model is over-parameterised, and no pruning result on it means anything. The answers
+under these masks show whether that is so.
 """
 
+from manu.models.checkpoint import load_model
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.selection import random_selection
 from manu.steps.command import StageParser, run
-from manu.steps.models import load_model
 
 
 def parser() -> StageParser:

@@ -1,18 +1,18 @@
-"""Rule select_variants: the mask of every variant of the ablation, each from the stored statistics of its kind.
+"""Rule select_variants: the mask of every variant of the ablation, from the stored statistics of its kind.
 
 Reads the configuration's `variants` (name -> method and settings).
 """
 
 from manu.neurons.masks import save_mask
 from manu.steps.command import StageParser, run
-from manu.steps.select_neurons import read_statistics, selected
+from manu.unlearning.pruning import read_statistics, selected
 from manu.unlearning.registry import create_method
 
 
 def parser() -> StageParser:
     """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
-    options.read("statistics", nargs="+", help="statistics/<kind>.safetensors, of each kind that a variant needs")
+    options.read("statistics", nargs="+", help="statistics/<kind>.safetensors, of each kind that a variant uses")
     options.write("masks", nargs="+", help="the variants' masks, in the configuration's order")
     return options
 
@@ -22,7 +22,8 @@ def main(options, config) -> str:
     by_kind = {path.stem: path for path in options.statistics}
     for path, variant in zip(options.masks, config["variants"].values(), strict=True):
         method = create_method(variant["method"], variant["settings"])
-        save_mask(path, selected(method, read_statistics(method, by_kind[method.statistics]))[1])
+        statistics = read_statistics(method, by_kind[method.statistics])
+        save_mask(path, selected(method, statistics)[1])
     return f"{options.masks[0].parent.parent}: the masks of {len(options.masks)} variants"
 
 

@@ -11,16 +11,18 @@ from functools import partial
 
 import numpy as np
 
+from manu.core.progress import progress
 from manu.data.profiles import CELEBRITIES, TUNING, celebrity_config, forget_config, retain_config
 from manu.data.reading import read_names, read_training_data, read_training_data_of
 from manu.models.base import read_architecture
-from manu.models.loading import place
+from manu.models.checkpoint import load_model
+from manu.models.loading import place, prepare_torch
 from manu.models.registry import vlm_class
-from manu.steps.command import StageParser, progress
+from manu.steps.command import StageParser
 from manu.steps.launch import is_first, run
-from manu.steps.models import base_lora, load_model, prepare_torch, released_lora
 from manu.training.dataset import TrainingSet
 from manu.training.loop import Optimisation, fit
+from manu.training.lora import base_lora, released_lora
 from manu.training.losses import answer_cross_entropy
 from manu.training.sharing import SharedCrossEntropy
 

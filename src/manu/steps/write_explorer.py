@@ -4,16 +4,13 @@ Reads the setting `study` (name) and `methods` (names, in their order).
 """
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from manu.analysis.reading import read_answers
 from manu.core.diverged import unanswered
 from manu.core.files import write_text
-from manu.data.reading import read_names
-from manu.evaluation.questions import read_split, split_config
 from manu.evaluation.vocabulary import SPLITS
-from manu.report.explore import NEEDED, Person, explorer, person_key
+from manu.report.explore import NEEDED, explorer, read_people
 from manu.steps.command import StageParser, run
 
 
@@ -37,19 +34,6 @@ def main(options, config) -> str:
     write_text(options.out, text)
     rows = sum(map(len, answers.values()))
     return f"{options.out}: {rows} answers about {len(people)} people, {len(text.encode('utf-8')) / 2**20:.1f} MiB"
-
-
-def read_people(benchmark: Path, asked: Iterable[tuple[str, int]]) -> dict[str, Person]:
-    """The people of these splits, each at a forget ratio, by `person_key`; in the split `language` texts, as people."""
-    pictures: dict[str, dict[str, bytes]] = {}
-    names: dict[str, str] = {}
-    for split, ratio in asked:
-        known = read_names(benchmark, split_config(split, ratio)) if split != "language" else {}
-        for profile in read_split(benchmark, split, ratio):
-            key = person_key(split, profile.id)
-            names[key] = known.get(profile.id, profile.id)
-            pictures.setdefault(key, {}).setdefault(split, profile.image)
-    return {key: Person(name, pictures[key]) for key, name in names.items()}
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
-"""Rule write_prompt: the system prompt of a prompting method, naming the forget people."""
-
-from pathlib import Path
+"""Rule write_prompt: the system prompt of a prompting method about the forget people."""
 
 from manu.core.files import write_text
-from manu.data.profiles import forget_config
-from manu.data.reading import read_names
 from manu.steps.command import StageParser, run
-from manu.unlearning.base import PromptingMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.registry import create_method
+from manu.unlearning.system_prompt import system_prompt
 
 
 def parser() -> StageParser:
@@ -21,15 +17,10 @@ def parser() -> StageParser:
     return options
 
 
-def prompt(method: PromptingMethod, benchmark: Path, ratio: int) -> str:
-    """The method's system prompt about the forget people of a ratio, in the benchmark's order."""
-    return method.system_prompt(list(read_names(benchmark, forget_config(ratio)).values()))
-
-
 def main(options, config) -> str:
     """Write the prompt --out."""
     method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
-    text = prompt(method, options.benchmark, options.ratio)
+    text = system_prompt(method, options.benchmark, options.ratio)
     write_text(options.out, text)
     return f"{options.out}: a system prompt of {len(text.split())} words"
 

@@ -1,9 +1,9 @@
 """A part of a study: the cells that `only` names, such as "model=llava method=manu,npo ratio=10"."""
 
-import difflib
 from itertools import product
 
 from manu.core.errors import UserError
+from manu.core.words import hint
 from manu.evaluation.vocabulary import REFERENCES
 
 
@@ -25,14 +25,14 @@ def chosen(only: str, study: dict) -> dict[str, list]:
         if not equals:
             raise UserError(f"only: '{word}' is not key=value, such as method=manu,npo (no space after a comma)")
         if key not in there:
-            raise UserError(f"only: unknown key '{key}'{_hint(key, list(there))}")
+            raise UserError(f"only: unknown key '{key}'{hint(key, there, 'there is')}")
         if key in named:
             raise UserError(f"only: '{key}' stands twice; write {key}=value,value")
         named[key] = values.split(",")
         known = list(map(str, there[key]))
         for value in named[key]:
             if value not in known:
-                raise UserError(f"only: study '{study['name']}' has no {key} '{value}'{_hint(value, known)}")
+                raise UserError(f"only: study '{study['name']}' has no {key} '{value}'{hint(value, known, 'there is')}")
     return {key: [value for value in all_ if str(value) in named.get(key, [str(value)])] for key, all_ in there.items()}
 
 
@@ -48,10 +48,3 @@ def answer_files(only: str, study: dict) -> list[str]:
         methods = [method for method in cells["method"] if method != "vanilla"]
         files += [f"{folder}/forget{ratio:02d}/{method}.parquet" for ratio in cells["ratio"] for method in methods]
     return files
-
-
-def _hint(given: str, known: list[str]) -> str:
-    """`; did you mean 'manu'? there is: vanilla, ...`"""
-    close = difflib.get_close_matches(given, known, n=1)
-    guess = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"{guess} there is: {', '.join(known)}"

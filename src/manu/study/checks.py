@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from manu.core.errors import UserError
+from manu.core.words import hint
 from manu.data.prompts import LETTERS
-from manu.study.messages import Mistake, hint
+from manu.study.messages import Mistake
 from manu.study.model import Model, Study, StudyFile, Variant
 from manu.study.strict_yaml import key_path
 from manu.unlearning import trials

@@ -7,6 +7,7 @@ from typing import Any
 
 from manu.core import extensions
 from manu.core.errors import UserError
+from manu.core.words import hint
 from manu.study.checks import (
     CHECKPOINTS,
     NAME,
@@ -18,7 +19,7 @@ from manu.study.checks import (
     name_mistakes,
     variant,
 )
-from manu.study.messages import Mistake, hint, type_mistakes
+from manu.study.messages import Mistake, type_mistakes
 from manu.study.model import Benchmark, Study, StudyFile
 from manu.study.strict_yaml import KeyPath, Place, key_path, read_yaml
 from manu.unlearning import trials
@@ -142,18 +143,32 @@ def _extension_mistakes(document: dict[str, Any], study: Path) -> Iterator[Mista
     from manu.analysis.tables.registry import table
     from manu.evaluation.more_metrics import metric
     from manu.models.registry import vlm_class
+    from manu.neurons.statistics.registry import statistics_class
     from manu.unlearning.registry import method_class
 
-    read = {"method": method_class, "model": vlm_class, "figure": figure_module, "metric": metric, "table": table}
+    read = {
+        "method": method_class,
+        "model": vlm_class,
+        "statistics": statistics_class,
+        "figure": figure_module,
+        "metric": metric,
+        "table": table,
+    }
     extensions.forget()
     files = document.get("extensions")
     files = files if isinstance(files, list) else []
+    known: list[tuple[int, str]] = []
     for place, given in enumerate(files):
         if not isinstance(given, str):  # an error of its type
             continue
         files[place] = file = os.path.relpath(study.parent / given)
         try:
             extensions.add([file])
+            known.append((place, file))
+        except UserError as error:
+            yield ("extensions", place), f": {error}"
+    for place, file in known:  # a method may name statistics whose file comes after its own
+        try:
             read[extensions.kind_of(Path(file))](Path(file).stem)
             if Path(file).stem in _TAKEN:
                 raise UserError(f"{file}: results have a folder of the name {Path(file).stem!r}; rename the file")

@@ -1,12 +1,12 @@
 """Messages about mistakes in a study: pydantic's errors in our words, with hints at what is known."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from manu.core.words import hint
 from manu.study.model import StudyFile
 from manu.study.strict_yaml import KeyPath, key_path
 
@@ -20,14 +20,6 @@ _TYPES = {
     "boolean": "true or false",
     "string": "text",
 }
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'splits'? known: ...`"""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    guess = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"{guess} known: {', '.join(known)}"
 
 
 def type_mistakes(document: dict[str, Any]) -> Iterator[Mistake]:

@@ -13,7 +13,6 @@ from manu.core.errors import UserError
 from manu.core.files import write_text
 from manu.data.profiles import TUNING
 from manu.evaluation.vocabulary import REFERENCES
-from manu.neurons.statistics import ALL
 from manu.provenance.sources import PACKAGE
 from manu.study.loading import (
     CHECKPOINTS,
@@ -41,7 +40,7 @@ def resolve(study: dict, stage: str, **cell) -> dict:
 
     cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
     which="base" | "vanilla" | "retain_only"; for `fetch_model` which="start" | "vanilla"; for `measure_statistics`
-    kind="modality" | "released"; for `draw` figure; for `write_report` figures).
+    kind, a name of statistics; for `draw` figure; for `write_report` figures).
     """
     content = _content(study, stage, **cell)
     if files := _extensions(study, stage, cell, content):
@@ -55,6 +54,7 @@ def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]
     from manu.analysis.tables.registry import source_file as table_file
     from manu.evaluation.more_metrics import source_file as metric_file
     from manu.models.registry import source_file as model_file
+    from manu.neurons.statistics.registry import source_file as statistics_file
     from manu.unlearning.registry import source_files as method_files
 
     models = [content["model"]] if "model" in content else []
@@ -64,6 +64,7 @@ def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]
     figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
     run = {*map(model_file, models), *map(figure_file, figures), *map(metric_file, content.get("metrics", ()))}
     run |= {table_file(cell["table"])} if stage == "make_table" else set()
+    run |= {statistics_file(cell["kind"])} if "kind" in cell else set()
     run |= {file for name in methods for file in method_files(name)}
     return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
 
@@ -442,16 +443,16 @@ def tuned_statistics(study: dict) -> list[str]:
 
 
 def _statistics(study: dict, kind: str, settings: Iterable[dict]) -> dict:
-    """How statistics of a kind are measured for methods and variants with these settings.
+    """How statistics of a kind are measured for methods and variants with these settings."""
+    from manu.neurons.statistics.registry import statistics_class
 
-    milestones: the numbers of samples at which one of them wants the statistics so far, beside all.
-    """
-    measured = {"batch_size": study["statistics"]["batch_size"]}
-    if kind == "modality":
-        asked = [each.get("samples", ALL) for each in settings]
-        numbers = {number for each in asked for number in (each[trials.TUNE] if isinstance(each, dict) else [each])}
-        measured |= {"tau": study["statistics"]["tau"], "milestones": sorted(numbers - {ALL})}
-    return measured
+    asked: dict[str, list] = {}
+    for each in settings:
+        for name, value in each.items():
+            asked.setdefault(name, []).extend(value[trials.TUNE] if isinstance(value, dict) else [value])
+    return {"batch_size": study["statistics"]["batch_size"]} | statistics_class(kind).settings(
+        study["statistics"], asked
+    )
 
 
 def dissected_methods(study: dict) -> list[str]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from manu.core.errors import UserError
-from manu.data.profiles import MULTIMODAL, TEXT, TrainingRecord, views
+from manu.core.words import MODALITIES, MULTIMODAL, TEXT
+from manu.data.profiles import TrainingRecord, views
 from manu.data.prompts import cloze_prompt
 from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch, Example, Pictures, training_batch
-
-MODALITIES = (MULTIMODAL, TEXT)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from manu.models.base import VisionLanguageModel
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -29,6 +31,27 @@ class Lora:
     alpha: float = 16.0
     dropout: float = 0.05
     in_full: tuple[str, ...] = ()
+
+
+def base_lora(config: dict, vlm: VisionLanguageModel) -> Lora | None:
+    """The adapters of a base model on a pretrained language model; None without `lora` in the job's configuration.
+
+    The language model learns through adapters, the vision encoder and the connector in full.
+    """
+    if "lora" not in config:
+        return None
+    return Lora(tuple(vlm.language_linears), in_full=tuple(vlm.outside_language), **config["lora"])
+
+
+def released_lora(config: dict, vlm: VisionLanguageModel) -> Lora | None:
+    """The adapters of the released code; None without `lora` in the job's configuration.
+
+    The targets are the last names of the language model's linear layers, so layers of the same name in the vision
+    encoder get an adapter, too (docs/deviations.md#lora).
+    """
+    if "lora" not in config:
+        return None
+    return Lora(tuple(sorted({name.rpartition(".")[2] for name in vlm.language_linears})), **config["lora"])
 
 
 @contextmanager

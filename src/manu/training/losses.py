@@ -1,15 +1,13 @@
 """Answer likelihoods, which every loss is made of: the prompt's tokens never enter one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manu.core.batch import Batch, without_labels
 from manu.models.inputs import IGNORE
-
-Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,7 @@ def answer_tokens(model: nn.Module, batch: Batch) -> AnswerTokens:
     empty = (torch.bincount(rows, minlength=len(labels)) == 0).nonzero().flatten().tolist()
     if empty:
         raise ValueError(f"samples {empty} of the batch have no answer token")
-    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    logits = model(**inputs, logits_to_keep=columns).logits
+    logits = model(**without_labels(batch), logits_to_keep=columns).logits
     return AnswerTokens(logits[rows, kept].float(), labels[rows, columns[kept] + 1], rows, len(labels))
 
 

@@ -1,24 +1,22 @@
-"""What an unlearning method is: three kinds, each an abstract class."""
+"""The three kinds of unlearning methods, each an abstract class."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from manu.core.batch import Batch
 from manu.core.errors import UserError
+from manu.core.words import MODALITIES
 from manu.neurons.selection import Selection
 from manu.neurons.sites import MlpSite
-from manu.neurons.statistics import MODALITIES
-
-Batch = Mapping[str, Tensor]
-STATISTICS = ("modality", "gradient", "released")  # of MLP inputs, of their effect on the loss, of linear outputs
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What a method sees in one step. What it does not say that it needs is not there: UserError.
+    """The batches of one step. Reading a batch that the method's class does not ask for raises UserError.
 
     forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
     questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
@@ -42,8 +40,8 @@ class Batches:
 class TrainingMethod(ABC):
     """A method that changes the weights by gradient descent on `loss`.
 
-    modalities: the questions it trains on; the paper's setting is image questions alone. A method that needs refusals
-    has a setting `refusal`, the sentence.
+    modalities: of the questions it trains on; the paper trains on image questions alone. A method that needs refusals
+    has the setting `refusal`, a sentence.
     """
 
     kind: ClassVar[str] = "training"
@@ -51,7 +49,7 @@ class TrainingMethod(ABC):
     needs_retain: ClassVar[bool] = False
     needs_refusal: ClassVar[bool] = False
     needs_knowledge: ClassVar[bool] = False
-    prunes: ClassVar["type[PruningMethod] | None"] = None  # what comes before it, of two joined methods
+    prunes: ClassVar["type[PruningMethod] | None"] = None  # the pruning method that comes first, of two joined ones
 
     learning_rate: float
     epochs: int
@@ -66,8 +64,11 @@ class TrainingMethod(ABC):
 
     @abstractmethod
     def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
-        """A scalar to minimise. reference: the model as it was when the method began (vanilla, unless something was
-        unlearned before), frozen; None unless needed."""
+        """The scalar to minimise.
+
+        reference: the model as it was when the method began (vanilla, unless something was unlearned before), frozen;
+        None unless the class says needs_reference.
+        """
 
     @property
     def pruning(self) -> "PruningMethod | None":
@@ -79,8 +80,8 @@ class TrainingMethod(ABC):
     ) -> dict[str, Tensor] | None:
         """The weights that may change: a mask (bool, the parameter's shape) by name; None lets all of them change.
 
-        Asked once, before the first step; a parameter without a mask stays as it is. sites: the model's MLPs;
-        batches: one epoch, drawn apart from those of the training.
+        Called once, before the first step; a parameter without a mask keeps its bytes. sites: the model's MLPs;
+        batches: one epoch, drawn independently of the training's batches.
         """
         return None
 
@@ -91,14 +92,15 @@ class TrainingMethod(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PruningMethod(ABC):
-    """A method that silences neurons, chosen from statistics without gradients.
+    """A method that silences neurons, which it selects from statistics.
 
-    prune_ratio: percent of the candidate units; factor: what their outputs are multiplied by (0, as published, makes
-    them go; other public implementations scale, see docs/deviations.md#scaling).
+    statistics: name of their kind, a file in manu.neurons.statistics or an extension. prune_ratio: percent of the
+    candidate units; factor: multiplies the outputs of the pruned units (0 removes them, as published; other public
+    implementations scale, see docs/deviations.md#scaling).
     """
 
     kind: ClassVar[str] = "pruning"
-    statistics: ClassVar[str]  # one of STATISTICS
+    statistics: ClassVar[str]
 
     prune_ratio: float
     factor: float = 0.0
@@ -114,7 +116,7 @@ class PruningMethod(ABC):
 
     @abstractmethod
     def select(self, statistics: Any) -> Selection:
-        """The units to prune, from the statistics of the kind that the method names."""
+        """The units to prune. statistics: of the kind that the method names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +128,11 @@ class PromptingMethod(ABC):
 
     @abstractmethod
     def system_prompt(self, names: list[str]) -> str:
-        """The system prompt that makes the model refuse to speak about the people named."""
+        """The system prompt that asks the model to refuse questions about the people named."""
 
 
 def require(holds: bool, setting: str, value: object, needed: str) -> None:
-    """Raise UserError unless a setting's value is in its range."""
+    """Raise UserError unless `holds`. needed: the range of the setting, in words."""
     if not holds:
         raise UserError(f"{setting}: {value!r}; needed: {needed}")
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from manu.core.words import MODALITIES
 from manu.neurons.importance import each_importance
 from manu.neurons.selection import Selection, select_top
-from manu.neurons.statistics import MODALITIES, RunningStatistics
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.unlearning.base import PruningMethod
 
 
@@ -15,7 +16,7 @@ class LargestActivation(PruningMethod):
 
     statistics: ClassVar[str] = "modality"
 
-    def select(self, statistics: RunningStatistics) -> Selection:
+    def select(self, statistics: ModalityStatistics) -> Selection:
         """The neurons to prune."""
         scores = {}
         for site in statistics.widths:

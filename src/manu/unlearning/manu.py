@@ -4,9 +4,11 @@ import logging
 from dataclasses import dataclass
 from typing import ClassVar
 
+from manu.core.words import MODALITIES, SETS
 from manu.neurons.importance import EPS, FUNCTIONS, each_importance, importance, score
+from manu.neurons.pooling import POOLINGS
 from manu.neurons.selection import MLP_INPUT, RANKINGS, Selection, last_layers, select_top
-from manu.neurons.statistics import ALL, MODALITIES, POOLINGS, SETS, RunningStatistics
+from manu.neurons.statistics.modality import ALL, ModalityStatistics
 from manu.unlearning.base import PruningMethod, require, require_known
 
 PARTS = ("language", "vision")
@@ -42,7 +44,7 @@ class Manu(PruningMethod):
         require(self.eps > 0, "eps", self.eps, "above 0")
         require(self.samples >= 0, "samples", self.samples, "0 (all) or more")
 
-    def select(self, statistics: RunningStatistics) -> Selection:
+    def select(self, statistics: ModalityStatistics) -> Selection:
         """The neurons to prune. Raises ValueError when an importance or a score is not finite."""
         for data_set in SETS:
             multimodal, text = (statistics.samples(data_set, modality) for modality in MODALITIES)

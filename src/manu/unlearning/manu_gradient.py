@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from manu.core.words import MODALITIES, SETS
 from manu.neurons.selection import Selection, select_in_turn
-from manu.neurons.sensitivity import GradientStatistics
-from manu.neurons.statistics import MODALITIES, SETS
+from manu.neurons.statistics.gradient import GradientStatistics
 from manu.unlearning.base import PruningMethod, require
 
 

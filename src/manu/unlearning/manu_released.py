@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from manu.core.errors import UserError
-from manu.neurons.released import METRICS, ReleasedStatistics, group_of, released_score
+from manu.core.words import SETS
 from manu.neurons.selection import LINEAR_OUTPUT, Selection, last_layers, layer_of, part_of, select_top
-from manu.neurons.statistics import SETS
+from manu.neurons.statistics.released import METRICS, ReleasedStatistics, group_of, released_score
 from manu.unlearning.base import PruningMethod, require
 
 
@@ -47,7 +47,7 @@ class ManuReleased(PruningMethod):
             unit=LINEAR_OUTPUT,
             prune_ties=True,
             importances={
-                f"i_{metric}_{data_set}": {site: statistics.values[data_set, group_of(site), metric] for site in sites}
+                f"i_{metric}_{data_set}": {site: statistics.value(data_set, group_of(site), metric) for site in sites}
                 for metric in METRICS
                 for data_set in SETS
             },

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from manu.neurons.importance import each_importance
 from manu.neurons.selection import Selection, random_selection
-from manu.neurons.statistics import RunningStatistics
+from manu.neurons.statistics.modality import ModalityStatistics
 from manu.unlearning.base import PruningMethod
 
 
@@ -17,7 +17,7 @@ class RandomNeurons(PruningMethod):
 
     seed: int = 0
 
-    def select(self, statistics: RunningStatistics) -> Selection:
+    def select(self, statistics: ModalityStatistics) -> Selection:
         """The neurons to prune; of the statistics only the sites' widths are used."""
         selection = random_selection(statistics.widths, self.prune_ratio, self.seed)
         selection.importances.update(each_importance(statistics))

@@ -11,11 +11,26 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from manu.core.errors import UserError
 from manu.core.registry import Registry
-from manu.unlearning.base import STATISTICS, PromptingMethod, PruningMethod, TrainingMethod
+from manu.neurons.statistics import registry as statistics_registry
+from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.composite import JOINT, composite_class
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
-_APART = {"__init__", "base", "choice", "composite", "registry", "trials"}
+_APART = {
+    "__init__",
+    "base",
+    "choice",
+    "composite",
+    "in_turn",
+    "measured",
+    "pruning",
+    "registry",
+    "run",
+    "system_prompt",
+    "training_data",
+    "trials",
+    "tuning",
+}
 _REGISTRY = Registry("method", __package__, Path(__file__).parent, frozenset(_APART))
 _WORDS = {
     float: "a number (YAML reads 2.0e-4 as one, 2e-4 as text)",
@@ -38,22 +53,26 @@ def is_known(name: str) -> bool:
 
 
 def source_files(name: str) -> list[Path]:
-    """The file that defines the method, or the files of two joined ones. Raises UserError on an unknown name."""
-    if not is_known(name):
-        raise UserError(f"unknown method {name!r}; known: {', '.join(known_methods())}")
-    return [_REGISTRY.file(part) for part in name.split(JOINT, 1)]
+    """The files that define a method: its own, or those of two joined ones, and that of its kind of statistics.
+
+    Raises UserError on an unknown name.
+    """
+    pruning = pruning_class(name)
+    return [_REGISTRY.file(part) for part in _parts(name)] + (
+        [statistics_registry.source_file(pruning.statistics)] if pruning else []
+    )
 
 
 def method_class(name: str) -> type[Method]:
     """The method's class; imports its own files only. Raises UserError on an unknown name and on a file without one."""
-    classes = [_REGISTRY.definition(file.stem, _mistake) for file in source_files(name)]
+    classes = [_REGISTRY.definition(part, _mistake) for part in _parts(name)]
     return classes[0] if len(classes) == 1 else composite_class(*classes)
 
 
 def pruning_class(name: str) -> type[PruningMethod] | None:
     """The pruning method that a method is or begins with, if any. Raises UserError on an unknown name."""
     cls = method_class(name)
-    return cls if cls.kind == "pruning" else getattr(cls, "prunes", None)
+    return cls if issubclass(cls, PruningMethod) else getattr(cls, "prunes", None)
 
 
 def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
@@ -78,22 +97,31 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Metho
         raise UserError(f"method {name!r}: {error}") from None
 
 
+def _parts(name: str) -> list[str]:
+    """The names of one method or of two joined ones. Raises UserError on an unknown name."""
+    if not is_known(name):
+        raise UserError(f"unknown method {name!r}; known: {', '.join(known_methods())}")
+    return name.split(JOINT, 1)
+
+
 def _mistake(found: object) -> str | None:
     if not (isinstance(found, type) and issubclass(found, Method)):
         return f"is {found!r}; needed: a class derived from one of those in manu.unlearning.base"
     if inspect.isabstract(found):
         return f"{found.__name__} lacks {', '.join(sorted(found.__abstractmethods__))}"
-    if found.kind == "pruning" and (given := getattr(found, "statistics", None)) not in STATISTICS:
-        return f"{found.__name__}: statistics is {given!r}; needed: one of {', '.join(STATISTICS)}"
-    types, known = get_type_hints(found), {field.name for field in dataclasses.fields(found)}
+    if issubclass(found, PruningMethod):
+        given, known = getattr(found, "statistics", None), statistics_registry.known_statistics()
+        if given not in known:
+            return f"{found.__name__}: statistics is {given!r}; needed: one of {', '.join(known)}"
+    types, settings = get_type_hints(found), {field.name for field in dataclasses.fields(found)}
     for name in types:
-        if name not in known and get_origin(types[name]) is not ClassVar:
+        if name not in settings and get_origin(types[name]) is not ClassVar:
             decorator = "@dataclass(frozen=True, kw_only=True)"
             return f"{found.__name__}: {name!r} is annotated and no setting; needed: {decorator} on the class, or a ClassVar"
     for field in dataclasses.fields(found):
         if types[field.name] not in _WORDS:
-            known = "float, int, bool, str, tuple[str, ...], tuple[int, ...]"
-            return f"{found.__name__}: the setting {field.name!r} is a {types[field.name]}; needed: one of {known}"
+            needed = "one of float, int, bool, str, tuple[str, ...], tuple[int, ...]"
+            return f"{found.__name__}: the setting {field.name!r} is a {types[field.name]}; needed: {needed}"
     return None
 
 

@@ -1,0 +1,30 @@
+"""Requests to forget, one after another: statistics, selection and training of each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from manu.data.profiles import forget_config
+from manu.models.base import VisionLanguageModel
+from manu.neurons.masks import Mask
+from manu.unlearning.measured import measured
+from manu.unlearning.pruning import selected
+from manu.unlearning.registry import Method
+from manu.unlearning.run import forget
+
+
+def in_turn(
+    config: dict, method: Method, vlm: VisionLanguageModel, benchmark: Path
+) -> Iterator[tuple[int, str | None]]:
+    """Fulfil the job's `requests` (forget ratios) on the model, in place; yields after each its ratio and system prompt.
+
+    A request names the people of its forget set whom no earlier request names. A method that prunes measures the model
+    as it is then, and what earlier requests pruned stays pruned.
+    """
+    pruned: list[Mask] = []
+    earlier: list[str] = []
+    for ratio in config["requests"]:
+        if method.pruning:
+            statistics = measured(config, vlm, benchmark, ratio, method.pruning.statistics, earlier)
+            pruned.append(selected(method.pruning, statistics)[1])
+        yield ratio, forget(config, method, vlm, benchmark, ratio, pruned, earlier)
+        earlier.append(forget_config(ratio))

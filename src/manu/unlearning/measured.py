@@ -1,0 +1,57 @@
+"""Statistics of a model on the forget people and the retain people of a ratio."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from manu.core.batch import Batch
+from manu.core.progress import progress
+from manu.core.words import MODALITIES, SETS
+from manu.data.profiles import forget_config, retain_people
+from manu.models.base import VisionLanguageModel
+from manu.neurons.measuring import measure
+from manu.neurons.selection import MLP_INPUT
+from manu.neurons.sites import Site
+from manu.neurons.statistics.base import Statistics
+from manu.neurons.statistics.registry import statistics_class
+from manu.training.losses import answer_log_likelihood
+from manu.unlearning.training_data import training_set
+
+
+def measured(
+    config: dict, vlm: VisionLanguageModel, benchmark: Path, ratio: int, kind: str, earlier: Sequence[str] = ()
+) -> Statistics:
+    """Measure statistics of one kind: all forget questions, and as many retain batches, in both modalities.
+
+    config: the job's model, seed and `statistics` (batch_size, and the arguments of the kind); earlier: configurations
+    of people who are in neither set. Raises UserError on an unknown kind.
+    """
+    cls, settings = statistics_class(kind), config["statistics"]
+    size, rng = settings["batch_size"], np.random.default_rng(config["seed"])
+    people = dict(zip(SETS, ([forget_config(ratio)], retain_people(ratio)), strict=True))
+    records = {
+        data_set: training_set(vlm, benchmark, configs, earlier=earlier, paired=True)
+        for data_set, configs in people.items()
+    }
+    batches = {}
+    for modality in MODALITIES:
+        count = records["forget"].batches_per_epoch(size, modality)
+        for data_set in SETS:  # shuffled, as the released code takes them
+            some = islice(records[data_set].stream(modality, size, rng), count)
+            batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
+    sites = sites_of(cls, vlm)
+    statistics = cls.at(sites, **cls.own_arguments(settings))
+    return measure(statistics, vlm.model, sites, batches, vision_mask=vlm.vision_mask, loss=_answer_loss)
+
+
+def sites_of(kind: type[Statistics], vlm: VisionLanguageModel) -> Sequence[Site]:
+    """The sites of a model at which statistics of a kind listen."""
+    return vlm.mlp_sites() if kind.unit == MLP_INPUT else vlm.linear_sites()
+
+
+def _answer_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """The sum over the samples of minus the log-likelihood of their answers, in nats."""
+    return -answer_log_likelihood(model, batch).sum()

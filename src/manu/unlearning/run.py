@@ -1,0 +1,81 @@
+"""Unlearning a forget set with any method, in memory: prune, train, or write a system prompt."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+
+from manu.core.progress import progress
+from manu.models.base import VisionLanguageModel
+from manu.neurons.masks import Mask, apply_mask, free_weights
+from manu.training.loop import Optimisation, fit
+from manu.training.lora import released_lora
+from manu.unlearning.base import PromptingMethod, TrainingMethod
+from manu.unlearning.registry import Method
+from manu.unlearning.system_prompt import system_prompt
+from manu.unlearning.training_data import UnlearningData
+
+
+def unlearned(
+    config: dict,
+    method: TrainingMethod,
+    vlm: VisionLanguageModel,
+    benchmark: Path,
+    ratio: int,
+    pruned: Sequence[Mask] = (),
+    earlier: Sequence[str] = (),
+) -> list[float]:
+    """Train the model with the method at a forget ratio, in place, and return the loss of each step.
+
+    config: the job's model, seed, method and, if it has one, lora. pruned: the masks that hold during the training; the
+    last one is applied here, the others before. earlier: configurations of people who were forgotten before; they are
+    neither forgotten again nor retained. Raises Diverged.
+    """
+    reference = deepcopy(vlm.model).requires_grad_(False) if method.needs_reference else None
+    data = UnlearningData(vlm, method, benchmark, ratio, earlier)
+    apart = np.random.default_rng([config["seed"], 1])  # `restrict` does not shift the draws of the training
+    masks = method.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
+    sites = vlm.mlp_sites(), vlm.linear_sites()
+    if pruned:
+        apply_mask(pruned[-1], *sites)
+    for mask in pruned:
+        free = free_weights(vlm.model, mask, *sites)
+        masks = free if masks is None else {name: allowed & free[name] for name, allowed in masks.items()}
+    steps = method.epochs * data.batches_per_epoch
+    batches = data.epochs(method.epochs, np.random.default_rng(config["seed"]))
+    losses = fit(
+        vlm.model,
+        progress(batches, f"{config['model']} {config['method']} {ratio}%", steps),
+        lambda batches: method.loss(vlm.model, batches, reference),
+        Optimisation(method.learning_rate, steps, schedule="linear"),
+        masks,
+        released_lora(config, vlm),
+    )
+    method.finish(vlm.model, reference)
+    for mask in pruned:
+        if mask.factor == 0:  # `finish` edits all weights and may have brought a pruned unit back
+            apply_mask(mask, *sites)
+    return losses
+
+
+def forget(
+    config: dict,
+    method: Method,
+    vlm: VisionLanguageModel,
+    benchmark: Path,
+    ratio: int,
+    pruned: Sequence[Mask] = (),
+    earlier: Sequence[str] = (),
+) -> str | None:
+    """Unlearn the people of a ratio with a method of any kind, in place, and return the system prompt if it has one.
+
+    Arguments as for `unlearned`; a system prompt names the people of `earlier`, too.
+    """
+    if isinstance(method, PromptingMethod):
+        return system_prompt(method, benchmark, ratio)
+    if isinstance(method, TrainingMethod):
+        unlearned(config, method, vlm, benchmark, ratio, pruned, earlier)
+    else:
+        apply_mask(pruned[-1], vlm.mlp_sites(), vlm.linear_sites())
+    return None
