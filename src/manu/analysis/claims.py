@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis.cells import DECIMALS
-from manu.analysis.origin import Origin, typed
 from manu.analysis.outcomes import RUN, Run, balanced, utility
 from manu.analysis.resampling import ends
 from manu.core.errors import UserError
@@ -47,6 +46,12 @@ COLUMNS = (
     "reason",
 )
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
+VERDICTS = {  # symbol, ink, background (of different greys in print)
+    REPRODUCED: ("\N{CHECK MARK}", "#003f63", "#a6cfe8"),
+    NOT_REPRODUCED: ("\N{BALLOT X}", "#8f3f00", "#fde6d4"),
+    INCONCLUSIVE: ("?", "#555555", "#f6f6f6"),
+}
+ALL = "all architectures"
 EQUAL = 0.1  # forgetting successes that differ by no more count as equal
 _KEYS = ("subjects", "baselines", "controls", "aim", "claims")  # of config/claims.yaml
 SINGLE = ("only_abs", "only_freq", "only_var", "only_rms")
@@ -263,7 +268,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     alls = []
     for (claim, method), group in table.groupby(["claim", "method"], sort=False):
-        row = group.iloc[0].to_dict() | {"model": "all architectures", "cells": int(group["cells"].sum())}
+        row = group.iloc[0].to_dict() | {"model": ALL, "cells": int(group["cells"].sum())}
         row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
     whole = pd.DataFrame([*rows, *alls], columns=list(COLUMNS))
@@ -284,11 +289,3 @@ def read_claims(document: object, path: str) -> Mapping:
             unknown = f"unknown measure '{claim['measure']}' of '{claim['id']}'"
             raise UserError(f"{path}: {unknown}; known: {', '.join(MEASURES)}")
     return document
-
-
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The answers of the runs that a claim is tested on; it may use every method of a run."""
-    if column not in ("value", "ci_low", "ci_high"):
-        return None
-    where = {key: (typed(key, row[key]),) for key in ("model", "forget_ratio", "seed") if row.get(key)}
-    return Origin(("answers", "variants"), where, "correct")

@@ -4,12 +4,32 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from manu.analysis.grid import Cell, Column, TableOnPage, minus, name
+from manu.analysis.cells import row_order
+from manu.analysis.grid import (
+    EMPTY,
+    Cell,
+    Column,
+    Grid,
+    TableOnPage,
+    decimals,
+    minus,
+    name,
+    number,
+    percent,
+    spread,
+)
 from manu.analysis.outcomes import BOTH
+from manu.analysis.page import Page
 from manu.analysis.seeds import over_seeds
 
 RUN_KEYS = ("model", "forget_ratio", "seed", "method")
 ASKED = {"multimodal": "picture", "text": "text", BOTH: "both"}  # the page's words for the modalities
+BRACKETS = {  # whether there are several seeds -> what the brackets hold
+    False: "In brackets the interval over people.",
+    True: "In brackets the interval over people; means over the seeds ± their standard deviation.",
+}
+Row = Mapping[str, str]
+Form = Callable[[str], str]
 UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARDS ARROW}"  # which way is better
 
 
@@ -65,3 +85,58 @@ def signed(fraction: float) -> str:
     """A fraction in points, with its sign."""
     text = minus(f"{100 * fraction:.1f}")
     return text if text.startswith("\N{MINUS SIGN}") or float(text) == 0 else f"+{text}"
+
+
+def by_model_and_seed(table: TableOnPage) -> dict[str, tuple[TableOnPage, TableOnPage | None]]:
+    """Model -> its rows over the seeds, and its rows seed by seed where there are several."""
+    return {
+        model: (mean_over_seeds(part), part if several(part.rows, "seed") else None)
+        for model, part in by_model(table).items()
+    }
+
+
+def grid_of_methods(
+    label: str,
+    table: TableOnPage,
+    column_of: Callable[[Row], Column],
+    keys: Sequence[str],
+    page: Page,
+    ends: Callable[[Row, Form], str] = lambda row, form: "",
+) -> Grid:
+    """A row per seed and method, a column for each that the rows have, in their order.
+
+    ends: the text of a row's interval. A number links to its run; where the rows have no forget ratio, to its file.
+    """
+    columns = list(dict.fromkeys(map(column_of, table.rows)))
+    cells = {(row["seed"], row["method"], column_of(row)): row for row in table.rows}
+    runs = {(row["seed"], row["method"]): row for row in table.rows}
+    several_seeds, file = several(table.rows, "seed"), page.chains.file(table.path)
+    order, shown = row_order(page.methods), []
+
+    def cell(row: Row | None, link: str) -> Cell:
+        if row is None:
+            return Cell(EMPTY, look="number")
+        form = _FORMS.get(row["metric"], percent)
+        small = f"{spread(row, 'value_sd', form)} {ends(row, form)}".strip()
+        return number(table, row, "value", keys, link, form, small)
+
+    ordered = sorted(runs.values(), key=lambda row: (row["seed"], order.index(row["method"])))
+    for run in ordered:
+        ratio, seed = run.get("forget_ratio", ""), run["seed"]
+        link = page.chains.run(run["model"], run["method"], ratio, seed or None, otherwise=file)
+        shown.append(
+            [
+                name(run["method"]),
+                *([Cell(seed, look="number")] if several_seeds else []),
+                *(cell(cells.get((seed, run["method"], column)), link) for column in columns),
+            ]
+        )
+    heads = [Column("method", words=True), *([Column("seed")] if several_seeds else [])]
+    return Grid(label, [*heads, *columns], shown, 1, first_of_block(ordered, "seed"))
+
+
+_FORMS: Mapping[str, Form] = {  # of a metric that is no percentage
+    "resistance": decimals(2),
+    "robustness": decimals(2),
+    "difference": lambda text: signed(float(text)),
+}

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet
 import yaml
 
+from manu.analysis.cells import read_cells
 from manu.analysis.score_file import CELL_KEYS
 from manu.core.diverged import unanswered
 from manu.core.errors import UserError
@@ -47,6 +48,10 @@ class Inputs:
         read = [pd.read_csv(path, dtype=TEXT_COLUMNS) for path in self.paths(source)]
         filled = [rows for rows in read if len(rows)] or read  # a model that diverged has no rows
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+    def text(self, source: str) -> pd.DataFrame:
+        """The rows of the CSV files of a source, every cell as the text that stands there."""
+        return pd.DataFrame([row for path in self.paths(source) for row in read_cells(path)])
 
     def records(self, source: str = "records") -> dict[str, dict]:
         """Path -> content of the records of jobs."""

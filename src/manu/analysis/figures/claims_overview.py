@@ -23,11 +23,6 @@ CAPTION = (
     "retain_only, which never saw the forget set, should pass."
 )
 COLUMNS = ("claim", "model", "method", "verdict", "value", "ci_low", "ci_high", "threshold")
-VERDICTS = {  # symbol, text colour, background (different greys in print)
-    REPRODUCED: ("\N{CHECK MARK}", "#003f63", "#a6cfe8"),
-    NOT_REPRODUCED: ("\N{BALLOT X}", "#8f3f00", "#fde6d4"),
-    INCONCLUSIVE: ("?", "#555555", "#f6f6f6"),
-}
 _LEFT, _CELL, _ROW, _HEAD = (
     2.5,
     0.97,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
-from manu.analysis.origin import Origin, same
+from manu.analysis.origin import From, select
 from manu.analysis.resampling import draw_weights, ends, weighted_auc, weighted_mean
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
@@ -35,7 +35,23 @@ SIGNAL_COLUMNS = (*KEYS, "attack", "condition", "split", "modality", "profile_id
 NONE, LEAKAGE, ALL, BOTH = "none", "leakage", "all", "both"
 LEAKS = {"multimodal": "not by picture, but by name", "text": "not by name, but by picture"}  # lost in -> condition
 ATTACKS = ("rounding", "wording", "portrait", LEAKAGE, "relearning", "probe", "membership")
-_KNOWN_TASKS = ("classification", "cloze")
+SPLITS = ("forget", "retain")  # asked before any attack
+CONDITION = ("attack", "condition", "split", "modality")
+BEFORE = From("attacked_before", (*KEYS, "split", "modality"), "correct", {"task": ("classification",)})
+FACTS = From(
+    "attacked_before",
+    (*KEYS, "split"),
+    "correct",
+    {"task": ("classification", "cloze"), "modality": MODALITIES},
+)
+ATTACKED = From("attacks", (*KEYS, *CONDITION), "correct")
+PROBED = From("signals", (*KEYS, *CONDITION), "value", {"attack": ("probe",)})
+TOLD_APART = From(  # forget people from people whom no model has seen
+    "signals",
+    (*KEYS, "condition", "modality"),
+    "value",
+    {"attack": ("membership",), "split": ("forget", "unseen")},
+)
 
 
 class People:
@@ -77,7 +93,7 @@ def paired_facts(answers: pd.DataFrame) -> pd.DataFrame:
 
     answers: one model's, on one split. The questions about a fact have the same person, task, number and reference.
     """
-    asked = answers[answers["task"].isin(_KNOWN_TASKS)]
+    asked = select(answers, FACTS.fixed)
     number = asked["question_id"].str.rpartition("/")[2]
     by = ["profile_id", "task", "number", "reference"]
     return (
@@ -133,12 +149,11 @@ def _measures(
     people: People, before: pd.DataFrame, attacked: pd.DataFrame, read: pd.DataFrame, vanilla: pd.DataFrame
 ) -> Iterator[Cell]:
     """What stands before the attacks, then what each one gets."""
-    plain = before[before["split"].isin(["forget", "retain"]) & (before["task"] == "classification")]
+    plain = select(before, {**BEFORE.fixed, "split": SPLITS})
     plain = plain.assign(attack=NONE, condition=NONE, value=plain["correct"])
     asked = [plain, attacked.assign(value=attacked["correct"])]
-    shown = ["attack", "condition", "split", "modality"]
-    for part in (*asked, read[read["attack"] == "probe"]):
-        for names, cell in part.groupby(shown, sort=False):
+    for part in (*asked, select(read, PROBED.fixed)):
+        for names, cell in part.groupby(list(CONDITION), sort=False):
             yield (*names, "accuracy", people.mean(cell, names[2], cell["value"].to_numpy(np.float64)), len(cell))
 
     facts, known = (paired_facts(part[part["split"] == "forget"]) for part in (before, vanilla))
@@ -149,7 +164,7 @@ def _measures(
         draws = people.mean(facts, "forget", facts[other].to_numpy(np.float64), forgotten)
         yield LEAKAGE, condition, "forget", other, "leakage", draws, int(forgotten.sum())
 
-    scores = read[read["attack"] == "membership"]
+    scores = select(read, TOLD_APART.fixed)
     for names, cell in scores.groupby(["attack", "condition", "modality"], sort=False):
         members, others = (cell[cell["split"] == split] for split in ("forget", "unseen"))
         attack, condition, modality = names
@@ -186,27 +201,3 @@ def _with_scores(cells: list[Cell]) -> list[Cell]:
 def steps_of(condition: str) -> int:
     """20 of `forget lessons, 20 steps`."""
     return int(condition.rpartition(", ")[2].removesuffix(" steps"))
-
-
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The study's own answers, those under attack, or the signals; of a score all of its attack."""
-    if column not in ("value", "n", "ci_low", "ci_high"):
-        return None
-    keys = same(row, *KEYS)
-    if row["attack"] == ALL:
-        methods = tuple(dict.fromkeys((row["method"], "vanilla")))
-        where = keys | {"method": methods, "split": ("forget", "unseen")}
-        return Origin(("stored", "answers", "signals"), where, "correct")
-    if row["attack"] in (NONE, LEAKAGE):
-        tasks = ("classification",) if row["attack"] == NONE else _KNOWN_TASKS
-        modalities = (row["modality"],) if row["attack"] == NONE else MODALITIES
-        methods = (row["method"],) if row["attack"] == NONE else tuple(dict.fromkeys((row["method"], "vanilla")))
-        where = keys | same(row, "split") | {"method": methods, "task": tasks, "modality": modalities}
-        return Origin(("stored",), where, "correct")
-    where = keys | same(row, "attack")
-    if row["condition"] != ALL:
-        where |= same(row, "condition", "modality")
-    if row["attack"] == "membership":
-        return Origin(("signals",), where | {"split": ("forget", "unseen")}, "value")
-    where |= same(row, "split")
-    return Origin(("signals",), where, "value") if row["attack"] == "probe" else Origin(("answers",), where, "correct")

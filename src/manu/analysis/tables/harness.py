@@ -6,13 +6,25 @@ import pandas as pd
 
 from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
 from manu.analysis.origin import Origin, same
+from manu.analysis.reading import Inputs
 from manu.analysis.seeds import over_seeds
+from manu.analysis.tables.base import Study, Table
 from manu.core.errors import UserError
 
 CELL = ("model", "forget_ratio", "method", "task", "metric")
 TOLD = ("metric_version", "higher_is_better", "harness")
 NUMBERS = ("value", "value_sd", "stderr", "n", "vanilla", "difference")
 COLUMNS = (*CELL, *TOLD, "seeds", *NUMBERS)
+
+
+def settings(study: Study) -> dict:
+    """The methods in the study's order, and the tasks that it names."""
+    return {"methods": list(study.methods), "tasks": list(study.harness.tasks)}
+
+
+def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
+    """Every method beside vanilla (COLUMNS)."""
+    return harness_table(inputs.table("harness"), settings["methods"])
 
 
 def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
@@ -46,9 +58,9 @@ def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def markdown(table: pd.DataFrame, tasks: Iterable[str]) -> str:
+def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
     """The tasks that the study names, for reading: percent with the standard error, and the difference in points."""
-    named = table[table["task"].isin(list(tasks))]
+    named = table[table["task"].isin(settings["tasks"])]
     arrow = {True: " ↑", False: " ↓"}
     parts = []
     for model, rows in named.groupby("model"):
@@ -80,8 +92,21 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     where = same(row, *CELL)
     if column in ("vanilla", "difference"):
         where["method"] = tuple(dict.fromkeys(("vanilla", *([row["method"]] if column == "difference" else []))))
-    return Origin(("scores",), where, column if column in ("stderr", "n") else "value")
+    return Origin(("harness",), where, column if column in ("stderr", "n") else "value")
 
 
 def _percent(value: float, empty: str = "–", sign: str = "") -> str:
     return empty if pd.isna(value) else f"{100 * value:{sign}.1f}"
+
+
+TABLE = Table(
+    title="General utility",
+    caption="General utility by lm-evaluation-harness: every task's score of every method, beside the vanilla model's.",
+    section="utility",
+    needs=("harness",),
+    keys=(*CELL, *TOLD, "seeds"),
+    settings=settings,
+    make=make,
+    origin=origin,
+    markdown=markdown,
+)

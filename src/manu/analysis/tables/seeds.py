@@ -4,12 +4,19 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from manu.analysis.origin import Origin, same
+from manu.analysis.origin import From, Origin
+from manu.analysis.reading import Inputs
 from manu.analysis.seeds import over_seeds
+from manu.analysis.tables.base import Table
 
 KEYS = ("model", "forget_ratio", "method", "split", "modality", "task", "metric", "metric_version")
 NUMBERS = ("mean", "sd", "lowest", "highest", "ci_low", "ci_high")
 COLUMNS = (*KEYS, "seeds", *NUMBERS, "higher_is_better")
+
+
+def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
+    """One row per cell (COLUMNS)."""
+    return seed_table(inputs.table("scores"), inputs.table("outcomes"))
 
 
 def seed_table(scores: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -26,10 +33,22 @@ def seed_table(scores: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
-    """The rows of the seeds."""
+    """The rows of the seeds, in the outcomes where there is no task."""
     if column not in NUMBERS:
         return None
-    scored = bool(row["task"])
-    keys = ("model", "forget_ratio", "method", "split", "modality", "metric", *(("task",) if scored else ()))
-    where, source = same(row, *keys), column if column in ("ci_low", "ci_high") else "value"
-    return Origin(("scores",) if scored else ("outcomes",), where, source)
+    value = column if column in ("ci_low", "ci_high") else "value"
+    keys = [key for key in KEYS if key != "metric_version" and row[key]]
+    return From("scores" if row["task"] else "outcomes", keys, value).origin(row)
+
+
+TABLE = Table(
+    title="Seeds",
+    caption="Every score and outcome over the study's seeds: mean, standard deviation, lowest and highest seed, and, apart "
+    "from them, the mean of the seeds' intervals over people.",
+    section="seeds",
+    needs=("scores", "outcomes"),
+    keys=(*KEYS, "seeds", "higher_is_better"),
+    make=make,
+    origin=origin,
+    show=lambda table, page: [],
+)
