@@ -40,28 +40,3 @@ rule evaluate_harness:
     shell:
         "{STAGE}.evaluate_harness --dataset {params.dataset} --checkpoint {params.checkpoint} {params.options}"
         " --scores {output.scores} --answers {output.answers}" + JOB
-
-
-rule tabulate_harness:
-    input:
-        config="results/{study}/tables/harness.yaml",
-        scores=[
-            *expand(rules.evaluate_harness.output.scores, model=MODELS, seed=SEEDS, at="", method="vanilla", allow_missing=True),
-            *expand(
-                rules.evaluate_harness.output.scores,
-                model=MODELS,
-                seed=SEEDS,
-                at=AT,
-                method=UTILITY,
-                allow_missing=True,
-            ),
-        ],
-        sources=sources("tabulate_harness"),
-    output:
-        csv=shown("results/{study}/tables/harness.csv", "Tables", "general utility", "harness"),
-        markdown="results/{study}/tables/harness.md",
-        record="results/{study}/tables/harness.provenance.json",
-    log:
-        "logs/{study}/tabulate_harness.log",
-    shell:
-        "{STAGE}.tabulate_harness --scores {input.scores} --csv {output.csv} --markdown {output.markdown}" + JOB

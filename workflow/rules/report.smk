@@ -1,24 +1,11 @@
 # The pages, from tables, figures and records: `index` of the whole study; `robustness`, the same with the attacks.
 # Beside them `explore`, from the answers: every question and reply.
-STUDY_TABLES = [
-    rules.compare_methods.output.tests,
-    rules.judge_claims.output.claims,
-    rules.judge_claims.output.cells,
-    rules.tabulate_standing.output.csv,
-    rules.compare_reported.output.comparison,
-    rules.tabulate_seeds.output.seeds,
-    *[file for name, each in TABLES.items() if each.target == "all" for file in table_files(name)],
-    *expand(rules.tabulate_ablation.output.ablation, model=MODELS if VARIANTS else [], allow_missing=True),
-    *([rules.tabulate_tuning.output.tuning] if TUNED else []),
-    *([rules.tabulate_anatomy.output.anatomy] if DISSECTED else []),
-]
-ATTACK_TABLES = [path for name in robustness_tables(STUDY) for path in FIGURE_TABLES[name]]
 CONFIGS = [path for path, _ in resolved_files(STUDY)]
 PAGES = {  # page -> its tables, its figures, and the configurations of the jobs before it
-    "index": (STUDY_TABLES, FIGURES, CONFIGS),
+    "index": (table_files("all"), FIGURES, CONFIGS),
     "robustness": (
-        STUDY_TABLES + ATTACK_TABLES,
-        list(dict.fromkeys(FIGURES + robustness_figures(STUDY))),
+        table_files("all", "robustness"),
+        list(dict.fromkeys(FIGURES + ROBUSTNESS_FIGURES)),
         list(dict.fromkeys(CONFIGS + [path for path, _ in robustness_files(STUDY)])),
     ),
 }
@@ -29,10 +16,11 @@ def assets(*names):
     return [f"src/manu/report/{name}" for name in names]
 
 
-def figure_sources(wildcards):
-    """The package files that a page's job runs, those of its figures included."""
-    _, figures, _ = PAGES[wildcards.page]
-    return source_files("write_report", *(file for figure in figures for file in SOURCE_OF["figure"](figure)))
+def page_sources(wildcards):
+    """The package files that a page's job runs, those of its tables and figures included."""
+    tables, figures, _ = PAGES[wildcards.page]
+    shown = [table_registry.source_file(name) for name, each in TABLES.items() if set(of_models([each.file(name, NAME)])) & set(tables)]
+    return source_files("write_report", *shown, *(file for figure in figures for file in SOURCE_OF["figure"](figure)))
 
 
 def records_before(wildcards):
@@ -48,7 +36,7 @@ rule write_report:
         figures=lambda wildcards: [f"figures/{NAME}/{figure}.svg" for figure in PAGES[wildcards.page][1]],
         records=records_before,
         deviations="docs/deviations.md",
-        sources=figure_sources,
+        sources=page_sources,
         assets=assets("links.js", "sort.js", "style.css", "template.html.j2"),
     output:
         page=shown("results/{study}/report/{page}.html", "Study page", "{page}", "page"),
@@ -65,7 +53,7 @@ rule write_report:
 rule write_explorer:
     input:
         config="results/{study}/report/explore.yaml",
-        answers=ANSWERS,
+        answers=of_models(ANSWERS_OF_MODEL),
         benchmark=BENCHMARK,
         sources=sources("write_explorer"),
         assets=assets("explore.css", "explore.html.j2", "explore.js", "style.css"),

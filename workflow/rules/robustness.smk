@@ -1,5 +1,5 @@
 # Attacks on the models of one forget ratio; the target `robustness`, no part of the study as a whole.
-ATTACKED = {"model": MODELS, "seed": SEEDS, "ratio": f"{STUDY['robustness']['forget_ratio']:02d}"}
+ATTACKED = {"seed": SEEDS, "ratio": f"{STUDY['robustness']['forget_ratio']:02d}"}
 
 
 rule attack:
@@ -26,23 +26,3 @@ rule attack:
     shell:
         "{STAGE}.attack --benchmark {DATA} --checkpoint {params.checkpoint} {params.options}"
         " --answers {output.answers} --signals {output.signals}" + JOB
-
-
-rule tabulate_robustness:
-    input:
-        config="results/{study}/tables/robustness.yaml",
-        stored=[
-            *expand(VANILLA_ANSWERS, **ATTACKED, allow_missing=True),
-            *expand(METHOD_ANSWERS, **ATTACKED, method=ASKED, allow_missing=True),
-        ],
-        answers=expand(rules.attack.output.answers, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
-        signals=expand(rules.attack.output.signals, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
-        sources=sources("tabulate_robustness"),
-    output:
-        robustness=shown("results/{study}/tables/robustness.csv", "Tables", "robustness", "robustness"),
-        record="results/{study}/tables/robustness.provenance.json",
-    log:
-        "logs/{study}/tabulate_robustness.log",
-    shell:
-        "{STAGE}.tabulate_robustness --stored {input.stored} --answers {input.answers} --signals {input.signals}"
-        " --out {output.robustness}" + JOB

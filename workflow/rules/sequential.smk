@@ -1,5 +1,5 @@
 # Requests to forget one after the other, against all at once; part of the target `robustness`.
-IN_TURN = {"model": MODELS, "seed": SEEDS, "method": list(STUDY["methods"])}
+IN_TURN = {"seed": SEEDS, "method": list(STUDY["methods"])}
 AT_ONCE = {**IN_TURN, "ratio": f"{STUDY['robustness']['sequential']['requests'][-1]:02d}"}
 
 
@@ -25,19 +25,3 @@ rule forget_in_turn:
     shell:
         "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
         " --out {output.answers}" + JOB
-
-
-rule tabulate_sequential:
-    input:
-        config="results/{study}/tables/sequential.yaml",
-        stored=expand(METHOD_ANSWERS, **AT_ONCE, allow_missing=True),
-        answers=expand(rules.forget_in_turn.output.answers, **IN_TURN, allow_missing=True),
-        sources=sources("tabulate_sequential"),
-    output:
-        sequential=shown("results/{study}/tables/sequential.csv", "Tables", "sequential", "sequential"),
-        record="results/{study}/tables/sequential.provenance.json",
-    log:
-        "logs/{study}/tabulate_sequential.log",
-    shell:
-        "{STAGE}.tabulate_sequential --stored {input.stored} --answers {input.answers}"
-        " --out {output.sequential}" + JOB

@@ -49,17 +49,3 @@ rule choose_settings:
     priority: 74
     shell:
         "{STAGE}.choose_settings --trials {input.trials} --out {output.choice}" + JOB
-
-
-rule tabulate_tuning:
-    input:
-        config="results/{study}/tables/tuning.yaml",
-        trials=expand(rules.tune.output.trials, model=MODELS, seed=TUNING_SEED, method=TUNED, allow_missing=True),
-        sources=sources("tabulate_tuning"),
-    output:
-        tuning=shown("results/{study}/tables/tuning.csv", "Tables", "tuning", "tuning"),
-        record="results/{study}/tables/tuning.provenance.json",
-    log:
-        "logs/{study}/tabulate_tuning.log",
-    shell:
-        "{STAGE}.tabulate_tuning --trials {input.trials} --out {output.tuning}" + JOB

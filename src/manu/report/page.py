@@ -4,26 +4,39 @@ The same data give the same text. Everything that comes from data is shown as te
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Template
 
 from manu.analysis.cells import row_order
-from manu.analysis.claims import INCONCLUSIVE
-from manu.analysis.figures.claims_overview import VERDICTS
+from manu.analysis.claims import VERDICTS
 from manu.analysis.figures.style import MODALITY_COLOURS
-from manu.analysis.grid import TableOnPage
-from manu.analysis.outcomes import OUTCOMES
-from manu.analysis.page_rows import by_model, directions
+from manu.analysis.grid import Cell, Grid, TableOnPage
+from manu.analysis.page import Block, Fold, Page
+from manu.analysis.tables.base import Table
 from manu.provenance.lineage import fingerprint
-from manu.report import claims, costs, methods, pruning, robustness, tuning
 from manu.report.chains import Chains
 from manu.report.drawing import picture
-from manu.report.prose import to_html
+from manu.report.prose import inline, to_html
 from manu.report.rendering import allowed, environment, own
 
+SECTIONS = {  # id -> heading
+    "claims": "Claims",
+    "main-tables": "Main tables",
+    "distance-to-goal": "Distance to goal",
+    "outcomes": "Outcomes",
+    "paired": "Paired tests",
+    "robustness": "Robustness",
+    "ablation": "Ablation",
+    "tuning": "Tuning",
+    "capacity": "Capacity",
+    "activations": "Activations",
+    "utility": "General utility",
+    "paper": "The paper beside ours",
+    "costs": "Costs",
+}
 _KINDS = {"training": "trained", "prompting": "prompted", "pruning": "pruned"}
 
 
@@ -42,7 +55,7 @@ class Study:
     """What the page is made from.
 
     methods: name -> {"kind", for pruning "prune_ratio"}, in the study's order; tables: CSV files; records: path ->
-    content of the jobs' records; deviations: docs/deviations.md.
+    content of the jobs' records; deviations: docs/deviations.md; definitions: name -> what each of the tables is.
     """
 
     name: str
@@ -51,6 +64,7 @@ class Study:
     figures: Sequence[Figure]
     records: Mapping[str, Mapping]
     deviations: str
+    definitions: Mapping[str, Table]
 
     def table(self, name: str) -> TableOnPage | None:
         """The table of this name (without ending) if it is there and holds rows."""
@@ -62,9 +76,10 @@ class Study:
 
 
 def page(study: Study) -> str:
-    """The report's HTML. A section whose table is missing is left out. Raises UserError on a figure that is no SVG."""
+    """The report's HTML. A section whose tables hold no rows is left out. Raises UserError on a figure that is no SVG."""
     chains = Chains(study.name, study.records, [each.path for each in (*study.tables, *study.figures)])
     scripts = [own("sort.js"), own("links.js")]
+    sections = _sections(study, chains)
     return _template(study).render(
         study=study,
         facts=_facts(study),
@@ -74,72 +89,65 @@ def page(study: Study) -> str:
         script_hashes=[allowed(script) for script in scripts],
         drawings=[_drawing(figure, chains) for figure in study.figures],
         deviations=to_html(study.deviations),
-        costs=costs.costs_grid(list(study.records.values())) if study.records else None,
-        **_tables_of_methods(study, chains),
-        **_tables_of_pruning(study, chains),
-        **_tables_of_attacks(study, chains),
+        sections=sections,
+        example=_example(sections),
     )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table on the page: its definition, its files, and the blocks of all of them."""
+
+    name: str
+    table: Table
+    files: Sequence[TableOnPage]
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page; id: of its heading."""
+
+    id: str
+    title: str
+    shown: Sequence[Shown]
+
+
+def _sections(study: Study, chains: Chains) -> list[Section]:
+    """The sections that show something, in the order of SECTIONS; others come after those."""
+    about = Page(list(study.methods), chains, {each.name: each for each in study.tables if each.rows}, study.records)
+    found: dict[str, list[Shown]] = {}
+    for name, table in study.definitions.items():
+        files = study.tables_per_model(name) if table.per_model else [file for file in [study.table(name)] if file]
+        blocks = [block for file in files for block in table.shown(file, about)]
+        if blocks:
+            found.setdefault(table.section, []).append(Shown(name, table, files, blocks))
+    order = [*(id for id in SECTIONS if id in found), *(id for id in found if id not in SECTIONS)]
+    return [Section(id, SECTIONS.get(id, found[id][0].table.title), found[id]) for id in order]
+
+
+def _example(sections: Sequence[Section]) -> str:
+    """The command that audits a number of the main table; empty without one."""
+    blocks = [
+        block for section in sections if section.id == "main-tables" for each in section.shown for block in each.blocks
+    ]
+    return next((cell.command for cell in _cells(blocks) if cell.command), "")
+
+
+def _cells(blocks: Sequence[Block]) -> Iterator[Cell]:
+    for block in blocks:
+        if isinstance(block, Grid):
+            yield from (cell for row in reversed(block.rows) for cell in row)
+        elif isinstance(block, Fold):
+            yield from _cells(block.blocks)
 
 
 def _template(study: Study) -> Template:
     templates = environment()
+    templates.filters["inline"] = inline
+    templates.tests["block"] = lambda block, kind: type(block).__name__ == kind
     templates.filters["beside"] = lambda path: _relative(path, study.name)
     return templates.get_template("template.html.j2")
-
-
-def _tables_of_methods(study: Study, chains: Chains) -> dict:
-    """What the sections about claims, methods and the paper show; what a study does not have is empty."""
-    names, arrows = list(study.methods), directions(study.table("scores"))
-    judged, outcomes, paired, comparison = map(study.table, ("claims", "outcomes", "paired_tests", "comparison"))
-    measured = {row["metric"] for row in outcomes.rows} if outcomes else set()
-    return {
-        "tuning": [tuning.tuning_grid(part, chains) for part in by_model(study.table("tuning")).values()],
-        "claims": claims.claims(judged, study.table("claims_by_run"), names, chains) if judged else [],
-        "diverged": study.table("diverged"),
-        "main": [
-            (table, table.rows[0]["model"], methods.main_grids(table, arrows, chains))
-            for table in study.tables_per_model("main")
-        ],
-        "standing": [methods.standing_grid(part, names, chains) for part in by_model(study.table("standing")).values()],
-        "outcomes": [(model, methods.outcome_grid(part, names, chains)) for model, part in by_model(outcomes).items()],
-        "outcome_means": {
-            model: methods.outcome_grid(part, names, chains, "mean")
-            for model, part in by_model(methods.outcomes_over_seeds(study.table("seeds"))).items()
-        },
-        "outcome_texts": [
-            (head, OUTCOMES[metric].description)
-            for metric, (head, _) in methods.OUTCOMES_SHOWN.items()
-            if metric in measured
-        ],
-        "paired": [
-            (model, len(part.rows), methods.count_significant(part), methods.paired_grid(part, chains))
-            for model, part in by_model(paired).items()
-        ],
-        "statuses": methods.status_counts(comparison) if comparison else [],
-        "comparison": methods.comparison_grid(comparison, chains) if comparison else None,
-    }
-
-
-def _tables_of_pruning(study: Study, chains: Chains) -> dict:
-    """What the sections about pruning show; what a study does not have is empty."""
-    arrows, anatomy = directions(study.table("scores")), study.table("anatomy")
-    parts = dict.fromkeys(row["part"] for row in anatomy.rows) if anatomy else {}
-    return {
-        "ablation": [pruning.ablation_grid(table, arrows, chains) for table in study.tables_per_model("ablation")],
-        "capacity": [pruning.capacity_grid(table, chains) for table in study.tables_per_model("capacity")],
-        "anatomy": [(part, pruning.anatomy_grid(anatomy, part, chains)) for part in parts],
-        "anatomy_sentence": pruning.anatomy_sentence(anatomy) if anatomy else "",
-    }
-
-
-def _tables_of_attacks(study: Study, chains: Chains) -> dict:
-    """What the section about robustness shows; what a study does not have is empty."""
-    attacked, names = study.table("robustness"), list(study.methods)
-    return {
-        "attacks": robustness.attacks_shown(attacked) if attacked else [],
-        "robustness": robustness.robustness_parts(attacked, names, chains),
-        "sequential": robustness.sequential_parts(study.table("sequential"), names, chains),
-    }
 
 
 @dataclass(frozen=True)
@@ -157,7 +165,6 @@ class Facts:
     seconds: float
     fingerprint: str
     scale: str  # what the study's models are, in words, where they are not the published ones
-    inconclusive: str
 
     @property
     def time(self) -> str:
@@ -195,7 +202,6 @@ def _facts(study: Study) -> Facts:
         seconds=sum(record["cost"]["wall_seconds"] for record in records),
         fingerprint=fingerprint(records) if records else "",
         scale=next((text for text in map(_scale, records) if text), ""),
-        inconclusive=INCONCLUSIVE,
     )
 
 

@@ -7,14 +7,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 
+def inline(text: str) -> str:
+    """A line of Markdown as HTML, without a paragraph around it. Links and pictures show their words only."""
+    return _markdown().renderInline(text)
+
+
 def to_html(text: str) -> str:
     """A document as HTML, without its title (#); ## becomes h3 and ### h4. Links and pictures show their words only."""
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    markdown.add_render_rule("table_open", _table_open)
-    markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
-    markdown.add_render_rule("image", lambda self, tokens, index, *_: escape(tokens[index].content))
-    for rule in ("link_open", "link_close"):
-        markdown.add_render_rule(rule, lambda *_: "")
+    markdown = _markdown()
     shown, in_title = [], False
     for token in markdown.parse(text):
         title = token.tag == "h1"
@@ -26,6 +26,16 @@ def to_html(text: str) -> str:
             shown.append(token)
         in_title = title and token.type == "heading_open"
     return markdown.renderer.render(shown, markdown.options, {})
+
+
+def _markdown() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown.add_render_rule("table_open", _table_open)
+    markdown.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    markdown.add_render_rule("image", lambda self, tokens, index, *_: escape(tokens[index].content))
+    for rule in ("link_open", "link_close"):
+        markdown.add_render_rule(rule, lambda *_: "")
+    return markdown
 
 
 def _table_open(_, tokens: Sequence[Token], index: int, *__) -> str:

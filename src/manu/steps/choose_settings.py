@@ -5,7 +5,7 @@ Reads the configuration's `criterion` and `trials` (of each the tuned settings a
 
 import pandas as pd
 
-from manu.analysis import tuning
+from manu.analysis.tables import tuning
 from manu.steps.command import StageParser, run
 from manu.unlearning.choice import write_choice
 

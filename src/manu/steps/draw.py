@@ -1,9 +1,11 @@
-"""Rules draw_scores, draw_masks and draw_tables: one figure as PNG, SVG and CSV (the numbers drawn).
+"""Rule draw: one figure as PNG, SVG and CSV (the numbers drawn), from the source that its module names in NEEDS.
 
-Reads the configuration's `methods` (names and their order). A figure's module says in NEEDS whether it is
-drawn from `--scores`, from `--masks` (a mask's path tells its model, seed, forget ratio and method) or from
-another table of the study, `--tables`.
+Reads the configuration's `methods` (names and their order) and, for a figure of the ablation's masks, `variants`
+(name -> importance functions).
 """
+
+import argparse
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -12,28 +14,26 @@ from manu.analysis.figures.registry import figure_module
 from manu.analysis.figures.style import save
 from manu.analysis.origin import Origin
 from manu.analysis.pruned import read_pruned
-from manu.analysis.score_file import read_scores
+from manu.analysis.reading import Inputs
 from manu.core.errors import UserError
-from manu.steps.command import StageParser, run
+from manu.steps.command import StageParser, files_of_sources, run
 
 
 def parser() -> StageParser:
-    """Options of the rules."""
+    """Options of the rule."""
     options = StageParser(__doc__, replayable=True)
-    options.add_argument("--figure", required=True, help="name of a file in manu/analysis/figures")
-    options.read("scores", required=False, help="scores.csv")
-    options.read("masks", required=False, nargs="*", help="mask.safetensors of the pruning methods, or of variants")
-    options.read("tables", required=False, nargs="*", help="the table that the figure needs, one file or one per model")
+    options.add_argument("--figure", required=True, help="name of a file in manu/analysis/figures, or of an extension")
+    options.read_sources()
     for form in ("png", "svg", "csv"):
         options.write(form)
     return options
 
 
-def main(options, config) -> str:
+def main(options: argparse.Namespace, config: Mapping) -> str:
     """Draw the figure and write it in its three forms."""
     module = figure_module(options.figure)
     methods = list(config["methods"])
-    data = _data(options, module.NEEDS, config)
+    data = _data(Inputs(files_of_sources(options)), module.NEEDS, config)
     unknown = sorted(set(data["method"]) - set(row_order(methods))) if module.NEEDS in ("scores", "masks") else []
     if unknown:
         known = ", ".join(methods)
@@ -43,23 +43,18 @@ def main(options, config) -> str:
     return f"{options.png}: {module.TITLE.lower()}, {len(drawn)} rows of data"
 
 
-def _data(options, needs: str, config: dict) -> pd.DataFrame:
+def _data(inputs: Inputs, source: str, config: Mapping) -> pd.DataFrame:
     """What the figure is drawn from."""
-    given = {"scores": "scores", "masks": "masks", "variants": "masks"}.get(needs, "tables")
-    if needs == "scores" and options.scores:
-        return read_scores(options.scores)
-    if needs == "masks" and options.masks is not None:
-        return read_pruned(options.masks)
-    if needs == "variants" and options.masks is not None:
-        functions = {name: " ".join(listed) for name, listed in config["variants"].items()}
-        pruned = read_pruned(options.masks)
-        return pruned.assign(functions=pruned["method"].map(functions))
-    if given == "tables" and options.tables:
-        return pd.concat([pd.read_csv(path) for path in options.tables], ignore_index=True)
-    raise UserError(f"figure {options.figure} is drawn from the {needs}: give --{given}")
+    if source not in ("masks", "variant_masks"):
+        return inputs.table(source)
+    pruned = read_pruned(inputs.paths(source))
+    if source == "masks":
+        return pruned
+    functions = {name: " ".join(listed) for name, listed in config["variants"].items()}
+    return pruned.assign(functions=pruned["method"].map(functions))
 
 
-def origin(options, row, column) -> Origin | None:
+def origin(options: Mapping, row: Mapping[str, str], column: str) -> Origin | None:
     """The figure's own module knows."""
     return figure_module(options["figure"]).origin(row, column)
 

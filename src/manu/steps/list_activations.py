@@ -1,8 +1,8 @@
 """Rule list_activations: what every neuron did on forget and retain, and whether it is pruned."""
 
-from manu.analysis.anatomy import NEURON_COLUMNS
 from manu.analysis.cells import csv_text
 from manu.analysis.pruned import keys_of
+from manu.analysis.tables.activations import NEURON_COLUMNS
 from manu.core.files import write_text
 from manu.neurons.masks import load_mask
 from manu.neurons.statistics.modality import ModalityStatistics

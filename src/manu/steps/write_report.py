@@ -1,6 +1,6 @@
 """Rule write_report: tables, figures and records of a finished study -> one HTML page that needs nothing else.
 
-Reads the configuration's `study` (name) and `methods` (name -> kind and, for pruning, prune_ratio).
+Reads the configuration's `study` (name), `methods` (name -> kind and, for pruning, prune_ratio) and `tables` (names).
 """
 
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.grid import TableOnPage
+from manu.analysis.tables.registry import table
 from manu.core.files import write_text
 from manu.provenance.record import read_records
 from manu.report.page import Figure, Study, page
@@ -36,6 +37,7 @@ def main(options, config) -> str:
         figures=[_figure(path) for path in options.figures or ()],
         records=read_records(options.records or ()),
         deviations=options.deviations.read_text(encoding="utf-8"),
+        definitions={name: table(name) for name in config["tables"]},
     )
     text = page(study)
     write_text(options.out, text)

@@ -257,7 +257,7 @@ def figure_mistakes(study: Study) -> Iterator[tuple[tuple[str, int], str]]:
         why["ablation"] = "shows an ablation; 'ablation.variants' is empty"
     if not any(len(names) == 1 for names in functions.values()):
         missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
-        why["variants"] = f"shows importance functions alone; {missing}"
+        why["variant_masks"] = f"shows importance functions alone; {missing}"
     for needs, reason in why.items():
         for name in study.figures_that_need(needs):
             yield ("figures", study.figures.index(name)), f"figure '{name}' in 'figures' {reason}"

@@ -216,7 +216,7 @@ def tuned_methods(study: dict) -> list[str]:
 
 
 def figures_that_need(study: dict, needs: str) -> list[str]:
-    """The study's figures that are drawn from the scores ("scores"), masks ("masks", "variants") or a table."""
+    """The study's figures that are drawn from the scores ("scores"), masks ("masks", "variant_masks") or a table."""
     from manu.analysis.figures.registry import figure_module
 
     return [name for name in study["figures"] if needs == figure_module(name).NEEDS]

@@ -452,7 +452,7 @@ class Study(StudyFile):
         return [name for name, settings in self.methods.items() if trials.tuned(settings)]
 
     def figures_that_need(self, needs: str) -> list[str]:
-        """The figures drawn from the scores ("scores"), the masks ("masks", "variants") or a table, by its name."""
+        """The figures drawn from the scores ("scores"), the masks ("masks", "variant_masks") or a table, by its name."""
         from manu.analysis.figures.registry import figure_module
 
         return [name for name in self.figures if needs == figure_module(name).NEEDS]

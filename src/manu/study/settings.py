@@ -16,7 +16,6 @@ from manu.evaluation.vocabulary import REFERENCES
 from manu.provenance.sources import PACKAGE
 from manu.study.loading import (
     CHECKPOINTS,
-    OF_ROBUSTNESS,
     figures_that_need,
     format_name,
     is_fetched,
@@ -63,8 +62,8 @@ def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]
     )
     figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
     run = {*map(model_file, models), *map(figure_file, figures), *map(metric_file, content.get("metrics", ()))}
-    run |= {table_file(cell["table"])} if stage == "make_table" else set()
     run |= {statistics_file(cell["kind"])} if "kind" in cell else set()
+    run |= set(map(table_file, [cell["table"]] if stage == "make_table" else cell.get("tables", ())))
     run |= {file for name in methods for file in method_files(name)}
     return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
 
@@ -112,9 +111,6 @@ def _content(study: dict, stage: str, **cell) -> dict:
             return asked | _lora(study, cell["model"]) | {"evaluation": evaluation, "trials": each}
         case "choose_settings":
             return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
-        case "tabulate_tuning":
-            each = {name: _trials(study, name) for name in tuned_methods(study)}
-            return {"criterion": study["tuning"]["criterion"], "trials": each}
         case "measure_statistics":
             variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
             statistics = _statistics(study, cell["kind"], [*study["methods"].values(), *variants])
@@ -136,8 +132,6 @@ def _content(study: dict, stage: str, **cell) -> dict:
             asked = resolve(study, "evaluate", **cell)
             del asked["evaluation"]  # the harness has its own
             return asked | {"harness": {key: value for key, value in study["harness"].items() if key != "dataset"}}
-        case "tabulate_harness":
-            return {"methods": list(study["methods"]), "tasks": study["harness"]["tasks"]}
         case "select_variants":
             return {"variants": study["ablation"]["variants"]}
         case "evaluate_variants":
@@ -166,51 +160,24 @@ def _content(study: dict, stage: str, **cell) -> dict:
             from manu.analysis.tables.registry import table
 
             return table(cell["table"]).settings(_View(study))
-        case "tabulate_robustness" | "tabulate_sequential":
-            return {"intervals": study["intervals"]}
         case "select_random":
             keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
             return keys | {"prune_ratio": cell["share"]}
-        case "tabulate_standing":
-            return {"intervals": study["intervals"]}
-        case "compare_methods":
-            return {"methods": list(study["methods"]), "level": study["intervals"]["level"]}
-        case "compare_reported":
-            from manu.data.reading import FORMATS
-
-            return {"comparison": study["comparison"], "benchmark": FORMATS[format_name(study["benchmark"])].NAME}
-        case "list_activations" | "tabulate_anatomy" | "tabulate_seeds":
+        case "list_activations":
             return {}
-        case "judge_claims":
-            variants = study["ablation"]["variants"]
-            ratios = {name: each["settings"]["prune_ratio"] for name, each in variants.items()}
-            by_function = variants_by_function(study["ablation"])
-            return {
-                "methods": list(study["methods"]),
-                "prune_ratios": ratios,
-                "union": next((name for name, functions in by_function.items() if len(functions) > 1), None),
-                "intervals": study["intervals"],
-            }
-        case "tabulate_ablation":
-            ablation = study["ablation"]
-            variants = {name: each["settings"]["prune_ratio"] for name, each in ablation["variants"].items()}
-            return {"variants": variants, "intervals": study["intervals"]}
         case "draw":
             drawn = {"methods": list(study["methods"])}
-            if cell["figure"] in figures_that_need(study, "variants"):
+            if cell["figure"] in figures_that_need(study, "variant_masks"):
                 drawn["variants"] = variants_by_function(study["ablation"])
             return drawn
         case "write_report":
-            return {"study": study["name"], "methods": {name: _table_row(study, name) for name in study["methods"]}}
-        case "write_explorer":
-            return {"study": study["name"], "methods": list(study["methods"])}
-        case "write_readme":
-            ratios = study["forget_ratios"]
             return {
                 "study": study["name"],
                 "methods": {name: _table_row(study, name) for name in study["methods"]},
-                "ratio": ratios[len(ratios) // 2],
+                "tables": cell["tables"],
             }
+        case "write_explorer":
+            return {"study": study["name"], "methods": list(study["methods"])}
     raise UserError(f"stage '{stage}' has no resolved configuration")
 
 
@@ -245,22 +212,13 @@ def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
                 yield from _tuning_files(study, folder, answers, keys)
             for ratio in study["forget_ratios"]:
                 yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
-        if study["ablation"]["variants"]:
-            yield f"{results}/tables/ablation_{model}.yaml", resolve(study, "tabulate_ablation")
     if "harness" in study:
         yield from _harness_files(study, results)
-    if tuned_methods(study):
-        yield f"{results}/tables/tuning.yaml", resolve(study, "tabulate_tuning")
     yield from table_settings(study, "all")
-    if dissected_methods(study):
-        yield f"{results}/tables/anatomy.yaml", resolve(study, "tabulate_anatomy")
-    yield f"{results}/tables/comparison.yaml", resolve(study, "compare_reported")
-    yield f"{results}/tables/seeds.yaml", resolve(study, "tabulate_seeds")
-    yield f"{results}/tables/claims.yaml", resolve(study, "judge_claims")
-    yield f"{results}/tables/standing.yaml", resolve(study, "tabulate_standing")
-    yield f"{results}/tables/paired_tests.yaml", resolve(study, "compare_methods")
-    yield f"{results}/readme.yaml", resolve(study, "write_readme")
-    yield f"{results}/report/index.yaml", resolve(study, "write_report", figures=study["figures"])
+    yield (
+        f"{results}/report/index.yaml",
+        resolve(study, "write_report", figures=study["figures"], tables=list(study_tables(study))),
+    )
     yield f"{results}/report/explore.yaml", resolve(study, "write_explorer")
     for figure in study["figures"]:
         yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
@@ -334,7 +292,6 @@ def _harness_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:
                 for method in ("retain_only", *utility_methods(study)):
                     asked = resolve(study, "evaluate_harness", method=method, ratio=ratio, **keys)
                     yield f"{folder}/forget{ratio:02d}/{method}.yaml", asked
-    yield f"{results}/tables/harness.yaml", resolve(study, "tabulate_harness")
 
 
 def utility_methods(study: dict) -> list[str]:
@@ -353,10 +310,13 @@ def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
                 yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
     if forgets_in_turn(study):
         yield from _sequential_files(study, results)
-    for table in robustness_tables(study):
-        yield f"{results}/tables/{table}.yaml", resolve(study, f"tabulate_{table}")
+    yield from table_settings(study, "robustness")
     figures = robustness_figures(study)
-    yield f"{results}/report/robustness.yaml", resolve(study, "write_report", figures=[*study["figures"], *figures])
+    shown = {
+        "figures": [*study["figures"], *figures],
+        "tables": [*study_tables(study), *study_tables(study, "robustness")],
+    }
+    yield f"{results}/report/robustness.yaml", resolve(study, "write_report", **shown)
     for figure in figures:
         yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
 
@@ -374,16 +334,11 @@ def forgets_in_turn(study: dict) -> bool:
     return len(study["robustness"]["sequential"]["requests"]) > 1
 
 
-def robustness_tables(study: dict) -> list[str]:
-    """The tables of the target `robustness`, each by the rule tabulate_<name>: attacks, and requests in turn."""
-    return [name for name in OF_ROBUSTNESS if name != "sequential" or forgets_in_turn(study)]
-
-
 def robustness_figures(study: dict) -> list[str]:
     """The figures that are drawn from a table of the target `robustness`."""
     from manu.analysis.figures.registry import figure_module, known_figures
 
-    return [name for name in known_figures() if figure_module(name).NEEDS in robustness_tables(study)]
+    return [name for name in known_figures() if figure_module(name).NEEDS in study_tables(study, "robustness")]
 
 
 def write_resolved(study: dict) -> None:

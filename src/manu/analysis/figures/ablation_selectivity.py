@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.ablation import SELECTIVITY
 from manu.analysis.figures.style import (
     FAINT,
     GREY,
@@ -23,6 +22,7 @@ from manu.analysis.figures.style import (
 )
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds, several_seeds
+from manu.analysis.tables.ablation import SELECTIVITY
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "ablation"
@@ -83,7 +83,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     if column not in ("selectivity_points", "ci_low", "ci_high", "n", *SPREAD):
         return None
     where = same(row, "model", "forget_ratio", "method", "modality") | {"split": (SELECTIVITY,)}
-    return Origin(("tables",), where, column if column in ("ci_low", "ci_high", "n") else "accuracy")
+    return Origin(("ablation",), where, column if column in ("ci_low", "ci_high", "n") else "accuracy")
 
 
 def _figure(dots: pd.DataFrame) -> Figure:

@@ -74,7 +74,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
         return None
     where = same(row, "model", "forget_ratio", "modality", "method")
     where |= {"metric": ("forgetting_success",), "split": ("forget",)}
-    return Origin(("tables",), where, column if column in ("ci_low", "ci_high", "n") else "value")
+    return Origin(("outcomes",), where, column if column in ("ci_low", "ci_high", "n") else "value")
 
 
 def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from manu.analysis.claims import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from manu.analysis.claims import VERDICTS
 from manu.analysis.figures.style import FAINT, GREY, INK, look, message_figure, new_figure
 from manu.analysis.origin import Origin
 
@@ -53,7 +53,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     """The row of claims.csv."""
     if column not in ("value", "ci_low", "ci_high"):
         return None
-    return Origin(("tables",), {key: (row[key],) for key in ("claim", "model", "method")}, column)
+    return Origin(("claims",), {key: (row[key],) for key in ("claim", "model", "method")}, column)
 
 
 def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:

@@ -74,7 +74,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     if column not in COLUMNS[COLUMNS.index("seconds") :]:
         return None
     taken = {"seconds": "seconds", "forgetting_success_percent": f"{row['modality']}_forgetting_success"}
-    return Origin(("tables",), same(row, "model", "method"), taken.get(column, f"{row['modality']}_{column}"))
+    return Origin(("costs",), same(row, "model", "method"), taken.get(column, f"{row['modality']}_{column}"))
 
 
 def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:

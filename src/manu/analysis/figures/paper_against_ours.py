@@ -45,7 +45,7 @@ _HOLLOW = "cloze"
 
 
 def draw(comparison: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """The figure and its points (COLUMNS, percent), from rows of manu.analysis.comparison.
+    """The figure and its points (COLUMNS, percent), from rows of manu.analysis.tables.comparison.
 
     forget_ratio (percent) and split are the study's, not the paper's. Raises ValueError on a method that is neither a
     reference nor in `methods`.
@@ -78,7 +78,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
         return None
     where = same(row, "source_paper", "reported_in", "model", "our_method", "modality", "task")
     where |= {f"our_{key}": value for key, value in same(row, "forget_ratio", "split").items()}
-    return Origin(("tables",), where | {"metric": ("accuracy_pct",), "our_file": ("scores.csv",)}, _FROM[column])
+    return Origin(("comparison",), where | {"metric": ("accuracy_pct",), "our_file": ("scores.csv",)}, _FROM[column])
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.anatomy import MODALITIES, SETS
 from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
+from manu.analysis.tables.activations import MODALITIES, SETS
 
 NEEDS = "neurons"
 TITLE = "Activation of pruned and kept neurons"
@@ -33,7 +33,7 @@ _LOWEST = 1e-4  # end of the axes; weaker neurons are drawn here
 
 
 def draw(neurons: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
-    """The figure and its points (COLUMNS, first seed), from the tables of neurons (anatomy.NEURON_COLUMNS)."""
+    """The figure and its points (COLUMNS, first seed), from the tables of neurons (activations.NEURON_COLUMNS)."""
     points = _points(neurons)
     with look():
         if points.empty:
@@ -56,7 +56,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     if data_set not in SETS:
         return None
     where = same(row, "model", "method", "forget_ratio", "seed", "site") | {"index": (int(row["index"]),)}
-    return Origin(("tables",), where, f"magnitude_{data_set}_{MODALITIES[0]}")
+    return Origin(("neurons",), where, f"magnitude_{data_set}_{MODALITIES[0]}")
 
 
 def _figure(points: pd.DataFrame) -> Figure:

@@ -10,7 +10,7 @@ from manu.analysis.figures.heat import COLOURS, heat_cell
 from manu.analysis.figures.style import GREY, PART_COLOURS, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
 
-NEEDS = "variants"
+NEEDS = "variant_masks"
 TITLE = "Pruned neurons by importance function"
 CAPTION = (
     "Pruned neurons of every MLP layer, in percent of the layer's neurons, if a single importance function ranks the "
@@ -67,7 +67,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     """The site in the masks of the variant, one per seed."""
     if column not in ("pruned", "width", "pruned_percent"):
         return None
-    return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
+    return Origin(("variant_masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
 
 
 def _figure(cells: pd.DataFrame) -> Figure:

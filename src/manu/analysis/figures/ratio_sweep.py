@@ -83,7 +83,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
     if column not in ("accuracy", "ci_low", "ci_high", "n", *SPREAD):
         return None
     source = "accuracy" if column in SPREAD else column
-    return Origin(("tables",), same(row, "model", "forget_ratio", "method", "split", "modality"), source)
+    return Origin(("ablation",), same(row, "model", "forget_ratio", "method", "split", "modality"), source)
 
 
 def _figure(points: pd.DataFrame) -> Figure:

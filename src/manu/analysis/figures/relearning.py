@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.attacks import steps_of
 from manu.analysis.cells import row_order
 from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
-from manu.analysis.robustness import steps_of
 from manu.analysis.seeds import over_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -71,7 +71,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
         return None
     source = "value" if column == "accuracy" else column
     keys = ("model", "forget_ratio", "method", "condition", "modality")
-    return Origin(("tables",), same(row, *keys) | {"attack": ("relearning",)}, source)
+    return Origin(("robustness",), same(row, *keys) | {"attack": ("relearning",)}, source)
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:

@@ -20,7 +20,7 @@ from manu.analysis.figures.style import (
 )
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
-from manu.analysis.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
+from manu.analysis.tables.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "sequential"
@@ -88,7 +88,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
         return None
     source = "value" if column == "accuracy" else column
     keys = ("model", "modality", "group", "method", "order", "after")
-    return Origin(("tables",), same(row, *keys) | {"metric": ("accuracy",)}, source)
+    return Origin(("sequential",), same(row, *keys) | {"metric": ("accuracy",)}, source)
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:

@@ -15,9 +15,9 @@ from manu.analysis.page import Block, Fold, Page, Prose
 from manu.analysis.page_rows import run_of, several
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table
+from manu.core.words import MODALITIES, SETS
 
 SILENT = 0.05  # a neuron that fires on less than this share of samples counts as silent
-MODALITIES, SETS = ("multimodal", "text"), ("forget", "retain")
 NEURON_COLUMNS = (
     "model",
     "method",
