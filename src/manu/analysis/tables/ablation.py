@@ -56,7 +56,7 @@ def ablation_table(
     rows = []
     for keys, run in by_person.groupby(level=list(RUN)):
         there = set(run.index.get_level_values("method"))
-        for method in [name for name in ("vanilla", *prune_ratios) if name in there]:
+        for method in [variant for variant in ("vanilla", *prune_ratios) if variant in there]:
             for modality in MODALITIES:
                 draws, counts = {}, {}
                 for split in SPLITS:

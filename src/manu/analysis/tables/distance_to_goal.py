@@ -91,11 +91,11 @@ def distance_table(answers: pd.DataFrame, aim: Aim, resamples: int = 1000, level
         for method in dict.fromkeys([*REFERENCES, *sorted(run.methods)]):
             row = dict(zip(RUN, keys, strict=True)) | {"method": method}
             misses = []
-            for name, draws in _values(run, method).items():
+            for column, draws in _values(run, method).items():
                 value, low, high = (round(end, DECIMALS) for end in ends(draws, level))
-                row |= {name: value, f"{name}_ci_low": low, f"{name}_ci_high": high}
-                if not _meets(name, value, gold[name], aim):
-                    misses.append(name)
+                row |= {column: value, f"{column}_ci_low": low, f"{column}_ci_high": high}
+                if not _meets(column, value, gold[column], aim):
+                    misses.append(column)
             rows.append(row | {"meets": "no" if misses else "yes", "misses": " ".join(misses)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -77,8 +77,8 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
     asked = select(answers, ASKED_OF_TRIAL.fixed)
     chance = guessed(asked[asked["split"] == "forget"])
     rows = []
-    for number, settings in enumerate(trials, start=1):
-        mine = asked[asked["trial"] == number]
+    for trial, settings in enumerate(trials, start=1):
+        mine = asked[asked["trial"] == trial]
         accuracy = {part: float(select(mine, come.fixed)[come.value].mean()) for part, come in PARTS.items()}
         known = [value for value in accuracy.items() if not np.isnan(value[1])]
         is_forget = [part.startswith("forget") for part, _ in known]
@@ -91,7 +91,7 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
         rows.append(
             {
                 **keys,
-                "trial": number,
+                "trial": trial,
                 "settings": settings_text(settings),
                 **accuracy,
                 "n": len(mine),
