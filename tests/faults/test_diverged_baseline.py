@@ -25,7 +25,7 @@ def test_a_baseline_that_diverges_is_named_and_the_study_goes_on(tmp_path):
     table = pd.read_csv(results / "diverged.csv")
     assert set(table["method"]) == {"ga"} and table["why"].str.match(r"step \d+: the loss is (nan|-?inf)").all()
     why = table["why"].iloc[0]
-    for file in ("scores.csv", "outcomes.csv", "tables/robustness.csv", "tables/standing.csv"):
+    for file in ("scores.csv", "outcomes.csv", "tables/robustness.csv", "tables/distance_to_goal.csv"):
         assert "ga" not in set(pd.read_csv(results / file)["method"]), file
     assert "| ga, diverged |" in (results / "tables/main_llava.md").read_text()
     assert f"`ga` on llava, forget 10 %, seed 0 ({why})" in (results / "readme.md").read_text()

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis.ablation import COLUMNS, SELECTIVITY, ablation_table, csv_text
+from manu.analysis.cells import csv_text
+from manu.analysis.tables.ablation import COLUMNS, SELECTIVITY, ablation_table
 
 
 def answers() -> pd.DataFrame:

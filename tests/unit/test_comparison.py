@@ -5,7 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from manu.analysis.comparison import (
+from manu.analysis.reading import Inputs
+from manu.analysis.tables import comparison as comparison_table
+from manu.analysis.tables.comparison import (
     DIFFERS,
     MATCHED,
     NOT_COMPARABLE,
@@ -15,7 +17,6 @@ from manu.analysis.comparison import (
     WITHIN,
     Scale,
     comparison,
-    read_reported,
 )
 from manu.core.errors import UserError
 from manu.data.reading import FORMATS
@@ -122,7 +123,9 @@ def test_a_study_is_set_beside_the_numbers_of_its_own_benchmark_alone():
 
 
 def test_published_numbers_name_every_format():
-    assert {reader.NAME for reader in FORMATS.values()} <= set(read_reported(REPORTED)["benchmark"])
+    assert {reader.NAME for reader in FORMATS.values()} <= set(
+        comparison_table.published(Inputs({"reported": [REPORTED]}))["benchmark"]
+    )
 
 
 def test_small_models_are_not_comparable():
@@ -132,7 +135,7 @@ def test_small_models_are_not_comparable():
 
 
 def test_every_published_number_has_a_status_and_a_reason():
-    reported = read_reported(REPORTED)
+    reported = comparison_table.published(Inputs({"reported": [REPORTED]}))
     table = comparison(reported, scores(), outcomes(), TINY)
     assert len(table) == len(reported) == 1007
     assert (table[["status", "reason"]] != "").all(axis=None)
@@ -144,4 +147,4 @@ def test_every_published_number_has_a_status_and_a_reason():
 def test_a_broken_file_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="lacks the columns: source_paper"):
-        read_reported(tmp_path / "x.csv")
+        comparison_table.published(Inputs({"reported": [tmp_path / "x.csv"]}))

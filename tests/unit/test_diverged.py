@@ -12,10 +12,10 @@ import pytest
 from test_claims import CONTEXT, answers
 from test_tables import METHODS, tiny
 
-from manu.analysis import readme
 from manu.analysis.cells import csv_text
 from manu.analysis.claims import Context, claim_cells
 from manu.analysis.reading import read_all, read_answers
+from manu.analysis.tables import readme
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
 from manu.analysis.tables.main import main_table, markdown_text, origin, text_summary
 from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows

@@ -150,15 +150,8 @@ def test_the_figure_is_drawn_from_real_scores_and_every_number_has_its_rows(page
     extensions.add(["mine/forget_by_task.py"])
     scores = ROOT / "results/reference/mini/scores.csv"
     methods = [name for name in dict.fromkeys(read_scores(scores)["method"]) if name not in ("vanilla", "retain_only")]
-    options = argparse.Namespace(
-        figure="forget_by_task",
-        scores=scores,
-        masks=None,
-        tables=None,
-        png=page / "f.png",
-        svg=page / "f.svg",
-        csv=page / "f.csv",
-    )
+    files = [word for form in ("png", "svg", "csv") for word in (f"--{form}", str(page / f"f.{form}"))]
+    options = draw.parser().parse_args(["--figure", "forget_by_task", "--source", "scores", str(scores), *files])
     draw.main(options, {"methods": methods})
     drawn = pd.read_csv(page / "f.csv")
     assert set(drawn["method"]) == {"vanilla", "retain_only", *methods} and set(drawn["task"]) == {

@@ -62,12 +62,18 @@ def by_function() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*PRUNED_COLUMNS, "functions"])
 
 
+def options(figure: str, source: str, file: Path, prefix: Path) -> argparse.Namespace:
+    """The options of the job that draws a figure from one file of a source."""
+    written = [word for form in ("png", "svg", "csv") for word in (f"--{form}", str(prefix.with_suffix(f".{form}")))]
+    return draw.parser().parse_args(["--figure", figure, "--source", source, str(file), *written])
+
+
 def outputs(prefix: Path) -> dict[str, Path]:
     return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
 
 
 def data(module) -> pd.DataFrame:
-    return {"scores": lambda: scores((5, 10)), "masks": pruned, "variants": by_function}[module.NEEDS]()
+    return {"scores": lambda: scores((5, 10)), "masks": pruned, "variant_masks": by_function}[module.NEEDS]()
 
 
 def test_the_registry_lists_the_files_of_the_folder():
@@ -197,24 +203,20 @@ def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
         with pytest.raises(UserError, match="has to end with <model>/seed<k>/forget<rr>/<method>/mask.safetensors"):
             keys_of(Path(wrong))
 
-    args = argparse.Namespace(
-        figure="pruned_per_layer", scores=None, masks=[path], **outputs(tmp_path / "pruned_per_layer")
-    )
+    args = options("pruned_per_layer", "masks", path, tmp_path / "pruned_per_layer")
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}})
     assert (tmp_path / "pruned_per_layer.png").exists()
-    args = argparse.Namespace(
-        figure="pruned_by_function", scores=None, masks=[path], **outputs(tmp_path / "by_function")
-    )
+    args = options("pruned_by_function", "variant_masks", path, tmp_path / "by_function")
     assert "2 rows of data" in draw.main(args, {"methods": {"manu": {}}, "variants": {"manu": ["abs"]}})
     assert pd.read_csv(tmp_path / "by_function.csv")["functions"].tolist() == ["abs", "abs"]
 
 
 def test_the_stage_names_what_does_not_fit(tmp_path):
-    args = argparse.Namespace(figure="tradeoff", scores=None, masks=None, **outputs(tmp_path / "tradeoff"))
-    with pytest.raises(UserError, match="drawn from the scores: give --scores"):
+    args = options("tradeoff", "masks", tmp_path / "scores.csv", tmp_path / "tradeoff")
+    with pytest.raises(UserError, match="the source 'scores' was not given, only: masks"):
         draw.main(args, {"methods": {"ga": {}}})
     write_scores(scores(), tmp_path / "scores.csv")
-    args.scores = tmp_path / "scores.csv"
+    args = options("tradeoff", "scores", tmp_path / "scores.csv", tmp_path / "tradeoff")
     with pytest.raises(UserError, match="unknown method 'manu'; the study lists: ga"):
         draw.main(args, {"methods": {"ga": {}}})
     draw.main(args, {"methods": dict.fromkeys(METHODS)})

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from manu import cli
-from manu.analysis import harness as table
 from manu.analysis.cells import csv_text, read_cells
+from manu.analysis.tables import harness as table
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of
-from manu.steps import fetch_harness, tabulate_harness
+from manu.steps import fetch_harness, make_table
 from manu.study.loading import load_study
 from manu.study.settings import resolve, resolved_files
 
@@ -38,7 +38,10 @@ def test_without_the_key_nothing_is_asked_for(tmp_path):
     plain, asked = (load_study(study(tmp_path, text)) for text in (STUDY, STUDY + KEY))
     assert "harness" not in plain
     before, after = (dict(resolved_files(each)) for each in (plain, asked))
-    assert {path: content for path, content in after.items() if "harness" not in path} == before
+    kept = {path: content for path, content in after.items() if "harness" not in path}
+    for pages in (kept, before):  # which list the tables that they show
+        assert ("harness" in pages["results/s/report/index.yaml"].pop("tables")) is (pages is kept)
+    assert kept == before
     added = [path.removeprefix("results/s/") for path in after if path not in before]
     assert added == [
         "harness/fetch_harness.yaml",
@@ -178,8 +181,9 @@ def written(tmp_path) -> argparse.Namespace:
     paths = {name: tmp_path / name for name in ("csv", "markdown")}
     scores = tmp_path / "scores.csv"
     scores.write_text(csv_text(pd.DataFrame(SCORES)[list(SCORE_COLUMNS)]))
-    options = argparse.Namespace(scores=[scores], **paths)
-    assert "2 tasks of 2 models" in tabulate_harness.main(options, {"methods": ["ga", "manu"], "tasks": ["art"]})
+    written = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    options = make_table.parser().parse_args(["--table", "harness", "--source", "harness", str(scores), *written])
+    assert make_table.main(options, {"methods": ["ga", "manu"], "tasks": ["art"]}).endswith("4 rows")
     return options
 
 
@@ -200,7 +204,7 @@ def test_every_method_beside_vanilla(written):
 
 
 def test_every_number_says_where_it_comes_from(written):
-    scores = Rows(pd.read_csv(written.scores[0], dtype={"metric_version": str}))
+    scores = Rows(pd.read_csv(written.harness[0], dtype={"metric_version": str}))
     for row in read_cells(written.csv):
         for column, text in row.items():
             if is_number(text) and column not in KEY_COLUMNS:

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 import torch
-
 from manu.analysis.paired import paired_tests
+
 from manu.core.errors import UserError
 from manu.data.reading import read_profiles
 from manu.evaluation.questions import asked_questions

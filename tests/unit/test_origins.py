@@ -4,19 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import readme
 from manu.analysis.figures.registry import figure_module, known_figures
 from manu.analysis.pruned import PRUNED_COLUMNS
 from manu.analysis.reading import Inputs
 from manu.analysis.score_file import SCORE_COLUMNS
-from manu.analysis.tables import capacity, main
+from manu.analysis.tables import capacity, main, readme
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}
 
 
-DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variants")]
+DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variant_masks")]
 
 
 def scores() -> pd.DataFrame:
@@ -118,7 +117,7 @@ def exhibits() -> list:
     for name in DRAWN_HERE:
         module = figure_module(name)
         source, other = (scores(), other_scores) if module.NEEDS == "scores" else (pruned(), other_pruned)
-        source = source.assign(functions="abs") if module.NEEDS == "variants" else source
+        source = source.assign(functions="abs") if module.NEEDS == "variant_masks" else source
         listed.append((source, other, figure_of(name), module.origin))
     return listed
 

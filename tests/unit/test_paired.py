@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis.paired import COLUMNS, paired_p, paired_tests
+from manu.analysis.tables.paired_tests import COLUMNS, paired_p, paired_tests
 
 KEYS = [
     "study",

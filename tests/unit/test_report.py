@@ -13,8 +13,10 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from manu.analysis.grid import TableOnPage, command, percent
+from manu.analysis.grid import Grid, TableOnPage, command, percent
+from manu.analysis.page import Fold, Page
 from manu.analysis.page_rows import DOWN, UP
+from manu.analysis.tables.registry import known_tables, table
 from manu.audit.trace import rows_with
 from manu.core.errors import UserError
 from manu.provenance.record import record_text
@@ -22,7 +24,6 @@ from manu.report.chains import Chains
 from manu.report.drawing import picture
 from manu.report.page import Figure, Study, page
 from manu.report.prose import to_html
-from manu.report.robustness import robustness_parts, sequential_parts
 from manu.steps import write_report
 from manu.steps.command import run
 
@@ -135,9 +136,8 @@ def study(**changes) -> Study:
     """A small finished study; tables: name -> rows, on top of the scores and the main table."""
     tables = {"scores": SCORES, "tables/main_llava": main_rows(), **changes.pop("tables", {})}
     given = {"records": records(), "figures": [], "deviations": "# Deviations\n\n## Choices\n\nNone.\n", **changes}
-    return Study(
-        "tiny", METHODS, [TableOnPage(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()], **given
-    )
+    files = [TableOnPage(f"{RESULTS}/{name}.csv", each) for name, each in tables.items()]
+    return Study("tiny", METHODS, files, definitions={name: table(name) for name in known_tables()}, **given)
 
 
 class Seen(HTMLParser):
@@ -184,8 +184,11 @@ def test_every_number_of_the_main_table_links_to_its_run(seeds):
     assert len(seen.ids) == len(set(seen.ids))
 
 
+COSTS = rows("study,model,forget_ratio,seed,method,jobs,seconds\ntiny,llava,5,0,manu,manu/select_neurons,2.5\n")
+
+
 def test_claims_come_before_tables():
-    text = page(study(tables={"tables/claims": CLAIMS, "tables/paired_tests": PAIRED}))
+    text = page(study(tables={"tables/claims": CLAIMS, "tables/paired_tests": PAIRED, "costs": COSTS}))
     order = ("claims", "main-tables", "paired", "costs", "deviations", "audit", "chains")
     places = [text.index(f'<h2 id="{name}"') for name in order]
     assert places == sorted(places)
@@ -196,9 +199,19 @@ def test_claims_come_before_tables():
 
 def test_what_a_study_lacks_is_left_out():
     text = page(study())
-    for name in ("claims", "outcomes", "paired", "ablation", "capacity", "anatomy", "figures", "paper", "robustness"):
+    for name in (
+        "claims",
+        "outcomes",
+        "paired",
+        "ablation",
+        "capacity",
+        "activations",
+        "figures",
+        "paper",
+        "robustness",
+    ):
         assert f'id="{name}"' not in text and f'href="#{name}"' not in text
-    bare = page(Study("tiny", METHODS, [], [], {}, ""))
+    bare = page(Study("tiny", METHODS, [], [], {}, "", {}))
     assert '<h2 id="main-tables"' not in bare and "Fingerprint" not in bare
 
 
@@ -305,19 +318,21 @@ def test_prose_loads_nothing_and_leads_nowhere():
 def test_the_stage_writes_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = {f"{RESULTS}/scores.csv": SCORES, f"{RESULTS}/tables/main_llava.csv": main_rows()}
-    for path, table in files.items():
+    for path, content in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, table[0])
+            writer = csv.DictWriter(file, content[0])
             writer.writeheader()
-            writer.writerows(table)
+            writer.writerows(content)
     given = records()
     for name, each in given.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(record_text(each), encoding="utf-8")
     Path("tradeoff.svg").write_text(SVG, encoding="utf-8")
     Path("deviations.md").write_text("# D\n", encoding="utf-8")
-    Path("report.yaml").write_text(yaml.safe_dump({"study": "tiny", "methods": METHODS}), encoding="utf-8")
+    Path("report.yaml").write_text(
+        yaml.safe_dump({"study": "tiny", "methods": METHODS, "tables": ["main"]}), encoding="utf-8"
+    )
     parser = write_report.parser()
     assert parser.replayable
     options = ["--tables", *files, "--figures", "tradeoff.svg", "--records", *given, "--deviations", "deviations.md"]
@@ -410,25 +425,26 @@ def attack_records(seeds: int = 1) -> dict[str, dict]:
     return found
 
 
-def grids_of(parts) -> list[tuple[list[tuple[str, str]], list[list[str]]]]:
-    """(group and head of each column, text and smaller words of each cell) of a part's grids over the seeds."""
-    (part,) = parts
+def grids_of(blocks) -> list[tuple[list[tuple[str, str]], list[list[str]]]]:
+    """(group and head of each column, text and smaller words of each cell) of the grids that are not folded."""
     return [
         (
             [(column.group, column.head) for column in grid.columns],
             [[f"{cell.text} {cell.small}".strip() for cell in row] for row in grid.rows],
         )
-        for grid in part.over_seeds
+        for grid in blocks
+        if isinstance(grid, Grid)
     ]
 
 
-def grids_in(build, rows_given: list[dict[str, str]], given: dict[str, dict]):
-    table = TableOnPage(f"{RESULTS}/tables/{build.__name__}.csv", rows_given)
-    return build(table, list(METHODS), Chains("tiny", given, [table.path]))
+def blocks_of(name: str, rows_given: list[dict[str, str]], given: dict[str, dict]):
+    """What a table shows on the page."""
+    file = TableOnPage(f"{RESULTS}/tables/{name}.csv", rows_given)
+    return table(name).shown(file, Page(list(METHODS), Chains("tiny", given, [file.path]), {}))
 
 
 def test_resistance_and_what_attacks_get_stand_in_a_row_per_method():
-    scores, measured = grids_of(grids_in(robustness_parts, attack_rows(), attack_records()))
+    scores, measured = grids_of(blocks_of("robustness", attack_rows(), attack_records()))
     assert scores[0] == [("", "method"), ("mean of all", f"robustness{UP}"), ("resistance", f"rounding{UP}")]
     assert [row[0] for row in scores[1]] == ["vanilla", "retain_only", "manu"]
     assert scores[1][2][1:] == ["0.70 [0.60, 0.80]", "0.75 [0.65, 0.85]"]
@@ -444,11 +460,11 @@ def test_resistance_and_what_attacks_get_stand_in_a_row_per_method():
 
 
 def test_attacks_on_several_seeds_show_mean_and_spread():
-    parts = grids_in(robustness_parts, attack_rows(2), attack_records(2))
+    parts = blocks_of("robustness", attack_rows(2), attack_records(2))
     scores, measured = grids_of(parts)
     assert scores[1][2][1:] == ["0.75 ± 0.07 [0.65, 0.85]", "0.80 ± 0.07 [0.70, 0.90]"]
     assert measured[1][2][1] == "30.0 ± 7.1"
-    by_seed = parts[0].by_seed[0]
+    by_seed = next(block for block in parts if isinstance(block, Fold) and block.summary == "Seed by seed").blocks[0]
     assert [(row[0].text, row[1].text) for row in by_seed.rows[2:4]] == [("manu", "0"), ("vanilla", "1")]
     assert by_seed.starts == {3}
 
@@ -487,7 +503,7 @@ SEQUENTIAL = rows(
 
 
 def test_requests_in_turn_stand_beside_the_same_at_once():
-    ((columns, shown),) = grids_of(grids_in(sequential_parts, SEQUENTIAL, records()))
+    ((columns, shown),) = grids_of(blocks_of("sequential", SEQUENTIAL, records()))
     assert columns[1:] == [
         *((f"requested, text{DOWN}", head) for head in ("in turn", "at once", "difference")),
         (f"retain, text{UP}", "in turn"),

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import robustness
+from manu.analysis.attacks import paired_facts, robustness_table
 from manu.analysis.cells import csv_text
-from manu.analysis.robustness import paired_facts, robustness_table
+from manu.analysis.tables import robustness
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.core.errors import UserError
 
@@ -129,8 +129,11 @@ def test_resistance_and_robustness_by_hand():
     assert ((ends["ci_low"] <= ends["value"] + 1e-6) & (ends["value"] <= ends["ci_high"] + 1e-6)).all()
 
 
+ARGUMENT = {"attacked_before": "stored", "attacks": "answers", "signals": "signals"}  # source -> of robustness_table
+
+
 def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"stored": stored(), "answers": attacked(), "signals": signals()}
+    given = {"attacked_before": stored(), "attacks": attacked(), "signals": signals()}
     plain = table().map(lambda cell: "" if pd.isna(cell) else str(cell)).to_dict("records")
     for i, row in enumerate(plain):
         for column in ("value", "n"):
@@ -139,16 +142,16 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
             origin = robustness.origin(row, column)
             places = {
                 name: Rows(given[name]).places(origin.where) if set(origin.where) <= set(given[name]) else []
-                for name in origin.options
+                for name in origin.sources
             }
             assert any(places.values()), row
-            if column == "value" and len(origin.options) == 1:
-                (name,) = origin.options
+            if column == "value" and len(origin.sources) == 1:
+                (name,) = origin.sources
                 changed = given[name].copy()
                 others = np.setdiff1d(np.arange(len(changed)), places[name])
                 target = changed.columns.get_loc("correct" if "correct" in changed else "value")
                 changed.iloc[others, target] = 1 - changed.iloc[others, target]
-                again = table(**{name: changed})
+                again = table(**{ARGUMENT[name]: changed})
                 assert again.loc[i, "value"] == pytest.approx(float(row["value"]), abs=1e-6), row
     assert all(robustness.origin(plain[0], key) is None for key in KEY_COLUMNS)
 

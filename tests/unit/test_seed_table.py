@@ -1,15 +1,14 @@
 """The table of every cell over its seeds: by hand, as the stage writes it, and where its numbers come from."""
 
-import argparse
-
 import pandas as pd
 import pytest
 
-from manu.analysis import outcomes, seed_table
+from manu.analysis import outcomes
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.analysis.tables import seeds as seed_table
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
-from manu.steps import tabulate_seeds
+from manu.steps import make_table
 
 
 def scores() -> pd.DataFrame:
@@ -50,7 +49,9 @@ def rows(tmp_path) -> list[dict[str, str]]:
     paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "outcomes", "out")}
     write_scores(scores(), paths["scores"])
     paths["outcomes"].write_text(csv_text(measured()), encoding="utf-8")
-    assert "3 cells, at most 2 seed(s) each" in tabulate_seeds.main(argparse.Namespace(**paths), {})
+    sources = [word for name in ("scores", "outcomes") for word in ("--source", name, str(paths[name]))]
+    options = make_table.parser().parse_args(["--table", "seeds", *sources, "--csv", str(paths["out"])])
+    assert make_table.main(options, {}).endswith("Seeds, 3 rows")
     return read_cells(paths["out"])
 
 
@@ -74,11 +75,11 @@ def test_every_number_comes_from_the_rows_of_its_seeds(rows):
     sources = {"scores": Rows(scores()), "outcomes": Rows(measured())}
     for row, count in zip(rows, (2, 1, 3), strict=True):
         for column in row:
-            origin = tabulate_seeds.origin({}, row, column)
+            origin = seed_table.TABLE.origin(row, column)
             assert (origin is not None) == (column in seed_table.NUMBERS)
             assert origin or column in KEY_COLUMNS or not is_number(row[column])
             if origin:
-                found = sources[origin.options[0]].match(origin.where)
+                found = sources[origin.sources[0]].match(origin.where)
                 assert len(found) == count and origin.column in found
 
 

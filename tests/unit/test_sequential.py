@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from manu.analysis import sequential
 from manu.analysis.cells import csv_text
-from manu.analysis.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequential_table
+from manu.analysis.tables import sequential
+from manu.analysis.tables.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequential_table
 from manu.attacks.sequential import requested_at
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.audit.findings import Report
@@ -238,8 +238,8 @@ def test_differences_are_paired_on_the_same_draws_of_people():
 
 
 def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"stored": stored(), "answers": user_message()}
-    plain = sequential_table(**given, resamples=20).map(str).to_dict("records")
+    given = {"at_once": stored(), "sequential": user_message()}
+    plain = sequential_table(*given.values(), resamples=20).map(str).to_dict("records")
     for i, row in enumerate(plain):
         assert all(sequential.origin(row, key) is None for key in KEY_COLUMNS)
         assert all(is_number(row[column]) for column in ("value", "n"))
@@ -251,7 +251,7 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
                 assert bool(places) is (name in origin.sources)
                 chosen = np.isin(np.arange(len(frame)), places) == inside
                 changed[name] = frame.assign(correct=frame["correct"] + more * chosen)
-            again = sequential_table(**changed, resamples=20).loc[i, "value"]
+            again = sequential_table(*changed.values(), resamples=20).loc[i, "value"]
             assert bool(abs(again - float(row["value"])) > 1e-6) is inside, row
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis import ablation, claims, comparison, costs, outcomes, robustness, sequential
+from manu.analysis import attacks as robustness
+from manu.analysis import claims, outcomes
 from manu.analysis.cells import csv_text
 from manu.analysis.figures import (
     ablation_selectivity,
@@ -21,6 +22,7 @@ from manu.analysis.figures import (
     sequential_requests,
 )
 from manu.analysis.figures.style import save
+from manu.analysis.tables import ablation, comparison, costs, sequential
 from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -208,7 +210,7 @@ def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp
     for row in pd.read_csv(tmp_path / "once" / "a.csv", dtype=str, keep_default_na=False).to_dict("records"):
         for column, text in row.items():
             origin = module.origin(row, column)
-            assert origin is None or origin.sources == ("tables",)
+            assert origin is None or origin.sources == (module.NEEDS,)
             if column in KEY_COLUMNS:
                 assert origin is None, column
             elif is_number(text):

@@ -5,7 +5,7 @@ from argparse import Namespace
 import pandas as pd
 import pytest
 
-from manu.analysis import tuning
+from manu.analysis.tables import tuning
 from manu.core.errors import UserError
 from manu.data import mllmu, profiles
 from manu.data.benchmark import generate

@@ -1,7 +1,7 @@
 """The numbers of tables and figures, as text, and the rows that each comes from."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis.origin import PLACE, Origin, Rows
+from manu.analysis.tables.registry import table
 from manu.core import extensions
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.record import read_record
@@ -107,9 +108,17 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"metric_version": str, "study": str})
 
 
+def keys_of(record: Mapping) -> Collection[str]:
+    """The columns of a job's table or figure that say what a row is about."""
+    stage_module(record)
+    name = record["options"].get("table")
+    return table(name).keys if name else KEY_COLUMNS
+
+
 def numbers_of(record: Mapping, rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping, str, Origin | None]]:
-    """(row, column, origin) of every number of a table that is not a key."""
+    """(row, column, origin) of every number of a table or figure that is not a key."""
+    keys = keys_of(record)
     for row in rows:
         for column, text in row.items():
-            if is_number(text) and column not in KEY_COLUMNS:
+            if is_number(text) and column not in keys:
                 yield row, column, origin_of(record, row, column)

@@ -13,8 +13,6 @@ from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.provenance.lineage import files
 
-WRITE_README = "manu.steps.write_readme"
-
 
 def is_replayable(record: Mapping) -> bool:
     """Whether a job is cheap enough for an audit to run it again."""
@@ -48,7 +46,7 @@ def check_replayed(record: Mapping, report: Report) -> None:
         again = replay(record, Path(folder))
         for file, new in again.items():
             compare_output(file, new, report)
-        if record["stage"] == WRITE_README:
+        if record["options"].get("table") == "readme":
             check_readme(again[record["options"]["markdown"]], record["configuration"]["content"]["study"], report)
         report.counts["outputs computed again"] += len(again)
 

@@ -24,7 +24,7 @@ from manu.report.rendering import allowed, environment, own
 
 SECTIONS = {  # id -> heading
     "claims": "Claims",
-    "main-tables": "Main tables",
+    "main-tables": "Main table",
     "distance-to-goal": "Distance to goal",
     "outcomes": "Outcomes",
     "paired": "Paired tests",

@@ -155,8 +155,8 @@ def _sentence(table: TableOnPage) -> str:
 
 
 TABLE = Table(
-    title="Activations: why pruning forgets as much, or as little, as it does",
-    caption="What the pruned neurons did on forget and on retain before they were pruned, beside those that were kept. Where "
+    title="Activations",
+    caption="Why pruning forgets as much, or as little, as it does: what the pruned neurons did on forget and on retain before they were pruned, beside those that were kept. Where "
     "the magnitude on forget is about that on retain (forget / retain near 1), a neuron serves both alike, and pruning it "
     "cannot remove the one and keep the other.",
     section="activations",

@@ -115,12 +115,18 @@ def settings(study: Study) -> dict:
 
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
-    """One row per published number (COLUMNS). Raises UserError where the published numbers lack columns."""
-    given, reported = settings["comparison"], inputs.text("reported")
+    """One row per published number (COLUMNS)."""
+    given = settings["comparison"]
+    scale = Scale(given["comparable"], given["models"], given["tolerance"] / 100, settings["benchmark"])
+    return comparison(published(inputs), inputs.table("scores"), inputs.table("outcomes"), scale)
+
+
+def published(inputs: Inputs) -> pd.DataFrame:
+    """The published numbers (REPORTED_COLUMNS), all as text. Raises UserError when columns are missing."""
+    reported = inputs.text("reported")
     if missing := [column for column in REPORTED_COLUMNS if column not in reported.columns]:
         raise UserError(f"{inputs.paths('reported')[0]} lacks the columns: {', '.join(missing)}")
-    scale = Scale(given["comparable"], given["models"], given["tolerance"] / 100, settings["benchmark"])
-    return comparison(reported[list(REPORTED_COLUMNS)], inputs.table("scores"), inputs.table("outcomes"), scale)
+    return reported[list(REPORTED_COLUMNS)]
 
 
 def comparison(reported: pd.DataFrame, scores: pd.DataFrame, outcomes: pd.DataFrame, scale: Scale) -> pd.DataFrame:

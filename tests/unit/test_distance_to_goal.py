@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from manu.analysis.outcomes import ANSWER_COLUMNS
-from manu.analysis.standing import COLUMNS, FORGET, Aim, markdown, origin, standing_table
+from manu.analysis.tables.distance_to_goal import COLUMNS, FORGET, Aim, distance_table, markdown_text, origin
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 AIM = Aim(modality_gap=0.05, kept=0.984)
@@ -55,7 +55,7 @@ def answers(methods: dict = METHODS) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, dict]:
-    table = standing_table(answers(), AIM, resamples=20)
+    table = distance_table(answers(), AIM, resamples=20)
     assert list(table.columns) == list(COLUMNS)
     assert list(table["method"][:2]) == list(REFERENCES)
     return {row["method"]: row for row in table.to_dict("records")}
@@ -90,7 +90,7 @@ def test_a_value_inside_a_wide_interval_of_retain_only_counts_as_forgotten():
     gold = (table["method"] == "retain_only") & (table["split"] == "forget")
     people = table.loc[gold, "profile_id"]
     table.loc[gold, "correct"] = people.isin(["forget0"]).astype(float)  # one person known, three not
-    row = standing_table(table, AIM, resamples=200).set_index("method")
+    row = distance_table(table, AIM, resamples=200).set_index("method")
     low, high = row.loc["retain_only", ["forget_text_ci_low", "forget_text_ci_high"]]
     assert low < 0.2 < high
     assert "forget" not in row.loc["good", "misses"]
@@ -99,13 +99,13 @@ def test_a_value_inside_a_wide_interval_of_retain_only_counts_as_forgotten():
 
 def test_what_was_not_asked_misses():
     table = answers()
-    row = standing_table(table[table["split"] != "celebrity"], AIM, resamples=20).set_index("method").loc["good"]
+    row = distance_table(table[table["split"] != "celebrity"], AIM, resamples=20).set_index("method").loc["good"]
     assert row["misses"] == "kept_celebrity"
     assert np.isnan(row["kept_celebrity"])
 
 
 def test_markdown_shows_each_row_with_its_intervals(rows):
-    text = re.sub(" {2,}", " ", markdown(standing_table(answers(), AIM, resamples=20), AIM))
+    text = re.sub(" {2,}", " ", markdown_text(distance_table(answers(), AIM, resamples=20), AIM))
     assert "## m" in text
     uneven = next(line for line in text.splitlines() if "| uneven |" in line)
     assert "20.0 [20.0, 20.0] | 100.0 [100.0, 100.0] | 1.00 [1.00, 1.00] | 100.0 [" in uneven

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from manu.analysis.anatomy import NEURON_COLUMNS, origin, summary
 from manu.analysis.figures import pruned_activations
 from manu.analysis.figures.style import save
+from manu.analysis.tables.activations import NEURON_COLUMNS, origin, summary
 from manu.audit.exhibits import Rows
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.pooling import pool_tokens
