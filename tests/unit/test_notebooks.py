@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 import torch
-from manu.analysis.paired import paired_tests
+from manu.analysis.tables.paired_tests import paired_tests
 
 from manu.core.errors import UserError
 from manu.data.reading import read_profiles

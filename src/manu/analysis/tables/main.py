@@ -82,7 +82,7 @@ def main_table(
     `prune_ratio` (percent) marks the pruning methods and stands in its column, empty elsewhere.
     classification: the study's protocol. Values are fractions; `<split>_<measure>` is the mean over the
     modalities that were asked (the paper's table does not tell them apart); what was not asked is NaN.
-    diverged: the runs that have no scores since their training diverged (manu.analysis.diverged).
+    diverged: the runs that have no scores since their training diverged (manu.analysis.tables.diverged).
     Raises UserError on an unknown model, a method that the study does not list, or a missing row.
     """
     chosen = _chosen(scores, model)
