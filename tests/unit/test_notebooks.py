@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 import torch
-from manu.analysis.tables.paired_tests import paired_tests
 
+from manu.analysis.tables.paired_tests import paired_tests
 from manu.core.errors import UserError
 from manu.data.reading import read_profiles
 from manu.evaluation.questions import asked_questions
