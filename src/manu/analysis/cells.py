@@ -48,3 +48,20 @@ def escape(text: object) -> str:
 def row_order(methods: Iterable[str]) -> list[str]:
     """The order of a table's rows: the reference models, then the methods as the study lists them."""
     return [*REFERENCES, *(method for method in methods if method not in REFERENCES)]
+
+
+def sort_rows(rows: pd.DataFrame, keys: Sequence[str], order: Mapping[str, Sequence]) -> pd.DataFrame:
+    """The rows sorted by `keys`, with a new index. Equal rows keep their order.
+
+    order: key -> its values in their order, for keys that are not sorted by value. Raises ValueError on other values.
+    """
+
+    def rank(column: pd.Series) -> pd.Series:
+        return column.map(list(order[str(column.name)]).index) if column.name in order else column
+
+    return rows.sort_values(list(keys), key=rank, kind="stable", ignore_index=True)
+
+
+def in_percent(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """A copy of the rows with these columns, fractions, as float64 in percent."""
+    return rows.assign(**(100.0 * rows[list(columns)].astype("float64")))

@@ -1,1 +1,1 @@
-"""Questions are asked, and replies are scored."""
+"""Evaluation: questions, replies and metrics."""

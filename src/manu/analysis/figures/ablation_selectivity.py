@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import in_percent, sort_rows
 from manu.analysis.figures.style import (
     FAINT,
     GREY,
@@ -68,13 +69,13 @@ def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
     chosen = ablation[ablation["split"] == SELECTIVITY].dropna(subset=["accuracy"])
     chosen = chosen.rename(columns={"accuracy": "selectivity_points"})
     numbers = ["selectivity_points", "ci_low", "ci_high"]
-    chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
+    chosen = in_percent(chosen, numbers)
     dots = over_seeds(chosen, "selectivity_points")
     order = {"method": list(dict.fromkeys(ablation["method"])), "modality": list(MODALITIES)}
-    return dots[[*COLUMNS, *(SPREAD if several_seeds(dots) else ())]].sort_values(
+    return sort_rows(
+        dots[[*COLUMNS, *(SPREAD if several_seeds(dots) else ())]],
         ["model", "forget_ratio", "modality", "method"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
+        order,
     )
 
 

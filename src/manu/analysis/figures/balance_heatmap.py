@@ -6,7 +6,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import in_percent, row_order, sort_rows
 from manu.analysis.figures.heat import COLOURS, heat_cell
 from manu.analysis.figures.style import GREY, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
@@ -58,13 +58,13 @@ def _cells(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = outcomes[shown & outcomes["modality"].isin(MODALITIES)]
     chosen = chosen.rename(columns={"value": "forgetting_success_percent"})
     numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
-    chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
+    chosen = in_percent(chosen, numbers)
     cells = over_seeds(chosen, "forgetting_success_percent")
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return cells[[*COLUMNS, *([SPREAD] if several_seeds(cells) else ())]].sort_values(
+    return sort_rows(
+        cells[[*COLUMNS, *([SPREAD] if several_seeds(cells) else ())]],
         ["model", "method", "forget_ratio", "modality"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
+        order,
     )
 
 

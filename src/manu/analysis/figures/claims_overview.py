@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from manu.analysis.cells import sort_rows
 from manu.analysis.claims import VERDICTS
 from manu.analysis.figures.style import FAINT, GREY, INK, look, message_figure, new_figure
 from manu.analysis.origin import Origin
@@ -46,7 +47,7 @@ def _cells(claims: pd.DataFrame) -> pd.DataFrame:
     cells = claims[list(COLUMNS)].assign(**{name: pd.to_numeric(claims[name], errors="coerce") for name in numbers})
     keys = ["claim", "method", "model"]
     order = {key: list(dict.fromkeys(claims[key])) for key in keys}
-    return cells.sort_values(keys, key=lambda column: column.map(order[str(column.name)].index), ignore_index=True)
+    return sort_rows(cells, keys, order)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:

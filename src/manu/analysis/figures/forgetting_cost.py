@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import in_percent, row_order, sort_rows
 from manu.analysis.figures.labels import label_marks
 from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
@@ -54,7 +54,7 @@ def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         sides.append(side.dropna(subset=["forgetting_success_percent"]))
     runs = pd.concat(sides, ignore_index=True)
     numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
-    runs = runs.assign(**(100.0 * runs[numbers].astype("float64")), n=runs["n"].astype("int64"))
+    runs = in_percent(runs, numbers).astype({"n": "int64"})
     marks = runs.groupby(list(COLUMNS[:3]), sort=False, as_index=False).agg(
         runs=("seconds", "size"),
         seconds=("seconds", "mean"),
@@ -62,11 +62,7 @@ def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         n=("n", "sum"),
     )
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return marks[list(COLUMNS)].sort_values(
-        list(COLUMNS[:3]),
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
-    )
+    return sort_rows(marks[list(COLUMNS)], list(COLUMNS[:3]), order)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import row_order, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -86,10 +86,10 @@ def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     pairs = sides[0].merge(sides[1], on=keys)
     pairs["gap_points"] = pairs["text_accuracy"] - pairs["multimodal_accuracy"]
     order = row_order(methods)
-    return pairs[[*COLUMNS, *(SPREAD if several_seeds(pairs) else ())]].sort_values(
+    return sort_rows(
+        pairs[[*COLUMNS, *(SPREAD if several_seeds(pairs) else ())]],
         ["model", "forget_ratio", "method"],
-        key=lambda column: column.map(order.index) if column.name == "method" else column,
-        ignore_index=True,
+        {"method": order},
     )
 
 

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import row_order, sort_rows
 from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
 from manu.evaluation.vocabulary import SPLITS, TASKS
@@ -64,12 +64,7 @@ def _points(comparison: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     ratios = pd.to_numeric(chosen["our_forget_ratio"]).astype("int64")
     points = chosen.assign(forget_ratio=ratios, split=chosen["our_split"])[list(COLUMNS)]
     order = {"our_method": row_order(methods), "split": list(SPLITS), "task": list(TASKS)}
-    return points.sort_values(  # stable, to keep the order of the sources
-        ["model", "split", "our_method", "task", "forget_ratio"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        kind="stable",
-        ignore_index=True,
-    )
+    return sort_rows(points, ["model", "split", "our_method", "task", "forget_ratio"], order)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:

@@ -6,6 +6,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from manu.analysis.cells import sort_rows
 from manu.analysis.figures.heat import COLOURS, heat_cell
 from manu.analysis.figures.style import GREY, PART_COLOURS, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
@@ -54,13 +55,8 @@ def _cells(pruned: pd.DataFrame) -> pd.DataFrame:
         seeds=("seed", "nunique"), pruned=("pruned", "mean"), width=("width", "first")
     )
     cells["pruned_percent"] = 100.0 * cells["pruned"] / cells["width"]
-    parts, variants = list(PART_COLOURS), list(dict.fromkeys(pruned["method"]))
-    ranks = {"part": parts.index, "method": variants.index}
-    return cells[list(COLUMNS)].sort_values(
-        ["model", "method", "part", "layer"],
-        key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
-        ignore_index=True,
-    )
+    order = {"part": list(PART_COLOURS), "method": list(dict.fromkeys(pruned["method"]))}
+    return sort_rows(cells[list(COLUMNS)], ["model", "method", "part", "layer"], order)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import row_order, sort_rows
 from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
@@ -56,12 +56,7 @@ def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     bars["width"] = pruned.groupby(keys, sort=False)["width"].first().to_numpy()
     bars["pruned_percent"] = 100.0 * bars["pruned"] / bars["width"]
     order = row_order(methods)
-    return bars[list(COLUMNS)].sort_values(  # stable, to keep the model's order of the sites
-        ["model", "method", "forget_ratio"],
-        key=lambda column: column.map(order.index) if column.name == "method" else column,
-        kind="stable",
-        ignore_index=True,
-    )
+    return sort_rows(bars[list(COLUMNS)], ["model", "method", "forget_ratio"], {"method": order})
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:

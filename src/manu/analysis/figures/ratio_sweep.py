@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import in_percent, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -67,14 +68,13 @@ def _points(ablation: pd.DataFrame) -> pd.DataFrame:
     shown = (varied | (ablation["method"] == "vanilla")) & ablation["split"].isin(list(_LINES))
     chosen = ablation[shown & bool(varied.any())].dropna(subset=["accuracy"])
     numbers = ["accuracy", "ci_low", "ci_high"]
-    chosen = chosen.assign(**(100.0 * chosen[numbers].astype("float64")))
+    chosen = in_percent(chosen, numbers)
     points = over_seeds(chosen, "accuracy")
     order = {"split": list(_LINES), "modality": list(MODALITIES)}
-    return points[[*COLUMNS, *(SPREAD if several_seeds(points) else ())]].sort_values(
+    return sort_rows(
+        points[[*COLUMNS, *(SPREAD if several_seeds(points) else ())]],
         ["model", "forget_ratio", "modality", "split", "prune_ratio"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        kind="stable",
-        ignore_index=True,
+        order,
     )
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from manu.analysis.attacks import steps_of
-from manu.analysis.cells import row_order
+from manu.analysis.cells import in_percent, row_order, sort_rows
 from manu.analysis.figures.style import CHANCE, GREY, legend_below, look, message_figure, method_mark, new_figure
 from manu.analysis.origin import Origin, same
 from manu.analysis.seeds import over_seeds
@@ -52,16 +52,15 @@ def draw(robustness: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
 def _points(robustness: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = robustness[(robustness["attack"] == "relearning") & (robustness["metric"] == "accuracy")]
     chosen = chosen.rename(columns={"value": "accuracy"})
-    chosen = chosen.assign(
-        **(100.0 * chosen[list(_NUMBERS)].astype("float64")),
+    chosen = in_percent(chosen, _NUMBERS).assign(
         steps=chosen["condition"].map(steps_of).astype("int64"),
         lessons=chosen["condition"].map(lambda condition: condition.partition(" ")[0]),
     )
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return over_seeds(chosen, "accuracy")[list(COLUMNS)].sort_values(
+    return sort_rows(
+        over_seeds(chosen, "accuracy")[list(COLUMNS)],
         ["model", "forget_ratio", "lessons", "modality", "method", "steps"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
+        order,
     )
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import in_percent, row_order, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -68,17 +68,15 @@ def draw(sequential: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
 def _points(sequential: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = sequential[(sequential["metric"] == "accuracy") & sequential["group"].isin(list(_LINES))]
     chosen = chosen.rename(columns={"value": "accuracy"})
-    chosen = chosen.assign(**(100.0 * chosen[list(_NUMBERS)].astype("float64")))
+    chosen = in_percent(chosen, _NUMBERS)
     order = {
         "modality": list(MODALITIES),
         "group": list(_LINES),
         "method": row_order(methods),
         "order": [IN_TURN, AT_ONCE],
     }
-    return over_seeds(chosen, "accuracy")[list(COLUMNS)].sort_values(
-        ["model", "modality", "group", "method", "order", "after"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
+    return sort_rows(
+        over_seeds(chosen, "accuracy")[list(COLUMNS)], ["model", "modality", "group", "method", "order", "after"], order
     )
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle, Wedge
 
-from manu.analysis.cells import row_order
+from manu.analysis.cells import row_order, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
@@ -91,11 +91,7 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         front = on_front(panel["forget_accuracy"].tolist(), panel["retain_accuracy"].tolist())
         points.loc[panel.index, "on_front"] = ["yes" if on else "no" for on in front]
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return points.sort_values(
-        ["model", "forget_ratio", "modality", "method"],
-        key=lambda column: column.map(order[column.name].index) if column.name in order else column,
-        ignore_index=True,
-    )
+    return sort_rows(points, ["model", "forget_ratio", "modality", "method"], order)
 
 
 def origin(row: dict[str, str], column: str) -> Origin | None:
