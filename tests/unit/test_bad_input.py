@@ -531,8 +531,8 @@ CASES = {
             "checkpoint/model.safetensors", lambda each: {k: v for k, v in each.items() if "layers.1.mlp" not in k}
         ),
         EVALUATE,
-        "misses",
-        "weights, such as",
+        "checkpoint",
+        "weights are missing, such as",
     ),
     "weights of other shapes": (
         lambda world: world.json(
