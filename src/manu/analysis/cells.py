@@ -15,7 +15,7 @@ DECIMALS = 6  # of every number that is written
 def read_cells(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file as text by column. Raises UserError when it is not one."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with Path(path).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, strict=True))
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as CSV ({error})") from error
