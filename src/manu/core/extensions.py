@@ -1,8 +1,9 @@
 """Files from outside the package that define a method, a model, a kind of statistics, a figure, a metric or a table.
 
 A study names them (its key `extensions`), or an installed package offers them by entry points (`manu.methods`,
-`manu.models`, `manu.statistics`, `manu.figures`, `manu.metrics`, `manu.tables`). A file defines one thing, as the package's own files do: its stem is the
-thing's name, one constant says what it is. A process knows those that its study or its job's configuration lists.
+`manu.models`, `manu.statistics`, `manu.figures`, `manu.metrics`, `manu.tables`). A file defines one thing, as the
+package's own files do: its stem is the name, and one constant says what kind it is. A process knows the files that its
+study or its job's configuration lists.
 """
 
 import ast
@@ -20,7 +21,7 @@ from typing import cast
 
 from manu.core.errors import UserError
 
-CONSTANTS = {  # kind -> the constant by which a file says that it is one
+CONSTANTS = {  # kind -> the constant that a file of this kind defines
     "method": "METHOD",
     "model": "MODEL",
     "statistics": "STATISTICS",
@@ -41,7 +42,7 @@ def add(files: Iterable[str | Path]) -> None:
         kind = kind_of(file)
         registered = _named.setdefault((kind, file.stem), file)
         if registered.resolve() != file.resolve():
-            raise twice(kind, file.stem, registered, file)
+            raise duplicate(kind, file.stem, registered, file)
 
 
 def forget() -> None:
@@ -59,7 +60,7 @@ def names(kind: str) -> set[str]:
     offered, added = _offered(kind), {name: file for (of, name), file in _named.items() if of == kind}
     for name in offered.keys() & added.keys():
         if (installed := _file_of(offered[name])).resolve() != added[name].resolve():
-            raise twice(kind, name, installed, added[name])
+            raise duplicate(kind, name, installed, added[name])
     return offered.keys() | added.keys()
 
 
@@ -68,7 +69,7 @@ def file(kind: str, name: str) -> Path:
     return _named.get((kind, name)) or _file_of(_offered(kind)[name])
 
 
-def twice(kind: str, name: str, one: Path, other: Path) -> UserError:
+def duplicate(kind: str, name: str, one: Path, other: Path) -> UserError:
     """The error for two files of the same kind and name."""
     return UserError(f"{kind} {name!r} exists twice: {one} and {other}; rename one of them")
 
@@ -124,11 +125,11 @@ def _constants(tree: ast.Module) -> set[str]:
 
 @cache
 def _offered(kind: str) -> dict[str, EntryPoint]:
-    """The entry points of installed packages, by name. Raises UserError where two have one."""
+    """The entry points of installed packages, by name. Raises UserError when two have the same name."""
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"manu.{kind.removesuffix('s')}s"):
         if found.setdefault(point.name, point).value != point.value:
-            raise twice(kind, point.name, _file_of(found[point.name]), _file_of(point))
+            raise duplicate(kind, point.name, _file_of(found[point.name]), _file_of(point))
     return found
 
 

@@ -32,7 +32,7 @@ class Registry:
         """All names, sorted, without importing any file. Raises UserError when two files have the same name."""
         own, others = self._stems, extensions.names(self.kind)
         for name in sorted(own & others):
-            raise extensions.twice(self.kind, name, self._own(name), extensions.file(self.kind, name))
+            raise extensions.duplicate(self.kind, name, self._own(name), extensions.file(self.kind, name))
         return sorted(own | others)
 
     def file(self, name: str) -> Path:
