@@ -1,10 +1,11 @@
-"""docs/extend.md: what needs no trained model. Its figure, metric and benchmark, through the stages that use them."""
+"""docs/extend.md without a trained model: statistics, figure, metric and benchmark, through the steps that use them."""
 
 import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,13 +13,22 @@ import torch
 from extend_page import files_on_the_page
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.score_file import read_scores
+from manu.contract import method
+from manu.contract.material import Material
+from manu.contract.points import judged
 from manu.core import extensions
 from manu.core.errors import UserError
+from manu.data.profiles import forget_config
 from manu.evaluation.answers import collect_answers
 from manu.evaluation.more_metrics import with_metrics
 from manu.models.registry import vlm_class
-from manu.steps import draw, fetch_benchmark, make_table
+from manu.neurons.activations import record_activations
+from manu.neurons.masks import load_mask
+from manu.neurons.statistics.registry import statistics_class
+from manu.steps import draw, fetch_benchmark, make_table, measure_statistics, select_neurons
 from manu.study.loading import load_study
+from manu.study.settings import resolved_files
+from manu.unlearning.training_data import training_set
 from tiny_sizes import SIZES
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +54,12 @@ def page(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     yield tmp_path
     extensions.forget()
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A small benchmark, and small models."""
+    return Material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture
@@ -187,3 +203,78 @@ def test_the_benchmark_is_read_taught_and_asked(page, monkeypatch):
     user_message = collect_answers(vlm, page / "data", keys, [10], evaluation)
     people = user_message.groupby("split")["profile_id"].nunique()
     assert people.to_dict() == {"celebrity": 2, "forget": 2, "retain": 18, "test": 2}
+
+
+def job(page, stage: str, method: str) -> dict:
+    """The settings of a job of this method's study, with both files as extensions."""
+    (page / "mine/own.yaml").write_text(
+        "extensions: [loudest.py, peaks.py]\nforget_ratios: [10]\nmodels: {llava: {}}\nfigures: [tradeoff]\n"
+        f"benchmark: {{people: 20}}\nmethods: {{{method}: {{prune_ratio: 20}}}}\n"
+    )
+    files = dict(resolved_files(load_study("mine/own.yaml")))
+    return next(content for path, content in files.items() if path.endswith(stage))
+
+
+def test_statistics_and_their_method_from_outside_give_a_mask(page, material):
+    measuring, selecting = job(page, "statistics/peaks.yaml", "loudest"), job(page, "select_neurons.yaml", "loudest")
+    assert measuring["extensions"] == ["mine/peaks.py"] and measuring["statistics"] == {"batch_size": 64}
+    assert selecting["extensions"] == ["mine/loudest.py", "mine/peaks.py"]
+    vlm, benchmark = material.vlm("llava"), material.benchmark
+    vlm.save(page / "vanilla")
+    options = argparse.Namespace(
+        benchmark=benchmark, vanilla=page / "vanilla", out=page / "peaks", ratio=10, kind="peaks"
+    )
+    widths = {site.name: site.width for site in vlm.mlp_sites()}
+    assert measure_statistics.main(options, measuring).endswith(f"peaks statistics of {sum(widths.values())} units")
+    peaks = statistics_class("peaks").load(page / "peaks").tensors
+
+    found = {site: torch.zeros(width, dtype=torch.float64) for site, width in widths.items()}  # by a plain loop
+    records = training_set(vlm, benchmark, [forget_config(10)], paired=True)
+
+    def raise_peak(site, z):
+        found[site.name] = torch.maximum(found[site.name], z.abs().amax((0, 1)).double())
+
+    with torch.no_grad(), record_activations(vlm.mlp_sites(), raise_peak):
+        for _, batch in records.epoch(1, np.random.default_rng(0)):  # one sample at a time: no padding
+            vlm.model(**batch)
+    for site in widths:
+        torch.testing.assert_close(peaks[f"forget/{site}"], found[site], rtol=1e-4, atol=1e-6)
+
+    options = argparse.Namespace(
+        statistics=page / "peaks", choice=None, mask=page / "mask.safetensors", neurons=page / "neurons.csv"
+    )
+    select_neurons.main(options, selecting)
+    scores = torch.cat([peaks[f"forget/{site}"] / (peaks[f"retain/{site}"] + 1e-8) for site in widths])
+    masks = load_mask(page / "mask.safetensors").masks
+    pruned = torch.cat([masks[site] for site in widths])
+    assert pruned.sum() == sum(widths.values()) // 5 and scores[pruned].min() >= scores[~pruned].max()
+
+
+def test_the_plan_and_the_contract_count_with_statistics_from_outside(page, material):
+    extensions.add(["mine/peaks.py", "mine/loudest.py"])
+    assert statistics_class("peaks").bytes_per_unit() == 2 * 8  # a float64 on each set
+    points = judged(method.CHECKS["pruning"], method.Subject("loudest", material))
+    assert {point.says: point.problem for point in points if point.problem is not None} == {}
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ('name = "peaks"', 'name = "tops"', "STATISTICS has the name 'tops'; needed: 'peaks', as the file"),
+        ("def add_values(", "def add_value(", "STATISTICS Peaks lacks add_values"),
+        ("STATISTICS = Peaks", "STATISTICS = 3", "STATISTICS is 3; needed: a class derived from manu.neurons.statis"),
+    ],
+)
+def test_broken_statistics_are_a_mistake_of_the_study(page, old, new, message):
+    path = page / "mine/peaks.py"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError) as error:
+        job(page, "select_neurons.yaml", "loudest")
+    assert "mine/own.yaml, line 1: 'extensions[1]': mine/peaks.py: " in str(error.value) and message in str(error.value)
+
+
+def test_a_method_that_names_unknown_statistics_is_a_mistake_of_the_study(page):
+    path = page / "mine/loudest.py"
+    path.write_text(path.read_text().replace('= "peaks"', '= "peeks"'))
+    with pytest.raises(UserError, match="statistics is 'peeks'; needed: one of gradient, modality, peaks, released"):
+        job(page, "select_neurons.yaml", "loudest")

@@ -1,6 +1,6 @@
 """What contracts are checked on: a small benchmark, and small models of random weights, built in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -39,6 +39,23 @@ _BENCHMARK = BenchmarkSettings(
 )
 
 
+def small_model(name: str, texts: Iterable[str], **more: int) -> VisionLanguageModel:
+    """A small model of an architecture, its weights random but large enough to matter, the same at each call.
+
+    texts: what its tokenizer is trained on; more: sizes in place of SIZES.
+    """
+    cls = vlm_class(name)
+    known = {field.name for field in fields(cls.architecture_class)}
+    prepare_torch(seed=0)
+    sizes = {key: size for key, size in (SIZES | more).items() if key in known}
+    vlm = cls.build(cls.architecture_class(**sizes), texts)
+    with torch.no_grad():
+        for parameter in vlm.model.parameters():
+            parameter.mul_(3)
+    vlm.model.eval()
+    return vlm
+
+
 class Material:
     """The benchmark in a folder, and what is made of it."""
 
@@ -48,17 +65,8 @@ class Material:
         self._texts = [text for lesson in read_training_data(folder) for pair in lesson.pairs for text in pair]
 
     def vlm(self, model: str) -> VisionLanguageModel:
-        """A model of this name, with the same weights at each call: random, and large enough to matter."""
-        cls = vlm_class(model)
-        known = {field.name for field in fields(cls.architecture_class)}
-        prepare_torch(seed=0)
-        sizes = {key: size for key, size in SIZES.items() if key in known}
-        vlm = cls.build(cls.architecture_class(**sizes), self._texts)
-        with torch.no_grad():
-            for parameter in vlm.model.parameters():
-                parameter.mul_(3)
-        vlm.model.eval()
-        return vlm
+        """A model of this name, with the same weights at each call."""
+        return small_model(model, self._texts)
 
     def training_set(self, vlm: VisionLanguageModel, *configs: str, paired: bool = False) -> TrainingSet:
         """Lessons about the people of these configurations; without any the forget set."""

@@ -180,7 +180,7 @@ def restricted(subject: Subject) -> None:
 
 
 def with_adapters(subject: Subject) -> None:
-    """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them while they learn."""
+    """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them meanwhile."""
     for model, vlm in subject.each():
         before = weights(vlm.model)
         unlearned(subject.config(model) | {"lora": {"rank": 2}}, subject.method, vlm, subject.material.benchmark, RATIO)
