@@ -15,10 +15,10 @@ from test_tables import METHODS, tiny
 from manu.analysis.cells import csv_text
 from manu.analysis.claims import Context, claim_cells
 from manu.analysis.reading import read_all, read_answers
-from manu.analysis.tables import readme
+from manu.analysis.tables import main, readme
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
 from manu.analysis.tables.main import main_table, markdown_text, origin, text_summary
-from manu.audit.exhibits import KEY_COLUMNS, is_number, read_rows
+from manu.audit.exhibits import is_number, read_rows
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
 from manu.contract.material import Material
@@ -98,7 +98,9 @@ def test_the_main_table_says_what_diverged():
     text = markdown(table)
     assert "| ga, diverged |" in text and "the loss was no number" in text and "mean over 1 seed(s)" in text
     rows = list(csv.DictReader(io.StringIO(csv_text(table))))
-    numbers = [(row, column) for row in rows for column in row if is_number(row[column]) and column not in KEY_COLUMNS]
+    numbers = [
+        (row, column) for row in rows for column in row if is_number(row[column]) and column not in main.TABLE.keys
+    ]
     assert numbers and all(origin(*number) for number in numbers)  # how many diverged is a key, as how many seeds is
     others = main_table(tiny(), "llava", METHODS, "likelihood")
     whole = main_table(tiny(), "llava", METHODS, "likelihood", diverged())

@@ -10,7 +10,7 @@ import pytest
 from manu import cli
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.tables import harness as table
-from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.audit.exhibits import Rows, is_number
 from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of
@@ -207,7 +207,7 @@ def test_every_number_says_where_it_comes_from(written):
     scores = Rows(pd.read_csv(written.harness[0], dtype={"metric_version": str}))
     for row in read_cells(written.csv):
         for column, text in row.items():
-            if is_number(text) and column not in KEY_COLUMNS:
+            if is_number(text) and column not in table.TABLE.keys:
                 found = scores.match(table.origin(row, column).where)
                 methods = {"vanilla"} if column == "vanilla" else {row["method"]}
                 assert set(found["method"]) == methods | ({"vanilla"} if column == "difference" else set())

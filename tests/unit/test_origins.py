@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manu.analysis.figures.registry import figure_module, known_figures
+from manu.analysis.figures.registry import figure_keys, figure_module, known_figures
 from manu.analysis.pruned import PRUNED_COLUMNS
 from manu.analysis.reading import Inputs
 from manu.analysis.score_file import SCORE_COLUMNS
 from manu.analysis.tables import capacity, main, readme
-from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.audit.exhibits import Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}
@@ -108,30 +108,42 @@ def figure_of(name: str):
 
 
 def exhibits() -> list:
-    """(source, what else could stand in its rows, source -> table, origin)."""
+    """(source, what else could stand in its rows, source -> table, origin, keys)."""
     listed = [
-        (scores(), other_scores, lambda s: main.main_table(s, "llava", METHODS, "letter"), main.origin),
-        (answers(), other_answers, capacity_of, capacity.origin),
-        (scores(), other_scores, lambda s: readme.numbers(s, pd.DataFrame(), METHODS, 10), readme.origin),
+        (
+            scores(),
+            other_scores,
+            lambda s: main.main_table(s, "llava", METHODS, "letter"),
+            main.origin,
+            main.TABLE.keys,
+        ),
+        (answers(), other_answers, capacity_of, capacity.origin, capacity.TABLE.keys),
+        (
+            scores(),
+            other_scores,
+            lambda s: readme.numbers(s, pd.DataFrame(), METHODS, 10),
+            readme.origin,
+            readme.TABLE.keys,
+        ),
     ]
     for name in DRAWN_HERE:
         module = figure_module(name)
         source, other = (scores(), other_scores) if module.NEEDS == "scores" else (pruned(), other_pruned)
         source = source.assign(functions="abs") if module.NEEDS == "variant_masks" else source
-        listed.append((source, other, figure_of(name), module.origin))
+        listed.append((source, other, figure_of(name), module.origin, figure_keys(name)))
     return listed
 
 
 @pytest.mark.parametrize(
-    ("source", "other", "make", "origin"), exhibits(), ids=["main table", "capacity", "README", *DRAWN_HERE]
+    ("source", "other", "make", "origin", "keys"), exhibits(), ids=["main table", "capacity", "README", *DRAWN_HERE]
 )
-def test_a_number_depends_on_its_origin_and_on_nothing_else(source, other, make, origin):
+def test_a_number_depends_on_its_origin_and_on_nothing_else(source, other, make, origin, keys):
     rng = np.random.default_rng(0)
     plain = as_text(make(source))
     cells = [(i, column) for i, row in enumerate(plain) for column in row if is_number(row[column])]
-    numbers = [(i, column) for i, column in cells if column not in KEY_COLUMNS]
+    numbers = [(i, column) for i, column in cells if column not in keys]
     assert numbers and all(origin(plain[i], column) for i, column in numbers)
-    assert all(origin(plain[i], column) is None for i, column in cells if column in KEY_COLUMNS)
+    assert all(origin(plain[i], column) is None for i, column in cells if column in keys)
     for i, column in (numbers[k] for k in rng.permutation(len(numbers))[:25]):
         inside = source.index.isin(Rows(source).match(origin(plain[i], column).where).index)
         assert inside.any() and not inside.all()

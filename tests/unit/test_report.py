@@ -479,7 +479,9 @@ def test_a_number_of_an_attack_links_to_its_run_and_audits_its_row():
     chain, _, _ = text[text.index('id="run-llava-5-manu"') :].partition("</ol>")
     assert re.findall("<strong>(.*?)</strong>", chain) == ["unlearn", "evaluate", "attack"]
     titles = [attributes.get("title", "") for attributes, _ in seen.links]
-    given = [rows_with(attack_rows(), shlex.split(title)[4]) for title in titles if "/robustness.csv --row" in title]
+    given = [
+        rows_with(attack_rows(), shlex.split(title)[4], ()) for title in titles if "/robustness.csv --row" in title
+    ]
     assert len(given) == len(attack_rows()) and all(len(found) == 1 for found in given)
     assert text.count("<strong>attack</strong>") == 1 and "make robustness" not in text
     assert "make robustness STUDY=tiny" in page(study())

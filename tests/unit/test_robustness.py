@@ -7,7 +7,7 @@ import pytest
 from manu.analysis.attacks import paired_facts, robustness_table
 from manu.analysis.cells import csv_text
 from manu.analysis.tables import robustness
-from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.audit.exhibits import Rows, is_number
 from manu.core.errors import UserError
 
 RUN = {"model": "llava", "forget_ratio": 10, "seed": 0}
@@ -153,7 +153,7 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
                 changed.iloc[others, target] = 1 - changed.iloc[others, target]
                 again = table(**{ARGUMENT[name]: changed})
                 assert again.loc[i, "value"] == pytest.approx(float(row["value"]), abs=1e-6), row
-    assert all(robustness.origin(plain[0], key) is None for key in KEY_COLUMNS)
+    assert all(robustness.origin(plain[0], key) is None for key in robustness.TABLE.keys)
 
 
 def test_a_model_that_the_study_did_not_ask_is_named():

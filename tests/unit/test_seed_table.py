@@ -7,7 +7,7 @@ from manu.analysis import outcomes
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.analysis.tables import seeds as seed_table
-from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.audit.exhibits import Rows, is_number
 from manu.steps import make_table
 
 
@@ -77,7 +77,7 @@ def test_every_number_comes_from_the_rows_of_its_seeds(rows):
         for column in row:
             origin = seed_table.TABLE.origin(row, column)
             assert (origin is not None) == (column in seed_table.NUMBERS)
-            assert origin or column in KEY_COLUMNS or not is_number(row[column])
+            assert origin or column in seed_table.TABLE.keys or not is_number(row[column])
             if origin:
                 found = sources[origin.sources[0]].match(origin.where)
                 assert len(found) == count and origin.column in found

@@ -12,7 +12,7 @@ from manu.analysis.cells import csv_text
 from manu.analysis.tables import sequential
 from manu.analysis.tables.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequential_table
 from manu.attacks.sequential import requested_at
-from manu.audit.exhibits import KEY_COLUMNS, Rows, is_number
+from manu.audit.exhibits import Rows, is_number
 from manu.audit.findings import Report
 from manu.audit.recompute import check_answers
 from manu.core.errors import UserError
@@ -241,7 +241,7 @@ def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
     given = {"at_once": stored(), "sequential": user_message()}
     plain = sequential_table(*given.values(), resamples=20).map(str).to_dict("records")
     for i, row in enumerate(plain):
-        assert all(sequential.origin(row, key) is None for key in KEY_COLUMNS)
+        assert all(sequential.origin(row, key) is None for key in sequential.TABLE.keys)
         assert all(is_number(row[column]) for column in ("value", "n"))
         origin = sequential.origin(row, "value")
         for inside in (True, False):

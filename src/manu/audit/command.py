@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from manu.audit.chain import TOPS, Chain, job_problems
-from manu.audit.exhibits import row_name
 from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.core.progress import progress
@@ -145,7 +144,7 @@ def _check_numbers(table: str, numbers: list[dict], report: Report) -> None:
             what = f"{number['value']}; computed again: {number['recomputed']}"
             if number["value"] == number["recomputed"]:
                 what = "the answers or scores behind it give another number"
-            report.fail(f"{table} ({row_name(number['row'])}), column {number['column']}", what)
+            report.fail(f"{table} ({number['name']}), column {number['column']}", what)
 
 
 def _reask(chain: Chain, questions: dict[str, Any], count: int, report: Report) -> list[dict]:

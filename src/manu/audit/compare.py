@@ -1,6 +1,6 @@
 """Outputs compared with the same outputs computed again, cell by cell."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from manu.analysis.cells import read_cells
@@ -13,20 +13,20 @@ _PICTURES = (".png", ".svg")  # their checksums are all that is checked: fonts a
 _SHOWN = 5  # failures shown of one file; the rest are counted
 
 
-def compare_output(file: str, again: Path, report: Report) -> None:
-    """Compare an output with the file `again`, computed now."""
+def compare_output(file: str, again: Path, keys: Collection[str], report: Report) -> None:
+    """Compare an output with the file `again`, computed now. keys: of a table's rows, to name them."""
     stored, suffix = Path(file), Path(file).suffix
     if not stored.is_file():
         report.fail(file, "is missing")
     elif suffix == ".csv":
-        compare_csv(file, stored, again, report)
+        compare_csv(file, stored, again, keys, report)
     elif suffix in _TEXT:
         compare_text(file, stored.read_text(encoding="utf-8", errors="replace"), again.read_text("utf-8"), report)
     elif suffix not in _PICTURES and stored.read_bytes() != again.read_bytes():
         report.fail(file, "differs from what its step writes now from the same inputs")
 
 
-def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
+def compare_csv(file: str, stored: Path, again: Path, keys: Collection[str], report: Report) -> None:
     """Compare every cell of a table. Counts "cells"."""
     try:
         old, new = read_cells(stored), read_cells(again)
@@ -43,7 +43,10 @@ def compare_csv(file: str, stored: Path, again: Path, report: Report) -> None:
     for number, (row, right) in enumerate(zip(old, new, strict=False), start=2):
         report.counts["cells"] += len(right)
         wrong += [
-            (f"{file}, line {number} ({row_name(right)}), column {column}", f"{row[column]}; computed again: {value}")
+            (
+                f"{file}, line {number} ({row_name(right, keys)}), column {column}",
+                f"{row[column]}; computed again: {value}",
+            )
             for column, value in right.items()
             if row[column] != value
         ]

@@ -9,56 +9,15 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
+from manu.analysis.figures.registry import figure_keys
 from manu.analysis.origin import PLACE, Origin, Rows
 from manu.analysis.tables.registry import table
 from manu.core import extensions
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.record import read_record
 
-# Columns that say what a row is about; every other number has to come from somewhere.
-KEY_COLUMNS = {
-    "study",
-    "model",
-    "method",
-    "forget_ratio",
-    "seed",
-    "seeds",
-    "runs",
-    "split",
-    "modality",
-    "task",
-    "metric",
-    "metric_version",
-    "higher_is_better",
-    "prune_ratio",
-    "classification_protocol",
-    "unit",
-    "site",
-    "part",
-    "layer",
-    "index",
-    "place",
-    "statistic",
-    "source",
-    "other_method",
-    "significant",
-    "our_forget_ratio",
-    "group",
-    "claim",
-    "threshold",
-    "cells",
-    "verdict",
-    "measure",
-    "trial",
-    "attack",
-    "condition",
-    "lessons",
-    "steps",
-    "order",
-    "after",
-    "diverged",
-}
-_UNTOLD = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
+_NOT_NAMED = {"study", "metric_version", "higher_is_better", "classification_protocol", "seeds", "diverged"}
+_LONGEST = 40  # letters of a cell in the name of a row; longer ones are sentences
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -73,11 +32,22 @@ def is_number(text: str | None) -> bool:
     return _NUMBER.fullmatch(text or "") is not None
 
 
-def row_name(row: Mapping[str, str]) -> str:
+def keys_of(record: Mapping) -> Collection[str]:
+    """The columns of a job's table or figure that say what a row is about. Every other number has an origin."""
+    stage_module(record)  # the table may be an extension
+    options = record["options"]
+    return table(options["table"]).keys if options.get("table") else figure_keys(options.get("figure"))
+
+
+def named(row: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    """The cells that tell a row from others of its file."""
+    known = {key: row[key] for key in row if key in keys and key not in _NOT_NAMED}
+    return {key: text for key, text in known.items() if text not in ("", "nan") and len(text) <= _LONGEST}
+
+
+def row_name(row: Mapping[str, str], keys: Collection[str]) -> str:
     """A row in words: its keys."""
-    if "place" in row:
-        return row["place"]
-    return ", ".join(f"{key} {row[key]}" for key in row if key in KEY_COLUMNS - _UNTOLD and row[key] not in ("", "nan"))
+    return row.get("place") or ", ".join(f"{key} {text}" for key, text in named(row, keys).items())
 
 
 def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | None:
@@ -106,13 +76,6 @@ def _read(path: Path) -> pd.DataFrame:
         record = read_record(path)
         return pd.DataFrame([{"rule": record["rule"], **record["cost"]}])
     return pd.read_csv(path, dtype={"metric_version": str, "study": str})
-
-
-def keys_of(record: Mapping) -> Collection[str]:
-    """The columns of a job's table or figure that say what a row is about."""
-    stage_module(record)
-    name = record["options"].get("table")
-    return table(name).keys if name else KEY_COLUMNS
 
 
 def numbers_of(record: Mapping, rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[Mapping, str, Origin | None]]:

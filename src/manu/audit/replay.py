@@ -8,7 +8,7 @@ from pathlib import Path
 from manu.analysis import readme
 from manu.analysis.cells import read_cells
 from manu.audit.compare import compare_output, compare_text
-from manu.audit.exhibits import Rows, numbers_of, read_rows, row_name, stage_module
+from manu.audit.exhibits import Rows, keys_of, numbers_of, read_rows, row_name, stage_module
 from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.provenance.lineage import files
@@ -45,7 +45,7 @@ def check_replayed(record: Mapping, report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
         again = replay(record, Path(folder))
         for file, new in again.items():
-            compare_output(file, new, report)
+            compare_output(file, new, keys_of(record), report)
         if record["options"].get("table") == "readme":
             check_readme(again[record["options"]["markdown"]], record["configuration"]["content"]["study"], report)
         report.counts["outputs computed again"] += len(again)
@@ -80,16 +80,17 @@ def check_origins(record: Mapping, report: Report) -> None:
     """Every number in a job's tables comes from rows that are there. Counts "numbers"."""
     if not hasattr(stage_module(record), "origin"):
         return
-    read: dict[tuple[str, ...], Rows] = {}
+    keys, read = keys_of(record), dict[tuple[str, ...], Rows]()
     for file in files(record["outputs"]):
         if not file.endswith(".csv") or not Path(file).is_file():
             continue
         for row, column, origin in numbers_of(record, read_cells(Path(file))):
             report.counts["numbers"] += 1
+            where = f"{file} ({row_name(row, keys)}), column {column}"
             if origin is None:
-                report.fail(f"{file} ({row_name(row)}), column {column}", "no origin is given for this number")
+                report.fail(where, "no origin is given for this number")
                 continue
             if origin.sources not in read:
                 read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
             if not read[origin.sources].places(origin.where):
-                report.fail(f"{file} ({row_name(row)}), column {column}", "the rows that it comes from do not exist")
+                report.fail(where, "the rows that it comes from do not exist")

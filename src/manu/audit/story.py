@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from manu.audit.exhibits import row_name
 from manu.audit.trace import Tracer, leaves
 
 _PARTS = 8  # shown of what a number was computed from
@@ -20,7 +19,7 @@ def text_list(numbers: Sequence[Mapping]) -> str:
         rows = sum(leaf.get("rows", 1) for leaf in ends)
         again = "" if number["same"] else f" (computed again: {number['recomputed']})"
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        name = f"{row_name(number['row'])} · {number['column']} = {number['value']}{again}"
+        name = f"{number['name']} · {number['column']} = {number['value']}{again}"
         lines.append(f"{_mark(number['same'])} {name}  ← {rows} rows in {files[0]}{more}")
     return "\n".join(lines)
 
@@ -30,7 +29,7 @@ def text_tree(tracer: Tracer, number: Mapping) -> str:
     jobs = tracer.jobs([number])
     lines = [
         number["file"],
-        f"  {row_name(number['row'])} · {number['column']}",
+        f"  {number['name']} · {number['column']}",
         f"  = {number['value']}  {_mark(number['same'])} computed again: {number['recomputed']}",
         "",
         "Computed from",
@@ -79,7 +78,7 @@ def _part_lines(parts: Sequence[Mapping], indent: str) -> Iterator[str]:
         else:
             n = "" if part["n"] is None else f" (n {part['n']})"
             value = f"{part['column']} {part['value']}{n}  {_mark(part['same'])}"
-            yield f"{indent}└ {part['file']}: {row_name(part['row'])} · {value}"
+            yield f"{indent}└ {part['file']}: {part['name']} · {value}"
             yield from _part_lines(part["from"], inner)
     if len(parts) > _PARTS:
         yield f"{indent}└ {len(parts) - _PARTS} more (--json lists all)"

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from manu.analysis.cells import DECIMALS, read_cells
 from manu.analysis.origin import Origin
 from manu.audit.chain import Chain, job_problems, script
-from manu.audit.exhibits import KEY_COLUMNS, PLACE, numbers_of, origin_of, read_rows, row_name, stage_module
+from manu.audit.exhibits import PLACE, keys_of, named, numbers_of, origin_of, read_rows, row_name, stage_module
 from manu.audit.recompute import unequal
 from manu.audit.replay import replay
 from manu.core.errors import UserError
@@ -66,13 +66,14 @@ class Tracer:
         cells = self._cells(file)
         if not cells and not row:
             return []  # a figure may have nothing to show
-        chosen = rows_with(cells, row or "")
+        keys = keys_of(record)
+        chosen = rows_with(cells, row or "", keys)
         if not chosen:
-            known = "\n  ".join(dict.fromkeys(map(row_name, cells)))
+            known = "\n  ".join(dict.fromkeys(row_name(cell, keys) for cell in cells))
             raise UserError(f"{file}: no row holds '{row}'; its rows:\n  {known}")
         found = [each for each in numbers_of(record, chosen) if column in (None, each[1])]
         if not found:
-            numeric = ", ".join(name for name in cells[0] if name not in KEY_COLUMNS)
+            numeric = ", ".join(name for name in cells[0] if name not in keys)
             raise UserError(f"{file}: no number in a column '{column}'; its columns: {numeric}")
         places = {id(cell): place for place, cell in enumerate(cells)}
         again = self._again(file)
@@ -82,8 +83,14 @@ class Tracer:
             value = again[place].get(name) if place < len(again) else None
             parts = self._parts(record, origin)
             same = cell[name] == value and all(part["same"] for part in parts)
-            number = {"file": file, "row": dict(cell), "column": name, "value": cell[name], "recomputed": value}
-            listed.append(number | {"same": same, "from": parts})
+            number = {
+                "file": file,
+                "row": dict(cell),
+                "name": row_name(cell, keys),
+                "column": name,
+                "value": cell[name],
+            }
+            listed.append(number | {"recomputed": value, "same": same, "from": parts})
         return listed
 
     def _computed_again(self, file: str) -> list[dict[str, str]]:
@@ -122,9 +129,9 @@ class Tracer:
         if origin and origin.mean and parts:
             mean = sum(part["mean"] * part["rows"] for part in parts) / sum(part["rows"] for part in parts)
             same = same and round(mean, DECIMALS) == float(row[column])
-        keys = {key: row[key] for key in row if key in KEY_COLUMNS}
-        part = {"file": file, "row": keys, "column": column, "value": row[column], "n": row.get("n")}
-        return part | {"same": same, "from": parts}
+        keys = keys_of(record)
+        part = {"file": file, "row": named(row, keys), "name": row_name(row, keys), "column": column}
+        return part | {"value": row[column], "n": row.get("n"), "same": same, "from": parts}
 
     def _answers(self, file: str, rows: pd.DataFrame, column: str) -> Part:
         """Rows of one file: how many, the mean of their column, and whether they get the same scores again."""
@@ -186,15 +193,15 @@ def _scored(file: str) -> pd.DataFrame:
     return score_answers(answers) if {"task", "choice"} <= {*answers} else answers
 
 
-def rows_with(rows: Iterable[Mapping[str, str]], words: str) -> list[Mapping[str, str]]:
-    """The rows that hold all words. A word is a value, column=value, or column='value with spaces'."""
+def rows_with(rows: Iterable[Mapping[str, str]], words: str, keys: Collection[str]) -> list[Mapping[str, str]]:
+    """The rows that hold all words. A word is in a column of `keys`, or it is column=value or column='a value'."""
     listed = ["".join(parts) for parts in _WORD.findall(words)]
-    return [row for row in rows if _fits(row, listed)]
+    return [row for row in rows if _fits(row, listed, keys)]
 
 
-def _fits(row: Mapping[str, str], words: Iterable[str]) -> bool:
-    """Whether a row holds every word, as a word of a key column or as the value of the column that it names."""
-    known = {each for name in row if name in KEY_COLUMNS for each in (row[name], *row[name].split())}
+def _fits(row: Mapping[str, str], words: Iterable[str], keys: Collection[str]) -> bool:
+    """Whether a row holds every word, as a word of a key or as the value of the column that it names."""
+    known = {word for text in named(row, keys).values() for word in (text, *text.split())}
     for word in words:
         key, _, value = word.rpartition("=")
         if (row.get(key) != value) if key else (value not in known):

@@ -5,9 +5,11 @@ The module of a figure has
   neurons of the ablation variants with a single importance function), or the name of a table, such as "outcomes";
 - TITLE and CAPTION;
 - `draw(data, methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame has the numbers drawn;
-- `origin(row, column)`: the rows behind a number of that DataFrame (manu.analysis.origin).
+- `origin(row, column)`: the rows behind a number of that DataFrame (manu.analysis.origin);
+- optionally KEYS, the columns of that DataFrame that say what a row is about, if it has other ones than most figures.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,11 @@ from manu.core.registry import Registry
 
 _NOT_FIGURES = {"__init__", "heat", "labels", "registry", "style"}
 _REGISTRY = Registry("figure", __package__, Path(__file__).parent, frozenset(_NOT_FIGURES))
+_KEYS = {
+    *("model", "method", "forget_ratio", "seed", "seeds", "runs", "split", "modality", "task", "metric", "prune_ratio"),
+    *("unit", "site", "part", "layer", "index", "group", "condition", "lessons", "steps", "order", "after"),
+    *("claim", "measure", "threshold", "cells", "verdict", "our_forget_ratio"),
+}
 _PARTS = ("TITLE", "CAPTION", "draw", "origin")
 
 
@@ -35,3 +42,8 @@ def figure_module(name: str) -> ModuleType:
     if missing := [part for part in _PARTS if not hasattr(module, part)]:
         raise UserError(f"{_REGISTRY.file(name)}: the figure lacks {', '.join(missing)}")
     return module
+
+
+def figure_keys(name: str | None) -> Collection[str]:
+    """The columns of a figure's numbers that say what a row is about; without a name, those of most figures."""
+    return getattr(figure_module(name), "KEYS", _KEYS) if name else _KEYS
