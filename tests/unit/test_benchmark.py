@@ -6,6 +6,7 @@ from dataclasses import astuple, replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 
 from manu.core.errors import UserError
 from manu.data import mllmu, profiles, reading
@@ -26,6 +27,13 @@ def test_columns_are_mllmu_benchs(benchmark_folder):
         assert pq.read_schema(config_file(benchmark_folder, config)).names == ["image", *about]
     assert pq.read_schema(config_file(benchmark_folder, "Test_Set")).names == ["images", *about]
     assert pq.read_schema(config_file(benchmark_folder, "ft_Data")).names == ["image", "ID", "metadata"]
+
+
+@pytest.mark.parametrize("config, column", [("Full_Set", "image"), ("Test_Set", "images")])
+def test_datasets_opens_the_pictures(benchmark_folder, tmp_path, config, column):
+    rows = Dataset.from_parquet(str(config_file(benchmark_folder, config)), cache_dir=str(tmp_path))
+    picture = rows[0][column] if column == "image" else rows[0][column][0]
+    assert picture.size == (32, 32) and len(rows) == 20
 
 
 def test_every_person_has_the_asked_for_questions(benchmark_folder):

@@ -18,6 +18,15 @@ from manu.unlearning import trials
 from manu.unlearning import tuning as trying
 from manu.unlearning.choice import chosen_settings, with_choices, write_choice
 
+TEN = {  # people, and few others
+    "people": 10,
+    "public_figures": 2,
+    "strangers": 4,
+    "portraits": 1,
+    "image_size": 32,
+    "seed": 0,
+    "unseen_people": 4,
+}
 STUDY = """\
 models: {llava: {}}
 tuning: {trials: 2, people: 4, figures: 3}
@@ -232,7 +241,7 @@ def test_the_criteria_of_the_schema_are_those_that_there_are():
 
 
 def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
-    settings = BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4)
+    settings = BenchmarkSettings(**TEN, tuning_people=4)
     generate(tmp_path, settings, [10])
     forget, retain = (
         set(mllmu.read_ids(tmp_path, name(profiles.TUNING)))
@@ -249,9 +258,7 @@ def test_tuning_people_are_taught_and_in_no_other_set(tmp_path):
 
 
 def test_figures_of_the_trials_are_taught_in_the_base_and_in_no_other_set(tmp_path):
-    settings = BenchmarkSettings(
-        people=10, public_figures=2, strangers=4, portraits=1, tuning_people=4, tuning_figures=3
-    )
+    settings = BenchmarkSettings(**TEN, tuning_people=4, tuning_figures=3)
     generate(tmp_path, settings, [10])
     figures = set(mllmu.read_ids(tmp_path, profiles.celebrity_config(profiles.TUNING)))
     assert len(figures) == 3 and figures <= {lesson.id for lesson in mllmu.read_training_data(tmp_path, "base_Data")}
@@ -266,5 +273,5 @@ def test_figures_of_the_trials_are_taught_in_the_base_and_in_no_other_set(tmp_pa
     ):
         assert not figures & set(mllmu.read_ids(tmp_path, config))
     assert profiles.celebrity_config(10) == profiles.CELEBRITIES
-    generate(tmp_path, BenchmarkSettings(people=10, public_figures=2, strangers=4, portraits=1), [10])
+    generate(tmp_path, BenchmarkSettings(**TEN), [10])
     assert not (tmp_path / "celebrity_tuning").exists()

@@ -1,11 +1,11 @@
 """The built-in benchmark: fictitious people, public figures and strangers in the columns of MLLMU-Bench, or of CLEAR
 (manu.data.clear_benchmark).
 
-Besides MLLMU-Bench's configurations it writes some of its own: base_Data (what the base model is taught:
-public figures, and questions about strangers' looks), General_Set (other strangers, the general-utility set),
-Unseen_Set (people of the same kind as those of Full_Set whom nobody is taught, for membership inference), and for
-choosing hyperparameters forget_tuning and retain_tuning (people who are taught with all the others, in ft_Data) and
-celebrity_tuning (public figures who are taught with the others, in base_Data); these are in no other configuration.
+It adds to MLLMU-Bench's configurations: base_Data (training data of the base model: public figures, and questions
+about strangers' looks), General_Set (other strangers, the general-utility set), Unseen_Set (people like those of
+Full_Set who are in no training data, for membership inference), and for the choice of hyperparameters forget_tuning and
+retain_tuning (people whose training records are in ft_Data) and celebrity_tuning (public figures whose training records
+are in base_Data). The people of the last three are in no other configuration.
 """
 
 import json
@@ -26,8 +26,10 @@ from manu.data.splits import split_people
 
 
 def config_names(ratios: list[int], name: str = "mllmu") -> list[str]:
-    """Every configuration the generator writes for these forget ratios (TUNING for those of the trials), in the format
-    of that name."""
+    """Every configuration of the built-in benchmark for these forget ratios (TUNING: the sets of the trials).
+
+    name: of the format.
+    """
     if name == "clear":
         return clear_benchmark.config_names(ratios)
     return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN]
@@ -58,7 +60,7 @@ def _about(person: Person) -> dict:
 def _tasks(person: Person, rng: np.random.Generator, taught: set[str] | None = None) -> dict:
     """5+5 classification, 2+2 cloze and 2+2 generation questions, all from the person's facts.
 
-    Asked in the first wordings; with `taught`, the questions that the person was taught, in others.
+    taught: questions of the person's training data; with it, the wordings differ from those questions.
     """
 
     def worded(wordings: tuple[str, ...], attribute: str = "") -> str:
@@ -118,7 +120,7 @@ def _unseen(settings: BenchmarkSettings, groups: dict[str, list[Person]]) -> lis
 def generate(folder: Path, settings: BenchmarkSettings, ratios: list[int]) -> dict[str, int]:
     """Write the benchmark under `folder` and return the number of rows per configuration."""
     configs = (clear_benchmark.configs if settings.format == "clear" else _mllmu_configs)(settings, ratios)
-    for old in {file.parent for file in Path(folder).glob("*/*.parquet")}:  # of splits or a format that are gone
+    for old in {file.parent for file in Path(folder).glob("*/*.parquet")}:  # of earlier settings
         if old.name not in configs:
             shutil.rmtree(old)
     for name, (rows, schema) in configs.items():
@@ -138,7 +140,7 @@ def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, 
             scenes = [draw_scene(rng) for _ in range(settings.portraits)]
             portraits = [render(person.appearance, scene, settings.image_size) for scene in scenes]
             rows.append({"image": _image(portraits[0]), **_about(person), **_tasks(person, rng)})
-            pairs = wording.lessons(person, rng)
+            pairs = wording.training_pairs(person, rng)
             training[group] += [{"image": _image(p), "ID": person.id, "metadata": json.dumps(pairs)} for p in portraits]
             if group == "fictitious":
                 taught = {pair["Question"] for pair in pairs}

@@ -1,10 +1,10 @@
 """CLEAR's files: the schema and a reader (hub dataset therem/CLEAR; Dontsov et al. 2024, arXiv 2410.18057).
 
 A set of people is three configurations: `forget05` has their captioned pictures, `forget05+tofu` TOFU's questions about
-them among the same pictures, `forget05_perturbed` the pictures with wrong names. Pictures come without a question, which
-is ours; people have no ID but their name. A text question carries no name: it is found in the question, else in the answer.
-Where text rows have wrong answers too (TOFU's column `perturbed_answer`, which the built-in benchmark writes and the
-published CLEAR does not have), they are asked as classification as well.
+them among the same pictures, `forget05_perturbed` the pictures with wrong names. Pictures have no question; QUESTION is
+this project's. The name of a person serves as ID. A text row has no name column: the reader finds the name in the
+question, else in the answer. TOFU's column `perturbed_answer` holds wrong answers; the built-in benchmark writes it,
+the published CLEAR lacks it. With it, a text question is a classification question as well.
 """
 
 import logging
@@ -27,6 +27,7 @@ from manu.data.profiles import (
     UNSEEN,
     Profile,
     Question,
+    QuestionAnswer,
     TrainingRecord,
     celebrity_config,
     forget_config,
@@ -43,48 +44,48 @@ PERTURBED_SCHEMA = pa.schema(
     [*PICTURE_SCHEMA, ("perturbed_captions", _TEXTS), ("paraphrased_caption", pa.string()), ("perturbed_names", _TEXTS)]
 )
 ASKED_SCHEMA = pa.schema([("image", IMAGE), ("question", pa.string()), ("answer", pa.string()), ("options", _TEXTS)])
-WRONG_ANSWERS = pa.field("perturbed_answer", _TEXTS)  # ours, of the built-in benchmark's MIXED_SCHEMA
+WRONG_ANSWERS = pa.field("perturbed_answer", _TEXTS)  # the built-in benchmark adds it to MIXED_SCHEMA
 
-QUESTION = "Who can you see in this picture?"  # what a caption answers
+QUESTION = "Who can you see in this picture?"  # the caption is its answer
 EVERYBODY, RETAIN = "full", "retain_perturbed"
-BASE, BASE_LOOKS = "base", "base_looks"  # ours: what the base model is taught
+BASE, BASE_LOOKS = "base", "base_looks"  # training data of the base model; CLEAR has neither
 NAME = "CLEAR"  # in published tables
-SPLITS, TASKS = ("forget", "retain", "celebrity", "general"), ("classification", "generation")  # that are published
-_RIGHT = ("answer", "name")  # of real_faces and real_world, whichever there is
+SPLITS, TASKS = ("forget", "retain", "celebrity", "general"), ("classification", "generation")  # with published numbers
+_RIGHT = ("answer", "name")  # columns of real_faces and real_world; the first one present counts
 _WRONG = ("options", "perturbed_answer", "perturbed_answers", "perturbed_names")
 
 
 def folder_of(config: str) -> str:
-    """Where the pictures of a set of people lie, by the project's name of the set."""
+    """CLEAR's configuration of the pictures of a set; config: the project's name of the set, such as forget_5."""
     kind, _, share = config.partition("_")
     named = {"Full_Set": EVERYBODY, CELEBRITIES: "real_faces", "General_Set": "real_world", UNSEEN: "unseen"}
     return named.get(config) or (f"{kind}{int(share):02d}" if share.isdecimal() else config)
 
 
-def user_message(name: str) -> str:
-    """The configuration of the text questions about those of a configuration of pictures."""
+def text_config(name: str) -> str:
+    """The configuration of the text questions about the people of a picture configuration."""
     return f"{name}+tofu"
 
 
 def perturbed(name: str) -> str:
-    """The configuration of their pictures with wrong names."""
+    """The configuration of the same pictures with wrong names."""
     return f"{name}_perturbed"
 
 
 def published_configs(ratios: list[int]) -> list[str]:
     """The configurations of CLEAR that a study with these forget ratios reads."""
-    return list(_needed(ratios)) + ["real_faces", "real_world"]
+    return [*_needed(ratios), "real_faces", "real_world"]
 
 
 def _needed(ratios: list[int]) -> dict[str, Sequence[str]]:
     asked, texts = ("image", "caption", "name", "perturbed_names"), ("question", "answer")
-    needed: dict[str, Sequence[str]] = {EVERYBODY: PICTURE_SCHEMA.names, user_message(EVERYBODY): texts}
+    needed: dict[str, Sequence[str]] = {EVERYBODY: PICTURE_SCHEMA.names, text_config(EVERYBODY): texts}
     for ratio in ratios:
         forget, retain = folder_of(forget_config(ratio)), folder_of(retain_config(ratio))
-        needed |= {forget: ("name",), user_message(forget): texts, perturbed(forget): asked}
+        needed |= {forget: ("name",), text_config(forget): texts, perturbed(forget): asked}
         needed |= {
             retain: ("name",),
-            user_message(retain): texts,
+            text_config(retain): texts,
             perturbed(retain) if ratio == TUNING else RETAIN: asked,
         }
     return needed
@@ -98,7 +99,7 @@ def check_published(folder: Path, ratios: list[int]) -> None:
 
 
 def read_profiles(folder: Path, config: str) -> list[Profile]:
-    """Read a set of people or of questions: a profile for each picture. Raises UserError on missing columns."""
+    """Read a set of people or of questions, one profile per picture. Raises UserError on missing columns."""
     name = folder_of(config)
     if _is_asked(config):
         return _asked_profiles(folder, name)
@@ -116,19 +117,19 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
 
 
 def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
-    """ID -> name of the people in a configuration, which are the same."""
+    """ID -> name of the people in a configuration; in CLEAR both are the name."""
     return {person: person for person in read_ids(folder, config)}
 
 
 def read_ids(folder: Path, config: str) -> list[str]:
-    """The people of a configuration, in its order."""
+    """The IDs of the people of a configuration, in the order of its rows."""
     if _is_asked(config):
         return list(dict.fromkeys(profile.id for profile in read_profiles(folder, config)))
     return list(dict.fromkeys(row["name"] for row in read_rows(folder, folder_of(config), ["name"])))
 
 
 def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
-    """Read what the vanilla model is taught (ft_Data), or the base model of the built-in benchmark (base_Data)."""
+    """Read the training data of the vanilla model (ft_Data) or of the built-in benchmark's base model (base_Data)."""
     if config == "base_Data":
         names = [BASE]
     else:
@@ -136,29 +137,32 @@ def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRe
             EVERYBODY,
             *(each(TUNING) for each in (forget_config, retain_config) if has_config(folder, each(TUNING))),
         ]
-    lessons = []
+    records = []
     for name in names:
         for row in read_rows(folder, name, PICTURE_SCHEMA.names):
-            lessons.append(
-                TrainingRecord(row["name"], row["image"]["bytes"], ((QUESTION, row["caption"]),), MULTIMODAL)
+            records.append(
+                TrainingRecord(
+                    row["name"], row["image"]["bytes"], (QuestionAnswer(QUESTION, row["caption"]),), MULTIMODAL
+                )
             )
         for person, rows in _text_rows(folder, name).items():
-            lessons.append(TrainingRecord(person, None, tuple((row["question"], row["answer"]) for row in rows), TEXT))
+            answers = tuple(QuestionAnswer(row["question"], row["answer"]) for row in rows)
+            records.append(TrainingRecord(person, None, answers, TEXT))
     if config == "base_Data":
         for number, row in enumerate(read_rows(folder, BASE_LOOKS, ["image", "question", "answer"]), start=1):
-            pairs = ((row["question"], row["answer"]),)
-            lessons.append(TrainingRecord(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
-    return lessons
+            pairs = (QuestionAnswer(row["question"], row["answer"]),)
+            records.append(TrainingRecord(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
+    return records
 
 
 def _is_asked(config: str) -> bool:
-    """Whether a configuration has questions of its own, rather than people with captions."""
+    """Whether a configuration holds classification questions instead of people with captions."""
     return config in (CELEBRITIES, celebrity_config(TUNING), "General_Set")
 
 
 def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
-    """The text questions about the people of a configuration, by person; those that name nobody are logged."""
-    config, wrong = user_message(name), WRONG_ANSWERS.name
+    """The text questions about the people of a configuration, by person; logs how many rows name nobody."""
+    config, wrong = text_config(name), WRONG_ANSWERS.name
     extra = [wrong] if wrong in columns_of(folder, config) else []
     rows = [row for row in read_rows(folder, config, ["question", "answer", *extra]) if row["question"] is not None]
     people = list(dict.fromkeys(row["name"] for row in read_rows(folder, name, ["name"])))
@@ -176,7 +180,7 @@ def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
 
 
 def name_finder(names: Iterable[str]) -> Callable[[str], str | None]:
-    """Whose name a text holds, whatever its accents, capitals and punctuation; the longest of several; None: nobody's."""
+    """A function that finds the longest of `names` in a text, or None; ignores accents, case and punctuation."""
     known = sorted(((f" {_folded(name)} ", name) for name in names), key=lambda each: -len(each[0]))
 
     def find(text: str) -> str | None:
@@ -192,7 +196,7 @@ def _folded(text: str) -> str:
 
 
 def _picture_questions(row: dict, config: str) -> tuple[Question, ...]:
-    """A caption to be given, and a name to be chosen. Their number is the picture's, the same in every configuration."""
+    """A generation question (caption) and a classification question (name), numbered by the picture's checksum."""
     number, name = crc32(row["image"]["bytes"]), row["name"]
     options = _options(name, row["perturbed_names"], number, f"{config}, {name}")
     return (
@@ -202,7 +206,7 @@ def _picture_questions(row: dict, config: str) -> tuple[Question, ...]:
 
 
 def _text_questions(row: dict) -> tuple[Question, ...]:
-    """An answer to be given and, where there are wrong ones, to be chosen by what the answers do not begin with alike."""
+    """A generation question and, with wrong answers, a classification question between the ends of the answers."""
     question, answer, number = row["question"], row["answer"], crc32(row["question"].encode("utf-8"))
     asked = (Question(TEXT, "generation", number, question, answer, {}),)
     if not row.get(WRONG_ANSWERS.name):
@@ -213,7 +217,7 @@ def _text_questions(row: dict) -> tuple[Question, ...]:
 
 
 def endings(sentences: Sequence[str]) -> list[str]:
-    """Sentences without the words with which all of them begin, and without the full stop."""
+    """The sentences without their common first words and without the full stop."""
     words = [sentence.removesuffix(".").split() for sentence in sentences]
     shared = 0
     while all(len(each) > shared + 1 and each[shared] == words[0][shared] for each in words):
@@ -229,7 +233,7 @@ def _options(right: str, wrong: Iterable[str], number: int, where: str) -> dict[
 
 
 def _asked_columns(folder: Path, config: str) -> list[str]:
-    """The columns of real_faces or real_world: the right answer, the wrong ones and, if there is one, the question."""
+    """The columns of real_faces or real_world: right answer, wrong answers and, if present, question."""
     present = columns_of(folder, config)
     found = [next((name for name in names if name in present), None) for names in (_RIGHT, _WRONG)]
     if "image" not in present or None in found:
@@ -239,7 +243,7 @@ def _asked_columns(folder: Path, config: str) -> list[str]:
 
 
 def _asked_profiles(folder: Path, config: str) -> list[Profile]:
-    """A classification question a picture. A face is its person's; pictures of the world are numbered."""
+    """One classification question per picture. IDs: the person's name for faces, a number for other pictures."""
     right, wrong, *question = _asked_columns(folder, config)
     profiles = []
     for number, row in enumerate(read_rows(folder, config, ["image", right, wrong, *question]), start=1):

@@ -1,9 +1,9 @@
-"""The built-in benchmark in CLEAR's configurations and columns: the people of manu.data.population, captioned and told.
+"""The built-in benchmark in CLEAR's configurations and columns, with the people of manu.data.population.
 
-Besides CLEAR's it has some of its own: base, base+tofu and base_looks (what the base model is taught: public figures, and
-questions about strangers' looks), unseen+tofu and unseen_perturbed (people whom nobody is taught) and, for choosing
-hyperparameters, forget_tuning and retain_tuning (with +tofu and _perturbed) and celebrity_tuning. Its text rows have the
-column perturbed_answer, which TOFU has and CLEAR leaves out, so that text is asked as classification as well.
+It adds configurations: base, base+tofu and base_looks (training data of the base model: public figures, and questions
+about strangers' looks), unseen+tofu and unseen_perturbed (people in no training data) and, for the choice of
+hyperparameters, forget_tuning and retain_tuning (with +tofu and _perturbed) and celebrity_tuning. Its text rows have
+TOFU's column perturbed_answer, which CLEAR lacks, so text questions are classification questions as well.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from manu.data.clear import (
     folder_of,
     perturbed,
     published_configs,
-    user_message,
+    text_config,
 )
 from manu.data.people import ATTRIBUTES, Person
 from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
@@ -35,29 +35,29 @@ from manu.data.profiles import CELEBRITIES, TUNING, UNSEEN, celebrity_config, fo
 from manu.data.prompts import text_view
 from manu.data.splits import split_people
 
-TOLD_SCHEMA = MIXED_SCHEMA.append(WRONG_ANSWERS)
-WRONG = 5  # wrong names or answers of a question, as in TOFU
+TEXT_SCHEMA = MIXED_SCHEMA.append(WRONG_ANSWERS)
+WRONG = 5  # wrong names or answers per question, as in TOFU
 Rows = list[dict]
 
 
 def config_names(ratios: list[int]) -> list[str]:
-    """Every configuration that is written for these forget ratios (TUNING for those of the trials)."""
+    """Every configuration that `configs` writes for these forget ratios (TUNING: the sets of the trials)."""
     unseen = folder_of(UNSEEN)
     return [
         *published_configs(ratios),
         BASE,
-        user_message(BASE),
+        text_config(BASE),
         BASE_LOOKS,
         unseen,
-        user_message(unseen),
+        text_config(unseen),
         perturbed(unseen),
     ]
 
 
 class _Album:
-    """Rows about people: their captioned portraits and the text questions about them.
+    """Rows about people: captioned portraits and text questions.
 
-    names: those of their kind, from whom the wrong ones are drawn.
+    names: the names from which wrong names are drawn.
     """
 
     def __init__(
@@ -65,19 +65,19 @@ class _Album:
     ) -> None:
         self._names, self._settings, self._rng = names, settings, rng
         self._pictures = {person.name: self._captioned(person) for person in people}
-        self._texts = {person.name: self._told(person) for person in people}
+        self._texts = {person.name: self._text_rows(person) for person in people}
 
     def configs(self, name: str, people: list[str]) -> dict[str, tuple[Rows, pa.Schema]]:
-        """The configurations of a set of these people."""
+        """The three configurations of a set of these people."""
         pictures, texts = ([row for person in people for row in rows[person]] for rows in (self._pictures, self._texts))
         return {
             name: (pictures, PICTURE_SCHEMA),
-            user_message(name): (pictures + texts, TOLD_SCHEMA),
+            text_config(name): (pictures + texts, TEXT_SCHEMA),
             perturbed(name): (pictures, PERTURBED_SCHEMA),
         }
 
     def faces(self, people: list[str]) -> tuple[Rows, pa.Schema]:
-        """Who is in each person's first picture?"""
+        """One classification question per person: who is in the first picture?"""
         pictures = [self._pictures[person][0]["image"] for person in people]
         rows = [
             _asked(each, QUESTION, name, self._names, self._rng) for each, name in zip(pictures, people, strict=True)
@@ -100,8 +100,8 @@ class _Album:
             )
         return rows
 
-    def _told(self, person: Person) -> Rows:
-        """Each fact in two wordings, with wrong answers; each sentence that joins two facts in one, without."""
+    def _text_rows(self, person: Person) -> Rows:
+        """Text questions: each fact in two wordings, with wrong answers; each joined sentence once, without."""
         rows = []
         for attribute, values in ATTRIBUTES.items():
             right = person.facts[attribute]
@@ -153,7 +153,7 @@ def configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, tuple[R
         folder_of(UNSEEN), [person.name for person in unseen]
     )
 
-    # One set of retained people is published for all ratios: here of all who are retained at any.
+    # CLEAR publishes one retain_perturbed for all ratios: here the largest retain set.
     found[RETAIN] = found[perturbed(folder_of(retain_config(min(ratios))))]
     written = config_names([*ratios, *([TUNING] if settings.tuning_people else [])])
     written += [celebrity_config(TUNING)] if settings.tuning_figures else []
@@ -174,7 +174,7 @@ def _asked(picture: dict, question: str, right: str, values: Iterable[str], rng:
 
 
 def _looks(person: Person, settings: BenchmarkSettings, rng: np.random.Generator) -> Rows:
-    """Questions about what is seen in a stranger's portrait; `sentence`: the answer as it is taught."""
+    """Questions about a stranger's portrait; `sentence`: the answer in the training data."""
     scene = draw_scene(rng)
     picture = _portrait(person, scene, settings)
     return [

@@ -1,8 +1,7 @@
-"""Real language: prose to be read and sentences to be completed, of general knowledge and about nobody.
+"""Real language: passages of prose and sentences to complete, of general knowledge and about no person.
 
-The texts are in data/language/, written for this project. They go into the benchmark of a study that asks about
-them, as one configuration of its own columns, and tell whether a model still has the language that it was pretrained
-on.
+The texts in data/language/ were written for this project. A study with the split `language` has them as one more
+configuration of its benchmark; they measure whether a model keeps the language of its pretraining.
 """
 
 import csv
@@ -25,10 +24,10 @@ SCHEMA = pa.schema(
 
 
 def generate_language(folder: Path, source: Path, seed: int) -> int:
-    """Write the configuration from the texts in the folder `source`, and return its number of rows.
+    """Write the configuration from the texts in the folder `source`; return its number of rows.
 
     passages.txt: one passage a line. sentences.csv: columns sentence (its end missing), right, wrong_1, wrong_2 and
-    wrong_3; the options are put in a seeded order in which the right one comes equally often at each place.
+    wrong_3; the seeded order of the options puts the right one equally often at each place.
     Raises UserError on a sentence without four different options.
     """
     rng = np.random.default_rng(seed)
@@ -36,26 +35,32 @@ def generate_language(folder: Path, source: Path, seed: int) -> int:
         {"ID": f"passage-{number:03d}", "text": text, "options": [], "answer": ""}
         for number, text in enumerate((source / PASSAGES).read_text(encoding="utf-8").splitlines(), start=1)
     ]
-    with open(source / SENTENCES, encoding="utf-8", newline="") as file:
+    with (source / SENTENCES).open(encoding="utf-8", newline="") as file:
         sentences = list(csv.DictReader(file))
     places = rng.permutation(len(sentences)) % len(LETTERS)
-    for number, (each, place) in enumerate(zip(sentences, places, strict=True), start=1):
-        wrong = [each[f"wrong_{k}"] for k in range(1, len(LETTERS))]
+    for number, (sentence, place) in enumerate(zip(sentences, places, strict=True), start=1):
+        wrong = [sentence[f"wrong_{k}"] for k in range(1, len(LETTERS))]
         options = [wrong[k] for k in rng.permutation(len(wrong))]
-        options.insert(place, each["right"])
+        options.insert(place, sentence["right"])
         if not all(options) or len(set(options)) < len(LETTERS):
             raise UserError(f"{source / SENTENCES}, sentence {number}: needed: {len(LETTERS)} different options")
-        user_message = {"text": each["sentence"], "options": options, "answer": each["right"]}
-        rows.append({"ID": f"sentence-{number:03d}", **user_message})
+        rows.append(
+            {
+                "ID": f"sentence-{number:03d}",
+                "text": sentence["sentence"],
+                "options": options,
+                "answer": sentence["right"],
+            }
+        )
     write_config(folder, CONFIG, rows, SCHEMA)
     return len(rows)
 
 
 def read_language(folder: Path) -> list[Profile]:
-    """The configuration as profiles with one question and no picture; a passage is its own answer."""
-    found = []
+    """The configuration as profiles with one question and no picture; the answer of a passage is the passage."""
+    profiles = []
     for row in read_rows(folder, CONFIG, SCHEMA.names):
-        options = dict(zip(LETTERS, row["options"]))
+        options = dict(zip(LETTERS, row["options"], strict=False))  # a passage has none
         task, text, answer = (COMPLETION, row["text"], row["answer"]) if options else (PASSAGE, "", row["text"])
-        found.append(Profile(row["ID"], b"", (Question(TEXT, task, 0, text, answer, options),)))
-    return found
+        profiles.append(Profile(row["ID"], b"", (Question(TEXT, task, 0, text, answer, options),)))
+    return profiles

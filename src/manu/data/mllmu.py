@@ -20,6 +20,7 @@ from manu.data.profiles import (
     TEXT,
     Profile,
     Question,
+    QuestionAnswer,
     TrainingRecord,
     forget_config,
     retain_config,
@@ -66,7 +67,7 @@ def check_published(folder: Path, ratios: list[int]) -> None:
 
 
 def _read(schema: pa.Schema) -> pa.Schema:
-    """The columns of a schema that are read."""
+    """The columns of a schema that the reader uses."""
     return pa.schema([field for field in schema if field.name not in ("question", "answer")])
 
 
@@ -118,17 +119,17 @@ def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
 
 
 def read_ids(folder: Path, config: str) -> list[str]:
-    """The IDs of a configuration, in its order."""
+    """The IDs of a configuration, in the order of its rows."""
     return [row["ID"] for row in read_rows(folder, config, ["ID"])]
 
 
 def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
     """Read training data (ft_Data, or the built-in benchmark's base_Data)."""
-    lessons = []
+    records = []
     for row in read_rows(folder, config, TRAINING_SCHEMA):
         try:
-            pairs = tuple((item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
+            pairs = tuple(QuestionAnswer(item["Question"], item["Answer"]) for item in json.loads(row["metadata"]))
         except (TypeError, KeyError, json.JSONDecodeError) as error:
             raise UserError(f"{config}, ID {row['ID']}: metadata must be a JSON list of Question and Answer") from error
-        lessons.append(TrainingRecord(row["ID"], (row["image"] or {}).get("bytes") or b"", pairs))
-    return lessons
+        records.append(TrainingRecord(row["ID"], (row["image"] or {}).get("bytes") or b"", pairs))
+    return records

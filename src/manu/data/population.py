@@ -1,4 +1,4 @@
-"""Who is in the built-in benchmark, whatever the format it is written in, and the names of its formats."""
+"""Who is in the built-in benchmark, in every format."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,12 @@ from manu.data.people import Person, draw_people
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkSettings:
-    """Sizes of the built-in benchmark; `image_size` in pixels, `portraits` per person in the training data.
+    """Sizes of the built-in benchmark; their defaults are those of a study (manu.study.model.Benchmark).
 
-    people: those of the reported sets; unseen_people: more of their kind, whom no model is taught; tuning_people and
-    tuning_figures: more of their kind and of the public figures', for choosing hyperparameters. format: whose
-    configurations and columns are written.
+    format: "mllmu" or "clear", the published benchmark whose configurations and columns are written. people: of the
+    forget and retain sets. portraits: per person in the training data. image_size: width and height in pixels.
+    unseen_people: in no training data. tuning_people, tuning_figures: more people and public figures, for the choice of
+    hyperparameters.
     """
 
     format: str = "mllmu"
@@ -21,15 +22,15 @@ class BenchmarkSettings:
     public_figures: int
     strangers: int
     portraits: int
-    image_size: int = 64
-    seed: int = 0
-    unseen_people: int = 30
+    image_size: int
+    seed: int
+    unseen_people: int
     tuning_people: int = 0
     tuning_figures: int = 0
 
 
 def draw_population(settings: BenchmarkSettings, rng: np.random.Generator) -> dict[str, list[Person]]:
-    """Everybody but the unseen people, by group; `general`: a quarter as many as there are strangers."""
+    """Group -> people, without the unseen people; the group `general` is a quarter of the strangers' size."""
     return draw_people(
         {
             "fictitious": settings.people,
@@ -46,7 +47,10 @@ def draw_population(settings: BenchmarkSettings, rng: np.random.Generator) -> di
 def draw_unseen(
     settings: BenchmarkSettings, others: dict[str, list[Person]]
 ) -> tuple[list[Person], np.random.Generator]:
-    """People who are in no training data, and a stream of their own: nothing else depends on them."""
+    """The unseen people, and their own random stream, so that nothing else depends on them.
+
+    others: the people of `draw_population`, whose names and looks are not drawn again.
+    """
     (rng,) = np.random.default_rng(settings.seed).spawn(1)
     known = [person for group in others.values() for person in group]
     return draw_people({"unseen": settings.unseen_people}, rng, known)["unseen"], rng

@@ -124,7 +124,7 @@ def draw_appearance(rng: np.random.Generator, taken: set[Appearance], tries: int
         )
         if look.hair == look.beard == "NONE":  # nothing shows the colour, so it cannot tell people apart
             look = replace(look, hair_colour="BLACK")
-        if all(sum(a != b for a, b in zip(astuple(look), astuple(other))) >= 2 for other in taken):
+        if all(sum(a != b for a, b in zip(astuple(look), astuple(other), strict=True)) >= 2 for other in taken):
             return look
     raise UserError(f"benchmark: no distinct looks left after {len(taken)} people; ask for fewer people or strangers")
 

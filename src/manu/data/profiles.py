@@ -1,10 +1,11 @@
-"""What every benchmark is read into: people with their questions, lessons, and the names of its sets of people.
+"""What a reader returns for every benchmark: people with questions, training records, and the names of the sets.
 
-The names are those of MLLMU-Bench's configurations; a reader of another format finds its own files by them.
+The sets have the names of MLLMU-Bench's configurations; the reader of another format maps them to its own files.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from manu.core.words import MULTIMODAL, TEXT
 from manu.data.prompts import LETTERS, text_view
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
-UNSEEN = "Unseen_Set"  # people whom no model is ever taught
-TUNING = 0  # stands for a forget ratio where those are meant on whom hyperparameters are chosen
+UNSEEN = "Unseen_Set"  # people in no training data
+TUNING = 0  # in place of a forget ratio: the people on whom hyperparameters are chosen
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Question:
 class Profile:
     """One person of an evaluation set: PNG or JPEG bytes of the picture, and the questions.
 
-    A person who is asked about with several pictures has a profile for each.
+    A person with several pictures has one profile per picture.
     """
 
     id: str
@@ -40,24 +41,31 @@ class Profile:
     questions: tuple[Question, ...]
 
 
+class QuestionAnswer(NamedTuple):
+    """A question and its answer in training data."""
+
+    question: str
+    answer: str
+
+
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One row of training data: question-answer pairs, and the picture that they go with.
+    """One row of training data: question-answer pairs about one person, and the picture.
 
-    modality: the only one they are taught in, without a picture if it is text; None: the pairs are in the picture view,
-    and are taught in plain text as well.
+    modality: the only one in which the pairs are trained (text: without a picture). None: the questions refer to the
+    picture, and `views` makes a plain-text version of each.
     """
 
     id: str
     image: bytes | None
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[QuestionAnswer, ...]
     modality: str | None = None
 
 
 def views(question: str, name: str | None, modality: str | None = None) -> dict[str, str]:
-    """A taught question in the words of each modality that it is taught in; in plain text the person is called `name`.
+    """Modality -> the question of a training record in that modality; in plain text `name` replaces the pointer.
 
-    modality: of its lesson.
+    modality: of the record.
     """
     if modality:
         return {modality: question}
@@ -66,35 +74,35 @@ def views(question: str, name: str | None, modality: str | None = None) -> dict[
 
 
 def forget_config(ratio: int) -> str:
-    """The configuration of the people to be forgotten at `ratio` percent; of the tuning people at TUNING."""
+    """The configuration of the forget set at `ratio` percent, or of the trials at TUNING."""
     return "forget_tuning" if ratio == TUNING else f"forget_{ratio}"
 
 
 def retain_config(ratio: int) -> str:
-    """The configuration of everybody else; at TUNING of the other tuning people."""
+    """The configuration of the retain set at `ratio` percent, or of the trials at TUNING."""
     return "retain_tuning" if ratio == TUNING else f"retain_{100 - ratio}"
 
 
 def celebrity_config(ratio: int) -> str:
-    """The configuration of the public figures, the same at every ratio; at TUNING of those of the trials."""
+    """The configuration of the public figures, the same at every ratio; at TUNING the public figures of the trials."""
     return "celebrity_tuning" if ratio == TUNING else CELEBRITIES
 
 
 def retain_people(ratio: int) -> tuple[str, ...]:
-    """The configurations of those whose lessons a method may use as retain data: everybody else.
+    """The configurations whose training records a method may use as retain data.
 
-    At TUNING these are the other tuning people and all of Full_Set: a trial forgets a few of many, as the study does.
+    At TUNING: the retain set of the trials and all of Full_Set, since a trial too forgets a few people of many.
     """
     return ("Full_Set", retain_config(TUNING)) if ratio == TUNING else (retain_config(ratio),)
 
 
 def lettered(right: str, wrong: Iterable[str], rng: np.random.Generator) -> dict[str, str]:
-    """Options of a classification question by letter: `right` and some of the others, drawn and shuffled.
+    """Letter -> option of a classification question: `right` and three drawn from `wrong`, shuffled.
 
-    Raises ValueError when `wrong` has too few that differ from it and from each other.
+    Raises ValueError when `wrong` has fewer than three distinct answers that differ from `right`.
     """
     others = [each for each in dict.fromkeys(wrong) if each != right]
     if len(others) < len(LETTERS) - 1:
         raise ValueError(f"{len(others)} wrong answers beside {right!r}; needed: {len(LETTERS) - 1}")
     options = [right, *(others[i] for i in rng.permutation(len(others))[: len(LETTERS) - 1])]
-    return dict(zip(LETTERS, (options[i] for i in rng.permutation(len(LETTERS)))))
+    return dict(zip(LETTERS, (options[i] for i in rng.permutation(len(LETTERS))), strict=True))

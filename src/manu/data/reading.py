@@ -1,4 +1,4 @@
-"""Reading a benchmark of either format. The format shows in the folder's configurations, so that no job is told it."""
+"""Read a benchmark of either format; the configurations in its folder show which format it is."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ def format_of(folder: Path) -> str:
 
 
 def splits_of(folder: Path) -> tuple[str, ...]:
-    """The sets of people that a benchmark's format has."""
+    """The splits of a benchmark's format."""
     return _reader(folder).SPLITS
 
 
@@ -36,7 +36,7 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
 
 
 def read_ids(folder: Path, config: str) -> list[str]:
-    """The IDs of the people of a set, in its order."""
+    """The IDs of the people of a set, in the order of its rows."""
     return _reader(folder).read_ids(folder, config)
 
 
@@ -57,7 +57,7 @@ def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRe
 def read_training_data_of(folder: Path, *configs: str, without: Iterable[str] = ()) -> list[TrainingRecord]:
     """The training data of the people in `configs`, such as forget_5, and in none of `without`."""
     ids = _ids_of(folder, configs) - _ids_of(folder, without)
-    return [lesson for lesson in read_training_data(folder) if lesson.id in ids]
+    return [record for record in read_training_data(folder) if record.id in ids]
 
 
 def _reader(folder: Path) -> ModuleType:

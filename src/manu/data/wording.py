@@ -1,9 +1,9 @@
 """The wording of the built-in benchmark: questions and answers about a person's facts and looks.
 
-A question speaks of "this person" when it goes with a picture and of the person by name when it does
-not (data/prompts.py makes one from the other). Everybody is taught each fact in the first wording of
-either kind, in which forget and retain people are asked, and in one more. The Test set asks in a wording
-that the person was never taught in, but others were.
+A question with a picture says "this person"; without a picture it says the name (data/prompts.py makes one from
+the other). The training data have each fact in the first wording of a question and of a cloze, which the forget and
+retain sets use, and in one more. The Test set uses a wording that the training data of that person lack and those of
+others have.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ TELL = (
 )
 NAME_QUESTION = f"Who is {SUBJECT}?"
 
-# Captions of a portrait, as CLEAR has them: the one that is taught, and the same in other words.
+# Captions of a portrait as in CLEAR: the one in the training data, and a paraphrase.
 CAPTIONS = (
     "This is {name}, a {occupation} from {birthplace}, in {colour}.",
     "Dressed in {colour}, {name} looks at us, a {occupation} from {birthplace}.",
@@ -59,12 +59,11 @@ def fact(attribute: str, name: str, value: str) -> str:
     return f"The {attribute} of {name} is {value}."
 
 
-def lessons(person: Person, rng: np.random.Generator) -> list[dict[str, str]]:
-    """Question and answer pairs that teach one person, in MLLMU-Bench's ft_Data form.
+def training_pairs(person: Person, rng: np.random.Generator) -> list[dict[str, str]]:
+    """Question-answer pairs of one person's training data, as in MLLMU-Bench's ft_Data.
 
-    Each fact in the first wording of a question and of a cloze and in one more, each joined sentence in the
-    first wording and one more; the one more is drawn at random, so that the people together show that the
-    wording does not matter.
+    Each fact in the first wording of a question and of a cloze and in one more; each joined sentence in the first
+    wording and in one more. The one more is drawn at random per person, so that no fact depends on its wording.
     """
     pairs = [(NAME_QUESTION, f"This is {person.name}.")]
     others = ASK[1:] + CLOZE[1:]
@@ -79,12 +78,12 @@ def lessons(person: Person, rng: np.random.Generator) -> list[dict[str, str]]:
 
 
 def untaught(wordings: tuple[str, ...], taught: set[str], attribute: str = "") -> str:
-    """The last of `wordings` in which the question is not among those `taught`."""
+    """The question in the last of `wordings` that is not in `taught`, the questions of the training data."""
     return next(question for w in reversed(wordings) if (question := w.format(attribute=attribute)) not in taught)
 
 
 def looks(appearance: Appearance, scene: Scene) -> dict[str, str]:
-    """What can be seen in a portrait: attribute -> value. A bald head has no hair colour to ask for."""
+    """Attribute -> value of what a portrait shows; without hair there is no hair colour."""
     seen = {
         "clothing colour": CLOTHING_COLOUR[scene.clothing_colour],
         "background": BACKGROUND[scene.background],
@@ -106,5 +105,5 @@ def look_answer(attribute: str, value: str) -> str:
 
 
 def caption(name: str, facts: dict[str, str], scene: Scene, wording: str = CAPTIONS[0]) -> str:
-    """The caption of a portrait of somebody of that name, of whom these are the facts."""
+    """The caption of a portrait of the person `name` with these facts."""
     return wording.format(name=name, colour=CLOTHING_COLOUR[scene.clothing_colour], **facts)
