@@ -56,9 +56,9 @@ def _software() -> list[Finding]:
     installed = {name: _version(name) for name in pinned}
     missing = [name for name, version in installed.items() if version is None]
     other = [  # 2.13.0+cpu is a build of 2.13.0
-        f"{name} {installed[name]} (lock: {version})"
-        for name, version in pinned.items()
-        if installed[name] is not None and installed[name].partition("+")[0] != version
+        f"{name} {version} (lock: {pinned[name]})"
+        for name, version in installed.items()
+        if version is not None and version.partition("+")[0] != pinned[name]
     ]
     remedy = f"pip install -r {LOCK}"
     if missing:

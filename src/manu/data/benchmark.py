@@ -71,10 +71,10 @@ def _tasks(person: Person, rng: np.random.Generator, taught: set[str] | None = N
     order = [list(ATTRIBUTES)[i] for i in rng.permutation(len(ATTRIBUTES))]
     chosen, gaps = order[:5], order[-2:]
 
-    def both(question: str) -> tuple[tuple[str, str], ...]:
+    def both(question: str) -> tuple[tuple[str, str | None], ...]:
         return ("Image_Textual", question), ("Pure_Text", text_view(question, person.name))
 
-    choices = {"Image_Textual_Questions": [], "Pure_Text_Questions": []}
+    choices: dict[str, list[dict]] = {"Image_Textual_Questions": [], "Pure_Text_Questions": []}
     for attribute in chosen:
         question = worded(wording.ASK, attribute)
         choice = _choice(question, person.facts[attribute], ATTRIBUTES[attribute], rng)

@@ -166,7 +166,8 @@ def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
     extra = [wrong] if wrong in columns_of(folder, config) else []
     rows = [row for row in read_rows(folder, config, ["question", "answer", *extra]) if row["question"] is not None]
     people = list(dict.fromkeys(row["name"] for row in read_rows(folder, name, ["name"])))
-    find, found = name_finder(people), {person: [] for person in people}
+    find = name_finder(people)
+    found: dict[str, list[dict]] = {person: [] for person in people}
     unnamed = 0
     for row in rows:
         person = find(row["question"]) or find(row["answer"])
@@ -235,11 +236,11 @@ def _options(right: str, wrong: Iterable[str], number: int, where: str) -> dict[
 def _asked_columns(folder: Path, config: str) -> list[str]:
     """The columns of real_faces or real_world: right answer, wrong answers and, if present, question."""
     present = columns_of(folder, config)
-    found = [next((name for name in names if name in present), None) for names in (_RIGHT, _WRONG)]
-    if "image" not in present or None in found:
+    right, wrong = (next((name for name in names if name in present), None) for names in (_RIGHT, _WRONG))
+    if "image" not in present or right is None or wrong is None:
         needed = f"image, {' or '.join(_RIGHT)}, and {' or '.join(_WRONG)}"
         raise UserError(f"benchmark {folder}: {config} has the columns {', '.join(present)}; needed: {needed}")
-    return [*found, *(name for name in ("question",) if name in present)]
+    return [right, wrong, *(name for name in ("question",) if name in present)]
 
 
 def _asked_profiles(folder: Path, config: str) -> list[Profile]:

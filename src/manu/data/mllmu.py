@@ -9,6 +9,7 @@ the public figures; the retain people are in retain_<100 - ratio>.
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -76,7 +77,7 @@ def _questions(row: dict, where: str) -> tuple[Question, ...]:
     classification = row["Classification_Task"] or {}
     for key, modality in (("Image_Textual_Questions", MULTIMODAL), ("Pure_Text_Questions", TEXT)):
         for number, item in enumerate(classification.get(key) or []):
-            options = {letter: (item["Options"] or {}).get(letter) for letter in LETTERS}
+            options: dict[str, Any] = {letter: (item["Options"] or {}).get(letter) for letter in LETTERS}
             letter = item["Correct_Answer"]
             if letter not in options:
                 raise UserError(f"{where}: Correct_Answer is {letter!r}; it must be one of {', '.join(LETTERS)}")

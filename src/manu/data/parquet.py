@@ -7,6 +7,7 @@ the files into a cache, and add a quarter of a second to the start of every job.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from manu.core.files import atomic_path
 from manu.fetching.manifest import located
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-Columns = Sequence[str] | pa.Schema  # with a schema the types matter too
+Columns: TypeAlias = Sequence[str] | pa.Schema  # a schema demands the types of its columns too
 FILE = "train-00000-of-00001.parquet"  # of a configuration that is written here
 
 

@@ -43,7 +43,7 @@ def read_ids(folder: Path, config: str) -> list[str]:
 def read_names(folder: Path, *configs: str, without: Iterable[str] = ()) -> dict[str, str]:
     """ID -> name of the people in `configs` (in Full_Set if none is given) and in none of `without`."""
     others = _ids_of(folder, without)
-    names = {}
+    names: dict[str, str] = {}
     for config in configs or ("Full_Set",):
         names |= _reader(folder).read_names(folder, config)
     return {person: name for person, name in names.items() if person not in others}

@@ -3,17 +3,28 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal, TypedDict
 
 from manu.core.errors import UserError
 from manu.core.files import write_text
 from manu.provenance.hashes import sha256_of_file
 
 CHECKSUMS = Path("config/checksums")
-Sums = Mapping[str, Mapping[str, str | int]]
-"""size (bytes) and sha256 of each file, by its path inside the folder."""
+_KEYS: tuple[Literal["size", "sha256"], ...] = ("size", "sha256")
 
 
-def sums_of(folder: Path, patterns: Iterable[str]) -> dict[str, dict[str, str | int]]:
+class Sum(TypedDict):
+    """Size in bytes and checksum of a file."""
+
+    size: int
+    sha256: str
+
+
+Sums = Mapping[str, Sum]
+"""The files of a folder by their paths inside it."""
+
+
+def sums_of(folder: Path, patterns: Iterable[str]) -> dict[str, Sum]:
     """`Sums` of the files below `folder` whose names fit one of the patterns, sorted."""
     found = sorted({file for pattern in patterns for file in Path(folder).rglob(pattern) if file.is_file()})
     return {
@@ -51,7 +62,7 @@ def check_recorded(repo: str, revision: str, folder: Path, sums: Sums) -> None:
     if surplus := sorted(sums.keys() - known.keys()):
         raise UserError(f"{folder / surplus[0]} is not among the files of {record}: remove it")
     for name, expected in known.items():
-        for what in ("size", "sha256"):
+        for what in _KEYS:
             if sums[name][what] != expected[what]:
                 found = f"{what} {sums[name][what]}, expected {expected[what]} ({record})"
                 raise UserError(f"{folder / name} is not the file that was first downloaded: {found}")
