@@ -22,8 +22,9 @@ from manu.core.errors import UserError
 from manu.provenance.record import record_text
 from manu.report.chains import Chains
 from manu.report.drawing import picture
-from manu.report.page import Figure, Study, page
+from manu.report.page import page
 from manu.report.prose import to_html
+from manu.report.study import Figure, Study
 from manu.steps import write_report
 from manu.steps.command import run
 

@@ -1,26 +1,25 @@
-"""The report of a finished study as one HTML page that needs nothing else: data in, text out.
+"""The report of a finished study as one HTML page without other files: data in, text out.
 
-The same data give the same text. Everything that comes from data is shown as text, whatever it holds.
+The same data give the same page. All data are shown as text, never as markup.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Template
 
-from manu.analysis.cells import row_order
 from manu.analysis.claims import VERDICTS
 from manu.analysis.figures.style import MODALITY_COLOURS
 from manu.analysis.grid import Cell, Grid, TableOnPage
 from manu.analysis.page import Block, Fold, Page
 from manu.analysis.tables.base import Table
-from manu.provenance.lineage import fingerprint
 from manu.report.chains import Chains
 from manu.report.drawing import picture
 from manu.report.prose import inline, to_html
 from manu.report.rendering import allowed, environment, own
+from manu.report.study import Figure, Study, facts_of
 
 SECTIONS = {  # id -> heading
     "claims": "Claims",
@@ -37,52 +36,17 @@ SECTIONS = {  # id -> heading
     "paper": "The paper beside ours",
     "costs": "Costs",
 }
-_KINDS = {"training": "trained", "prompting": "prompted", "pruning": "pruned"}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure: the path of its SVG file, that file's text, and the title and caption of its module."""
-
-    path: str
-    svg: str
-    title: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Study:
-    """What the page is made from.
-
-    methods: name -> {"kind", for pruning "prune_ratio"}, in the study's order; tables: CSV files; records: path ->
-    content of the jobs' records; deviations: docs/deviations.md; definitions: name -> what each of the tables is.
-    """
-
-    name: str
-    methods: Mapping[str, Mapping]
-    tables: Sequence[TableOnPage]
-    figures: Sequence[Figure]
-    records: Mapping[str, Mapping]
-    deviations: str
-    definitions: Mapping[str, Table]
-
-    def table(self, name: str) -> TableOnPage | None:
-        """The table of this name (without ending) if it is there and holds rows."""
-        return next((table for table in self.tables if table.name == name and table.rows), None)
-
-    def tables_per_model(self, kind: str) -> list[TableOnPage]:
-        """The tables <kind>_<model>, each with rows."""
-        return [table for table in self.tables if table.name.startswith(f"{kind}_") and table.rows]
 
 
 def page(study: Study) -> str:
-    """The report's HTML. A section whose tables hold no rows is left out. Raises UserError on a figure that is no SVG."""
-    chains = Chains(study.name, study.records, [each.path for each in (*study.tables, *study.figures)])
+    """The report's HTML. A section whose tables have no rows is left out. Raises UserError if a figure is no SVG."""
+    shown = [*(table.path for table in study.tables), *(figure.path for figure in study.figures)]
+    chains = Chains(study.name, study.records, shown)
     scripts = [own("sort.js"), own("links.js")]
     sections = _sections(study, chains)
     return _template(study).render(
         study=study,
-        facts=_facts(study),
+        facts=facts_of(study),
         chains=chains,
         style=own("style.css") + _colours(),
         scripts=scripts,
@@ -115,7 +79,8 @@ class Section:
 
 def _sections(study: Study, chains: Chains) -> list[Section]:
     """The sections that show something, in the order of SECTIONS; others come after those."""
-    about = Page(list(study.methods), chains, {each.name: each for each in study.tables if each.rows}, study.records)
+    tables = {table.name: table for table in study.tables if table.rows}
+    about = Page(list(study.methods), chains, tables, study.records)
     found: dict[str, list[Shown]] = {}
     for name, table in study.definitions.items():
         files = study.tables_per_model(name) if table.per_model else [file for file in [study.table(name)] if file]
@@ -151,82 +116,6 @@ def _template(study: Study) -> Template:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The study in short, for the head of the page."""
-
-    models: Sequence[str]
-    methods: Sequence[str]  # one text per kind
-    ratios: Sequence[str]
-    seeds: Sequence[str]
-    answers: int | None
-    devices: Sequence[str]
-    commits: Sequence[str]
-    jobs: int
-    seconds: float
-    fingerprint: str
-    scale: str  # what the study's models are, in words, where they are not the published ones
-
-    @property
-    def time(self) -> str:
-        """The jobs' time in words."""
-        minutes, seconds = divmod(round(self.seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (hours + minutes > 0)
-        return " ".join([*parts, f"{seconds} s"])
-
-
-def _facts(study: Study) -> Facts:
-    scores, records = study.table("scores"), list(study.records.values())
-    rows = scores.rows if scores else [row for table in study.tables_per_model("main") for row in table.rows]
-    used = [record["device"] for record in records if record["device"]["threads"]]
-    devices = {
-        ", ".join(str(part) for part in (d["gpu"] or d["processor"], d["instructions"], d["system"]) if part)
-        + f", {d['threads']} thread{'s' * (d['threads'] > 1)}"
-        for d in used
-    }
-    commits = {
-        f"{(r['repository']['commit'] or 'unknown')[:12]}{' with changes' if r['repository']['clean'] is False else ''}"
-        for r in records
-    }
-    order = row_order(list(study.methods))
-    there = {row["method"] for row in rows}
-    return Facts(
-        models=sorted({row["model"] for row in rows}),
-        methods=_by_kind([name for name in order if name in there], study.methods),
-        ratios=sorted({row["forget_ratio"] for row in rows}, key=int),
-        seeds=sorted({row["seed"] for row in scores.rows}, key=int) if scores else [],
-        answers=_answers(scores) if scores else None,
-        devices=sorted(devices),
-        commits=sorted(commits),
-        jobs=len(records),
-        seconds=sum(record["cost"]["wall_seconds"] for record in records),
-        fingerprint=fingerprint(records) if records else "",
-        scale=next((text for text in map(_scale, records) if text), ""),
-    )
-
-
-def _by_kind(names: Sequence[str], methods: Mapping[str, Mapping]) -> list[str]:
-    """The methods in words, kind by kind."""
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        settings = methods.get(name, {"kind": "references"})
-        ratio = settings.get("prune_ratio")
-        kinds.setdefault(settings["kind"], []).append(name if ratio is None else f"{name} ({ratio:g} %)")
-    return [f"{_KINDS.get(kind, kind)}: {', '.join(listed)}" for kind, listed in kinds.items()]
-
-
-def _answers(scores: TableOnPage) -> int:
-    """Answers behind the scores: each cell once, whatever is measured on it."""
-    keys = ("model", "method", "forget_ratio", "seed", "split", "modality", "task")
-    return sum({tuple(row[key] for key in keys): int(row["n"]) for row in scores.rows}.values())
-
-
-def _scale(record: Mapping) -> str:
-    given = record["configuration"]["content"].get("comparison")
-    return given["models"] if given and not given["comparable"] else ""
-
-
-@dataclass(frozen=True)
 class Drawing:
     """A figure in the page: its id, the files of its numbers, its data address, and its size in CSS pixels."""
 
@@ -249,7 +138,7 @@ def _drawing(figure: Figure, chains: Chains) -> Drawing:
 
 
 def _relative(path: str, study: str) -> str:
-    """A file of the repository as a link from where the page lies; empty for one outside of it."""
+    """A link from the page to a file of the repository; empty for a file outside."""
     if path.startswith(("/", "..")):
         return ""
     return posixpath.relpath(path, f"results/{study}/report")

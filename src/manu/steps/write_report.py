@@ -12,7 +12,8 @@ from manu.analysis.grid import TableOnPage
 from manu.analysis.tables.registry import table
 from manu.core.files import write_text
 from manu.provenance.record import read_records
-from manu.report.page import Figure, Study, page
+from manu.report.page import page
+from manu.report.study import Figure, Study
 from manu.steps.command import StageParser, run
 
 

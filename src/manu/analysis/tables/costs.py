@@ -8,7 +8,7 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.grid import EMPTY, Cell, Column, Grid, TableOnPage, name
 from manu.analysis.origin import From, Origin, Rows
 from manu.analysis.outcomes import BOTH
-from manu.analysis.page import Block, Fold, Page
+from manu.analysis.page import Block, Fold, Page, Prose
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table, plain_grid
 from manu.core.errors import UserError
@@ -85,8 +85,12 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """The jobs of the whole study by rule, then the table as it is."""
-    methods = Fold("What each method's edit cost and achieved", [plain_grid(table, RUN, page, TABLE.title)])
-    return [*([_by_rule(page.records)] if page.records else []), methods]
+    methods = Fold("Cost and outcome of each method's edit", [plain_grid(table, RUN, page, TABLE.title)])
+    if not page.records:
+        return [methods]
+    minutes = sum(record["cost"]["wall_seconds"] for record in page.records.values()) / 60
+    about = f"All {len(page.records)} jobs took {minutes:.1f} minutes, added up also where they ran at the same time."
+    return [Prose(about), _by_rule(page.records), methods]
 
 
 def _by_rule(records: Mapping[str, Mapping]) -> Grid:
