@@ -9,7 +9,7 @@ import torch
 from manu.analysis.figures import pruned_activations
 from manu.analysis.figures.style import save
 from manu.analysis.tables.activations import NEURON_COLUMNS, origin, summary
-from manu.audit.exhibits import Rows
+from manu.audit.numbers import Rows
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.pooling import pool_tokens
 from manu.neurons.statistics.modality import ModalityStatistics

@@ -20,8 +20,8 @@ from manu.attacks.probing import before_value, chosen_options, hidden_states, tr
 from manu.attacks.questions import attacked, relearned_people
 from manu.attacks.relearning import relearn
 from manu.attacks.rounding import round_weight, rounded
+from manu.audit.answers import check_answers
 from manu.audit.findings import Report
-from manu.audit.recompute import check_answers
 from manu.core.errors import UserError
 from manu.data.benchmark import generate
 from manu.data.reading import read_ids, read_names, read_training_data_of

@@ -5,7 +5,7 @@ import pytest
 
 from manu.analysis import outcomes
 from manu.analysis.tables import costs
-from manu.audit.exhibits import is_number, read_rows
+from manu.audit.numbers import is_number, read_rows
 from manu.core.errors import UserError
 from manu.core.files import write_text
 from manu.provenance.lineage import fingerprint

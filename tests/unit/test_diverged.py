@@ -18,9 +18,9 @@ from manu.analysis.reading import read_all, read_answers
 from manu.analysis.tables import main, readme
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
 from manu.analysis.tables.main import main_table, markdown_text, origin, text_summary
-from manu.audit.exhibits import is_number, read_rows
+from manu.audit.answers import check_answers
 from manu.audit.findings import Report
-from manu.audit.recompute import check_answers
+from manu.audit.numbers import is_number, read_rows
 from manu.contract.material import Material
 from manu.core.diverged import marked, unanswered, write_unanswered
 from manu.core.errors import UserError

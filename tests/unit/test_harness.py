@@ -10,7 +10,7 @@ import pytest
 from manu import cli
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.tables import harness as table
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.numbers import Rows, is_number
 from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of

@@ -9,7 +9,7 @@ from manu.analysis.pruned import PRUNED_COLUMNS
 from manu.analysis.reading import Inputs
 from manu.analysis.score_file import SCORE_COLUMNS
 from manu.analysis.tables import capacity, main, readme
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.numbers import Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = {"ga": {"kind": "training"}, "manu": {"kind": "pruning", "prune_ratio": 10.0}}

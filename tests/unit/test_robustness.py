@@ -7,7 +7,7 @@ import pytest
 from manu.analysis.attacks import paired_facts, robustness_table
 from manu.analysis.cells import csv_text
 from manu.analysis.tables import robustness
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.numbers import Rows, is_number
 from manu.core.errors import UserError
 
 RUN = {"model": "llava", "forget_ratio": 10, "seed": 0}

@@ -7,7 +7,7 @@ from manu.analysis import outcomes
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.analysis.tables import seeds as seed_table
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.numbers import Rows, is_number
 from manu.steps import make_table
 
 

@@ -12,9 +12,9 @@ from manu.analysis.cells import csv_text
 from manu.analysis.tables import sequential
 from manu.analysis.tables.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequential_table
 from manu.attacks.sequential import requested_at
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.answers import check_answers
 from manu.audit.findings import Report
-from manu.audit.recompute import check_answers
+from manu.audit.numbers import Rows, is_number
 from manu.core.errors import UserError
 from manu.data.benchmark import generate
 from manu.data.reading import read_ids, read_names, read_training_data_of

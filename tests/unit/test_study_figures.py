@@ -24,7 +24,7 @@ from manu.analysis.figures import (
 from manu.analysis.figures.registry import figure_keys
 from manu.analysis.figures.style import save
 from manu.analysis.tables import ablation, comparison, costs, sequential
-from manu.audit.exhibits import Rows, is_number
+from manu.audit.numbers import Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = ["ga", "manu"]

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from manu.analysis.cells import read_cells
-from manu.audit.exhibits import row_name
 from manu.audit.findings import Report
+from manu.audit.numbers import row_name
 from manu.core.errors import UserError
 
 _TEXT = (".md", ".txt", ".html")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from manu.audit.chain import LEFT_OUT, Chain
-from manu.audit.exhibits import stage_module
+from manu.audit.numbers import stage_module
 from manu.core.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import ask

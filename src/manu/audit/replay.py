@@ -8,8 +8,8 @@ from pathlib import Path
 from manu.analysis import readme
 from manu.analysis.cells import read_cells
 from manu.audit.compare import compare_output, compare_text
-from manu.audit.exhibits import Rows, keys_of, numbers_of, read_rows, row_name, stage_module
 from manu.audit.findings import Report
+from manu.audit.numbers import Rows, keys_of, numbers_of, read_rows, row_name, stage_module
 from manu.core.errors import UserError
 from manu.provenance.lineage import files
 

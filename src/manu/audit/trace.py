@@ -12,9 +12,9 @@ from pandas.api.types import is_numeric_dtype
 
 from manu.analysis.cells import DECIMALS, read_cells
 from manu.analysis.origin import Origin
+from manu.audit.answers import unequal
 from manu.audit.chain import Chain, job_problems, script
-from manu.audit.exhibits import PLACE, keys_of, named, numbers_of, origin_of, read_rows, row_name, stage_module
-from manu.audit.recompute import unequal
+from manu.audit.numbers import PLACE, keys_of, named, numbers_of, origin_of, read_rows, row_name, stage_module
 from manu.audit.replay import replay
 from manu.core.errors import UserError
 from manu.evaluation.more_metrics import with_metrics

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from manu.audit.answers import ANSWERING, check_answers
 from manu.audit.chain import Chain, check_chain
 from manu.audit.findings import Report
-from manu.audit.recompute import ANSWERING, check_answers
 from manu.audit.replay import check_origins, check_replayed, is_replayable
 from manu.provenance.lineage import files, fingerprint
 
