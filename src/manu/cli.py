@@ -7,13 +7,16 @@ import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer._click.exceptions import UsageError  # typer has no public name for it
 
 from manu.core.errors import UserError, user_message
 from manu.planning.devices import known_devices
+
+if TYPE_CHECKING:  # reading a study imports much
+    from manu.study.model import Study as StudyModel
 
 NUMBER = 'results/mini/tables/main_llava.csv --row "method=manu forget_ratio=10" --column forget_classification'
 EXAMPLES = f"""Examples:
@@ -222,7 +225,7 @@ def snapshot(study: Study = "mini") -> int:
     """Put a finished study's tables and figures into reference/."""
     from manu.audit.reference import snapshot
 
-    return say(snapshot(load(study)))
+    return say(snapshot(study))
 
 
 @app.command()
@@ -230,7 +233,7 @@ def readme(study: Study = "mini") -> int:
     """Take a finished study's snapshot, and put its numbers into README.md."""
     from manu.audit.reference import publish
 
-    return say(publish(load(study)))
+    return say(publish(study))
 
 
 @app.command()
@@ -243,7 +246,7 @@ def release(
     """Write one archive without checkpoints that can be audited by itself."""
     from manu.audit.bundle import write_bundle
 
-    name = load(study)["name"]
+    name = load(study).name
     out = out or Path(f"release/manu-{name}.tar.gz")
     count, left_out = write_bundle(name, out)
     size = out.stat().st_size / 2**20
@@ -260,11 +263,11 @@ def completion(
     return say(get_completion_script(prog_name="manu", complete_var="_MANU_COMPLETE", shell=shell))
 
 
-def load(study: str) -> dict[str, Any]:
+def load(study: str) -> "StudyModel":
     """A study by its name or file. Raises UserError."""
-    from manu.study.loading import load_study
+    from manu.study.loading import read_study
 
-    return load_study(study)
+    return read_study(study)
 
 
 if __name__ == "__main__":

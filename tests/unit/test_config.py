@@ -1,7 +1,6 @@
 """A study's configuration: defaults, and one clear line for every mistake."""
 
 import os
-import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -23,13 +22,6 @@ from manu.models.registry import known_models
 from manu.study import reference
 from manu.study.loading import STUDIES, load_study, variants_by_function
 from manu.study.model import Benchmark, Evaluation
-from manu.study.settings import (
-    resolve,
-    resolved_files,
-    robustness_figures,
-    robustness_files,
-    write_resolved,
-)
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
@@ -460,103 +452,17 @@ def test_the_schema_says_what_the_code_knows():
     assert Benchmark.model_json_schema()["properties"]["format"]["enum"] == list(FORMATS)
 
 
-def test_a_job_reads_only_what_it_needs(study_file):
-    study = load_study(study_file(GOOD))
-    cell = {"model": "llava", "seed": 1, "ratio": 20}
-    assert set(resolve(study, "generate_benchmark")) == {"benchmark", "forget_ratios"}
-    assert set(resolve(study, "train", which="base", **cell)) == {
-        "stage",
-        "seed",
-        "model",
-        "tuning",
-        "architecture",
-        "training",
-    }
-    loading = {"precision": "float32", "gradient_checkpointing": False, "device_map": "none"}
-    vanilla = resolve(study, "train", which="vanilla", **cell)
-    assert set(vanilla) == {"stage", "seed", "model", "loading", "tuning", "training"} and vanilla["loading"] == loading
-    retain_only = {"stage": "retain_only", "ratio": 20}
-    assert resolve(study, "train", which="retain_only", **cell) == vanilla | retain_only
-    unlearn = resolve(study, "unlearn", method="npo", **cell)
-    job = {"seed": 1, "model": "llava", "loading": loading}
-    assert unlearn == job | {"method": "npo", "settings": study["methods"]["npo"]}
-    released = resolve(study, "measure_statistics", kind="released", **cell)
-    assert released == job | {"statistics": {"batch_size": 64}}
-    assert resolve(study, "evaluate", method="npo", **cell)["ratios"] == [20]
-    assert resolve(study, "evaluate", method="vanilla", model="llava", seed=1)["ratios"] == [5, 20]
-    assert resolve(study, "make_table", table="main")["methods"]["manu"] == {"kind": "pruning", "prune_ratio": 10.0}
-    with pytest.raises(UserError, match="no resolved configuration"):
-        resolve(study, "summary")
-
-
-def test_adapters_and_a_language_model_reach_the_jobs_that_train(study_file):
-    brought = "llava: {lora: {rank: 4}, language_model: {path: lm}, architecture: {vision_width: 8}, "
-    study = load_study(study_file(bad("llava: {", brought)))
-    assert not [key for key in study["models"]["llava"]["architecture"] if key.startswith("text_")]
-    cell, lora = {"model": "llava", "seed": 1, "ratio": 20}, {"rank": 4, "alpha": 16, "dropout": 0.05}
-    for which in ("base", "vanilla", "retain_only"):
-        assert resolve(study, "train", which=which, **cell)["lora"] == lora
-    for stage in ("unlearn", "tune", "forget_in_turn", "attack"):
-        assert resolve(study, stage, model="llava", seed=1, method="npo")["lora"] == lora, stage
-    assert "lora" not in resolve(study, "evaluate", method="npo", **cell)
-    built_here = load_study(study_file(bad("llava: {", "llava: {lora: {}, ")))
-    assert "lora" not in resolve(built_here, "train", which="base", **cell)
-    assert resolve(built_here, "train", which="vanilla", **cell)["lora"]["rank"] == 16
-
-
-def test_several_processes_reach_the_jobs_that_share_and_a_single_one_leaves_no_trace(study_file):
-    cell = {"model": "llava", "seed": 1, "ratio": 20}
-    one, two = (load_study(study_file(bad("llava: {", f"llava: {{processes: {number}, "))) for number in (1, 2))
-    for which in ("base", "vanilla", "retain_only"):
-        assert resolve(two, "train", which=which, **cell)["processes"] == 2
-    assert dict(resolved_files(one)) == dict(resolved_files(load_study(study_file(GOOD))))
-    differing = [path for path, content in resolved_files(two) if content != dict(resolved_files(one))[path]]
-    assert {path.rpartition("/")[2] for path in differing} == {"train.yaml"}
-
-
-def test_changing_the_evaluation_changes_no_file_of_a_training_job(study_file):
-    before = dict(resolved_files(load_study(study_file(GOOD))))
-    after = dict(resolved_files(load_study(study_file(bad("splits: [forget, retain]", "max_new_tokens: 5")))))
-    changed = [path for path in before if before[path] != after[path]]
-    asking = re.compile(r"results/study/(answers/.*|llava/seed\d/capacity)\.yaml")
-    assert changed and all(asking.fullmatch(path) for path in changed)
-
-
-def test_attacks_are_resolved_at_one_ratio_and_apart_from_the_study(study_file):
-    study = load_study(study_file(GOOD + "robustness: {bits: [4]}\n"))
-    assert study["robustness"]["forget_ratio"] == 20
-    files = dict(robustness_files(study))
-    assert not files.keys() & dict(resolved_files(study)).keys()
-    attack = files["results/study/robustness/llava/seed1/forget20/vanilla.yaml"]
-    assert attack["ratios"] == [20] and attack["evaluation"]["tasks"] == ["classification"]
-    assert attack["robustness"]["bits"] == [4] and not attack["robustness"].keys() & {"forget_ratio", "sequential"}
-    assert {"results/study/tables/robustness.yaml", "figures/study/relearning.yaml"} <= set(files)
-    assert "results/study/report/robustness.yaml" in files
-    for given, said in (
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
         ("forget_ratio: 7", "must be one of forget_ratios: 5, 20"),
         ("bits: [1]", "from 2 to 16"),
         ("relearning: {steps: [9, 3]}", "'robustness.relearning.steps' must ascend"),
-    ):
-        with pytest.raises(UserError, match=f"line 12: .*{said}"):
-            load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
-
-
-def test_requests_in_turn_are_all_ratios_or_those_given(study_file):
-    text = bad("[5, 20]", "[20, 5, 10]").replace("{prune_ratio: 10}", "{prune_ratio: 10, samples: 8}")
-    study = load_study(study_file(text))
-    files = dict(robustness_files(study))
-    assert not files.keys() & dict(resolved_files(study)).keys()
-    turns = files["results/study/sequential/llava/seed1/manu.yaml"]
-    assert turns["requests"] == [5, 10, 20] and turns["ratios"] == [20]
-    assert turns["evaluation"]["tasks"] == ["classification"] and turns["evaluation"]["splits"] == ["forget", "retain"]
-    assert turns["statistics"] == {"batch_size": 64, "tau": 0.1, "milestones": [8]}
-    assert "statistics" not in files["results/study/sequential/llava/seed0/npo.yaml"]
-    assert {"results/study/tables/sequential.yaml", "figures/study/sequential_requests.yaml"} <= set(files)
-    assert robustness_figures(study) == ["relearning", "sequential_requests"]
-
-    single = load_study(study_file(GOOD + "robustness: {sequential: {requests: [20]}}\n"))
-    assert not [path for path in dict(robustness_files(single)) if "sequential" in path]
-    assert robustness_figures(single) == ["relearning"]
+    ],
+)
+def test_a_mistake_in_the_attacks(study_file, given, said):
+    with pytest.raises(UserError, match=f"line 12: .*{said}"):
+        load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
 
 
 def test_requests_that_are_not_given_each_name_somebody(study_file):
@@ -584,22 +490,6 @@ def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, f
 def test_requests_that_cannot_come_in_turn(study_file, text, said):
     with pytest.raises(UserError, match=said):
         load_study(study_file(text))
-
-
-def test_a_file_is_written_only_when_its_content_changes(study_file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    study = load_study(study_file(GOOD))
-    write_resolved(study)
-    paths = {path: Path(path) for path, _ in resolved_files(study)}
-    for path in paths.values():
-        os.utime(path, (1, 1))
-    study["methods"]["manu"]["prune_ratio"] = 20.0
-    write_resolved(study)
-    rewritten = {name for name, path in paths.items() if path.stat().st_mtime != 1}
-    masks = {f"results/study/llava/seed{s}/forget{r}/manu/select_neurons.yaml" for s in (0, 1) for r in ("05", "20")}
-    tables = {f"results/study/{name}.yaml" for name in ("tables/main_llava", "readme", "report/index")}
-    assert rewritten == masks | tables
-    assert all(yaml.safe_load(path.read_text()) is not None for path in paths.values())
 
 
 def test_the_command_says_what_a_good_study_holds(study_file, capsys):
@@ -652,11 +542,3 @@ def test_what_clear_does_not_have_is_told(case, study_file):
     with pytest.raises(UserError) as error:
         load_study(study_file(CLEAR.replace(old, new)))
     assert message in str(error.value)
-
-
-def test_the_format_reaches_the_jobs_that_make_or_check_the_benchmark(study_file):
-    assert resolve(load_study(study_file(CLEAR)), "generate_benchmark")["benchmark"]["format"] == "clear"
-    assert "format" not in resolve(load_study(study_file(GOOD)), "generate_benchmark")["benchmark"]
-    fetched = CLEAR.replace("{format: clear}", "{path: a/folder, format: clear}").replace("{}", "{start: {path: b}}")
-    expected = {"source": {"path": "a/folder"}, "forget_ratios": [5, 10, 15], "format": "clear"}
-    assert resolve(load_study(study_file(fetched)), "fetch_benchmark") == expected

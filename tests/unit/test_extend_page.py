@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from extend_page import files_on_the_page
+from listed_jobs import listed
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.score_file import read_scores
 from manu.contract import method
@@ -152,9 +153,7 @@ def test_a_metric_that_gives_no_number_is_told(page, answers):
 
 
 def test_only_jobs_that_score_carry_the_metric(page):
-    from manu.study.settings import resolved_files
-
-    with_it = {path for path, content in resolved_files(load_study("mine/tiny.yaml")) if "metrics" in content}
+    with_it = {path for path, job in listed("mine/tiny.yaml").items() if "metrics" in job.settings}
     assert with_it == {"results/tiny/scores.yaml"}
     text = (page / "mine/tiny.yaml").read_text()
     (page / "mine/tiny.yaml").write_text(text.replace("metrics: [refusal]", "metrics: [refusl]"))

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from listed_jobs import listed
 from manu.analysis.figures.registry import figure_module, known_figures
 from manu.core import extensions
 from manu.core.errors import UserError
 from manu.models.registry import known_models, vlm_class
 from manu.provenance.record import source_hashes
 from manu.provenance.sources import source_files
-from manu.study.loading import load_study
-from manu.study.settings import resolved_files, robustness_files
+from manu.study.loading import load_study, read_study
+from manu.study.settings import settings_of
 from manu.unlearning import registry
 from manu.unlearning.registry import create_method, known_methods, method_class
 
@@ -91,23 +92,22 @@ def test_a_study_that_extends_it_finds_the_files_where_they_lie(folder):
     ]
 
 
-def jobs_with(study: dict, name: str) -> set[str]:
-    """The jobs whose configuration carries an extension, without the study's own folders."""
-    files = [*resolved_files(study), *robustness_files(study)]
-    return {
-        path.removeprefix("results/study/")
-        for path, content in files
-        if f"mine/ext/{name}.py" in content.get("extensions", ())
-    }
-
-
 def test_a_job_carries_the_files_that_it_runs_and_no_other(folder):
-    study = load_study("mine/study.yaml")
-    assert jobs_with(study, "dots") == {"figures/study/dots.yaml", "report/index.yaml", "report/robustness.yaml"}
-    assert jobs_with(study, "louder") == {
+    jobs = listed("mine/study.yaml") | listed("mine/study.yaml", "robustness")
+
+    def jobs_with(name: str) -> set[str]:
+        """The jobs whose settings carry an extension, without the study's own folders; it is an input of each."""
+        carrying = {
+            path: job for path, job in jobs.items() if f"mine/ext/{name}.py" in job.settings.get("extensions", ())
+        }
+        assert all(f"mine/ext/{name}.py" in job.inputs for job in carrying.values())
+        return {path.removeprefix("results/study/") for path in carrying}
+
+    assert jobs_with("dots") == {"figures/study/dots.yaml", "report/index.yaml", "report/robustness.yaml"}
+    assert jobs_with("louder") == {
         f"{model}/seed0/forget10/louder/unlearn.yaml" for model in ("llava", "mine")
     }  # one forget ratio: nothing is requested in turn
-    assert jobs_with(study, "mine") == {
+    assert jobs_with("mine") == {
         "mine/seed0/base/train.yaml",
         "mine/seed0/vanilla/train.yaml",
         "mine/seed0/forget10/retain_only/train.yaml",
@@ -123,13 +123,17 @@ def test_a_job_carries_the_files_that_it_runs_and_no_other(folder):
 
 
 def test_other_jobs_are_configured_as_without_them(folder):
-    with_them = dict(resolved_files(load_study("mine/study.yaml")))
+    with_them = settings_of_both("mine/study.yaml")
     (folder / "study.yaml").write_text(
         f"forget_ratios: [10]\nmodels: {{llava: {{}}}}\nmethods: {{ga: {TRAINING}}}\nfigures: [tradeoff]\n"
     )
-    without = dict(resolved_files(load_study("mine/study.yaml")))
-    for job in ("results/study/llava/seed0/forget10/ga/unlearn.yaml", "results/study/answers/llava/seed0/vanilla.yaml"):
-        assert yaml.safe_dump(with_them[job]) == yaml.safe_dump(without[job])
+    assert yaml.safe_dump(with_them) == yaml.safe_dump(settings_of_both("mine/study.yaml"))
+
+
+def settings_of_both(path: str) -> list[dict]:
+    """The settings of an unlearning job and of one that asks the vanilla model."""
+    study, job = read_study(path), {"model": "llava", "seed": 0}
+    return [settings_of(study, "unlearn", method="ga", **job), settings_of(study, "evaluate", method="vanilla", **job)]
 
 
 def test_a_file_is_a_source_of_its_jobs_and_hashed_in_their_records(folder):
@@ -177,8 +181,7 @@ def test_an_installed_package_offers_a_method(folder, installed):
     file = installed("softer")
     study = STUDY.replace("louder:", "softer:")
     (folder / "study.yaml").write_text(study)
-    jobs = dict(resolved_files(load_study("mine/study.yaml")))
-    job = jobs["results/study/llava/seed0/forget10/softer/unlearn.yaml"]
+    job = settings_of(read_study("mine/study.yaml"), "unlearn", model="llava", seed=0, method="softer")
     assert job["extensions"] == ["site/others/softer.py"] and registry.source_files("softer") == [file]
     extensions.forget()
     extensions.add(job["extensions"])  # what the job does: one file, known twice

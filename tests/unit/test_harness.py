@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from listed_jobs import listed
 from manu import cli
 from manu.analysis.cells import csv_text, read_cells
 from manu.analysis.tables import harness as table
@@ -15,8 +16,8 @@ from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of
 from manu.steps import fetch_harness, make_table
-from manu.study.loading import load_study
-from manu.study.settings import resolve, resolved_files
+from manu.study.loading import load_study, read_study
+from manu.study.settings import settings_of
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 STUDY = """models: {llava: {}}
@@ -52,15 +53,15 @@ def test_without_the_key_nothing_is_asked_for(tmp_path):
             for method in ("retain_only", "ga", "manu")
         ),
         "tables/harness.yaml",
-    ]
+    }
 
 
 def test_a_job_is_told_what_it_needs(tmp_path):
-    asked = load_study(study(tmp_path, STUDY + KEY))
-    user_message = resolve(asked, "evaluate_harness", model="llava", seed=0, method="vanilla")
-    assert user_message["harness"] == {"tasks": ["mmmu_val"], "batch_size": 4}
-    assert user_message["ratios"] == [5, 10, 15] and "evaluation" not in user_message
-    assert resolve(asked, "fetch_harness")["source"] == {"repo": "MMMU/MMMU", "revision": COMMIT}
+    asked = read_study(study(tmp_path, STUDY + KEY))
+    settings = settings_of(asked, "evaluate_harness", model="llava", seed=0, method="vanilla")
+    assert settings["harness"] == {"tasks": ["mmmu_val"], "batch_size": 4}
+    assert settings["ratios"] == [5, 10, 15] and "evaluation" not in settings
+    assert settings_of(asked, "fetch_harness")["source"] == {"repo": "MMMU/MMMU", "revision": COMMIT}
 
 
 MISTAKES = {  # in place of the key, what the message says

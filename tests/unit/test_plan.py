@@ -1,36 +1,36 @@
 """A plan's formulas against numbers worked out by hand, and against the models themselves."""
 
-import argparse
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from manu.cli import main
 from manu.contract.material import Material
 from manu.core.errors import UserError
+from manu.jobs.job_list import Job
 from manu.models.registry import known_models
 from manu.planning import devices, limits, memory
-from manu.planning.anatomy import Anatomy, dissect, fetched_anatomy, picture_tokens
+from manu.planning.benchmark_sizes import Asked, BenchmarkSizes, Texts
 from manu.planning.calibrate import constants
 from manu.planning.check import OTHERS, compare
-from manu.planning.jobs import Job, _parser, read_jobs
 from manu.planning.limits import Partition, Request, card_warnings, profile_request, read_partition, slurm_warnings
+from manu.planning.model_sizes import ModelSizes, fetched_sizes, measured_sizes, picture_tokens
 from manu.planning.plan import Estimate, Plan, estimate
 from manu.planning.report import as_data, as_text
-from manu.planning.sizes import Asked, Sizes, Texts
-from manu.planning.stages import Cost, Subject, cost, known_stages
-from manu.planning.words import amount, hours, number, two_digits
+from manu.planning.step_costs import Cost, Subject, cost, known_steps
+from manu.planning.wording import amount, hours, number, two_digits
 from manu.planning.work import Learning, Work, forward, picture_flop, reply, step, tokens_flop
+from manu.study.model import Source, Study
 
 ROOT = Path(__file__).parents[2]
-SMALL = Anatomy(
+SMALL = ModelSizes(
     source="by hand",
     parameters=1000,
     vision=100,
@@ -57,7 +57,7 @@ SMALL = Anatomy(
 
 def test_parameters_of_a_tiny_model_by_hand(vlm):
     """2 layers of width 16; MLPs of 10 (language) and 12 (vision); 4 patches of 16 x 16 pixels; head tied."""
-    a = dissect(vlm, "here", picture_tokens(vlm))
+    a = measured_sizes(vlm, "here", picture_tokens(vlm))
     assert a.parameters == vlm.model.num_parameters()
     biases = 3 * 16 if vlm.name == "qwen2_5_vl" else 0  # of queries, keys and values
     assert a.decoder == 2 * (4 * 16 * 16 + 3 * 16 * 10 + 2 * 16 + biases) + 16 == 3088 + 2 * biases
@@ -78,7 +78,7 @@ def test_parameters_of_a_tiny_model_by_hand(vlm):
 def test_forward_work_is_what_torch_counts(vlm):
     """On text, attention written out; the formula takes norms for matrices, which torch's counter leaves out."""
     vlm.model.set_attn_implementation("eager")  # the counter does not know the kernel of a processor
-    a = dissect(vlm, "here", picture_tokens(vlm))
+    a = measured_sizes(vlm, "here", picture_tokens(vlm))
     ids = torch.ones(2, 50, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=3)
@@ -92,7 +92,7 @@ def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
     vlm = Material(tmp_path).vlm(name)
     vlm.model.set_attn_implementation("eager")
     vlm.model.requires_grad_(False)
-    a = dissect(vlm, "here", picture_tokens(vlm))
+    a = measured_sizes(vlm, "here", picture_tokens(vlm))
     ids = torch.tensor([vlm.prompt_ids("Who?", with_image=True)] * 2)
     counts = []
     for shown in (vlm.pixels([Image.new("RGB", (32, 32))] * 2), {}):
@@ -107,23 +107,23 @@ def test_work_on_a_picture_is_what_torch_counts(name, tmp_path):
     [("llava", 7_063_427_072, 450_560, 42.3e6), ("idefics2", 8_402_768_112, 574_960, 49.6e6)],
 )
 def test_published_checkpoints_have_the_sizes_of_the_scale_page(name, parameters, neurons, adapters, tmp_path):
-    a = fetched_anatomy(name, {"repo": "somebody/some"}, tmp_path)
+    a = fetched_sizes(name, Source(repo="somebody/some", revision="pin"), tmp_path)
     assert (a.parameters, a.neurons) == (parameters, neurons)
     assert Learning(rank=16).learned(a) == (0, pytest.approx(adapters, rel=0.01))
     assert "not here" in a.source
 
 
 def test_a_model_without_published_sizes_needs_its_config(tmp_path, monkeypatch):
-    monkeypatch.setattr("manu.planning.anatomy.CHECKPOINTS", {})
+    monkeypatch.setattr("manu.planning.model_sizes.CHECKPOINTS", {})
     with pytest.raises(UserError, match="no config.json of a/b is here"):
-        fetched_anatomy("llava", {"repo": "a/b"}, tmp_path)
+        fetched_sizes("llava", Source(repo="a/b", revision="pin"), tmp_path)
     with pytest.raises(UserError, match="config.json is missing"):
-        fetched_anatomy("llava", {"path": str(tmp_path)}, tmp_path)
+        fetched_sizes("llava", Source(path=str(tmp_path)), tmp_path)
 
 
 def test_a_local_config_comes_before_published_sizes(vlm, tmp_path):
     vlm.save(tmp_path / "checkpoint")
-    a = fetched_anatomy(vlm.name, {"path": str(tmp_path / "checkpoint")}, tmp_path)
+    a = fetched_sizes(vlm.name, Source(path=str(tmp_path / "checkpoint")), tmp_path)
     assert a.parameters == vlm.model.num_parameters()
     assert a.source.endswith("checkpoint/config.json")
 
@@ -185,14 +185,14 @@ def test_memory_by_hand():
 
 
 def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):
-    a = fetched_anatomy("llava", {"repo": "a/b"}, tmp_path)
-    assert memory.statistics_bytes(a, "modality", {"tau": 0.1, "milestones": []}) == pytest.approx(173e6, rel=0.01)
+    a = fetched_sizes("llava", Source(repo="a/b", revision="pin"), tmp_path)
+    assert memory.statistics_bytes(a, "modality", 0) == pytest.approx(173e6, rel=0.01)
 
 
 # --- what a job does
 
 LESSON = Texts.of([(4, 2)], share=10)  # ten questions of 6 tokens about a person
-SIZES = Sizes(
+SIZES = BenchmarkSizes(
     source="by hand",
     people=20,
     celebrities=4,
@@ -207,24 +207,28 @@ SIZES = Sizes(
     general=Asked(3, 6, 2),
     name=2,
 )
-STUDY = {"name": "s", "methods": {}}
 MODEL = {"model": "tiny", "seed": 0}
+TRAINED = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}
 
 
-def job(stage: str, config: dict, rule: str = "", **options) -> Job:
-    options = {"config": Path("results/s/tiny/seed0/x.yaml"), "system_prompt": None, **options}
-    return Job(rule or stage, stage, argparse.Namespace(**options), config, runs_model=True)
+def study_of(*methods: str) -> Study:
+    """A study of the tiny model."""
+    return Study(name="s", models={"tiny": {}}, methods=dict.fromkeys(methods, TRAINED))
 
 
-def cost_of(study: dict = STUDY, anatomy: Anatomy = SMALL, **given) -> Cost:
-    return cost(study, {"tiny": Subject("tiny", anatomy, SIZES)}, job(**given))
+def job(step: str, settings: dict, rule: str = "", **keys) -> Job:
+    keys = {key: settings[key] for key in ("model", "method") if key in settings} | {"model": "tiny", **keys}
+    return Job(rule or step, step, keys, f"results/s/tiny/seed0/{step}.yaml", settings, [], [], threads=1, gpus=1)
+
+
+def cost_of(study: Study | None = None, sizes: ModelSizes = SMALL, **given) -> Cost:
+    return cost(study or study_of("ga"), {"tiny": Subject("tiny", sizes, SIZES)}, job(**given))
 
 
 def test_a_tiny_curriculum_by_hand():
     """Base stage, one epoch: ten questions in three batches of 4, in each modality."""
     recipe = {"epochs": 1, "batch_size": 4}
-    base = job("train", MODEL | {"stage": "base", "training": recipe})
-    made = cost(STUDY, {"tiny": Subject("tiny", SMALL, SIZES)}, base)
+    made = cost_of(step="train", settings=MODEL | {"stage": "base", "training": recipe})
     token = 2 * 400 + 4 * 3 * 10 * 6
     forward_of_four = 4 * (6 * token + 2 * 100)
     flop = 3 * 3 * (2 * forward_of_four + 4 * picture_flop(SMALL))
@@ -237,13 +241,12 @@ def test_a_tiny_curriculum_by_hand():
 
 def test_methods_run_what_their_classes_say():
     """10 percent of 20 people: 20 image questions, 5 steps of 4. KL trains on retain as well, and has a reference."""
-    settings = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}
-    study = STUDY | {"methods": dict.fromkeys(("ga", "kl", "npo", "dpo", "mmunlearner"), settings)}
+    study = study_of("ga", "kl", "npo", "dpo", "mmunlearner")
     one = forward(SMALL, 4, 6, 2, True).flop
 
     def flop(name: str) -> float:
-        config = MODEL | {"method": name, "settings": settings}
-        return cost_of(study, stage="unlearn", config=config, ratio=10).work.flop
+        settings = MODEL | {"method": name, "settings": TRAINED}
+        return cost_of(study, step="unlearn", settings=settings, ratio=10).work.flop
 
     assert flop("ga") == 5 * 3 * one
     assert flop("kl") == 5 * (6 + 1) * one
@@ -253,10 +256,9 @@ def test_methods_run_what_their_classes_say():
 
 
 def test_a_reference_is_a_second_copy():
-    settings = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4}
-    study = STUDY | {"methods": {"ga": settings, "npo": settings}}
+    study = study_of("ga", "npo")
     ga, npo = (
-        cost_of(study, stage="unlearn", config=MODEL | {"method": name, "settings": settings}, ratio=10)
+        cost_of(study, step="unlearn", settings=MODEL | {"method": name, "settings": TRAINED}, ratio=10)
         for name in ("ga", "npo")
     )
     assert npo.memory - ga.memory == 4 * 1000
@@ -271,7 +273,7 @@ def test_vanilla_is_asked_each_question_once_and_answers_at_every_ratio():
         "batch_size": 8,
         "max_new_tokens": 3,
     }
-    made = cost_of(stage="evaluate", config=MODEL | {"ratios": [5, 10], "evaluation": evaluation})
+    made = cost_of(step="evaluate", settings=MODEL | {"method": "vanilla", "ratios": [5, 10], "evaluation": evaluation})
     # rows: forget and retain 20, test 1 and 2, celebrities 4, of 20 questions each, and 2 strangers of 3, twice
     rows = (2 * 20 + 3 + 2 * 4) * 20 + 2 * 2 * 3
     assert made.disk == rows * 72
@@ -285,26 +287,13 @@ def test_vanilla_is_asked_each_question_once_and_answers_at_every_ratio():
     assert made.work.flop == pytest.approx(seen + reply(SMALL, 6, 8, 6, 3, 2, 4, True).flop)
 
 
-def test_every_stage_that_runs_a_model_has_its_formula():
-    stages = [file.stem for file in (ROOT / "src/manu/steps").glob("*.py")]
-    stages = [stage for stage in stages if hasattr(__import__(f"manu.steps.{stage}", fromlist=["x"]), "parser")]
-    assert {stage for stage in stages if _parser(stage).runs_model} <= set(known_stages())
+def test_every_step_that_runs_a_model_has_its_formula():
+    modules = [import_module(f"manu.steps.{file.stem}") for file in (ROOT / "src/manu/steps").glob("*.py")]
+    steps = {module.__name__.rpartition(".")[2]: module for module in modules if hasattr(module, "parser")}
+    assert {name for name, module in steps.items() if module.parser().runs_model} <= set(known_steps())
 
 
 # --- jobs, devices, limits, words
-
-
-def test_jobs_are_read_from_the_commands_of_a_dry_run(tmp_path):
-    config = tmp_path / "train.yaml"
-    config.write_text(yaml.safe_dump(MODEL))
-    said = (
-        "rule train:\n    input: src/manu/steps/train.py\n"
-        "Shell command: '/a b/python' -m manu.jobs.start manu.steps.train "
-        f"--benchmark data/s --out x --rule train --config {config} --log l\nJob stats:\n"
-    )
-    (found,) = read_jobs(said)
-    assert (found.rule, found.stage, found.options.out, found.runs_model) == ("train", "train", Path("x"), True)
-    assert found.config == MODEL
 
 
 def test_unknown_names_end_with_code_2_and_the_known_ones(capsys):
@@ -324,7 +313,7 @@ def test_checking_needs_a_finished_study(capsys, tmp_path, monkeypatch):
 
 
 def small_plan(*estimates: Estimate, device: str = "h100") -> Plan:
-    return Plan(STUDY, devices.device(device), list(estimates), {"tiny": Subject("tiny", SMALL, SIZES)}, {})
+    return Plan(study_of("ga"), devices.device(device), list(estimates), {"tiny": Subject("tiny", SMALL, SIZES)}, {})
 
 
 def an_estimate(rule: str, seconds: float = 10, card: float = 1e9, host: float = 1e9, **config) -> Estimate:

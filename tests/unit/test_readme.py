@@ -11,8 +11,8 @@ from manu.analysis.readme import BEGIN, END, fill, parts
 from manu.analysis.score_file import read_scores
 from manu.analysis.tables import readme
 from manu.core.errors import UserError
-from manu.study.loading import load_study
-from manu.study.settings import resolve
+from manu.study.loading import read_study
+from manu.study.settings import settings_of
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "results/reference/mini"
@@ -22,7 +22,7 @@ SNAPSHOT = ROOT / "results/reference/mini"
 def block(monkeypatch) -> str:
     """The block computed from the snapshot's scores and capacity tables, as the workflow computes it."""
     monkeypatch.chdir(ROOT)
-    config = resolve(load_study("mini"), "make_table", table="readme")
+    config = settings_of(read_study("mini"), "make_table", table="readme")
     capacity = pd.concat([pd.read_csv(path) for path in sorted(SNAPSHOT.glob("tables/capacity_*.csv"))])
     listed = readme.numbers(read_scores(SNAPSHOT / "scores.csv"), capacity, config["methods"], config["ratio"])
     assert csv_text(listed) == (SNAPSHOT / "readme.csv").read_text(encoding="utf-8")

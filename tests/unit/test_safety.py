@@ -12,7 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from manu.core.errors import UserError
 from manu.models.language import load_language
 from manu.models.tokenizer import train_tokenizer
-from manu.planning.anatomy import fetched_anatomy
+from manu.planning.model_sizes import fetched_sizes
+from manu.study.model import Source
 
 ROOT = Path(__file__).parents[2]
 MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -116,7 +117,7 @@ def test_a_malicious_checkpoint_runs_nothing(vlm, tmp_path):
     poison(folder, sprung)
     again = type(vlm).load(folder)  # the weights beside the pickle, by the class that is installed
     assert type(again.model) is type(vlm.model)
-    fetched_anatomy(vlm.name, {"path": str(folder)}, tmp_path)
+    fetched_sizes(vlm.name, Source(path=str(folder)), tmp_path)
     (folder / "model.safetensors").unlink()
     with pytest.raises(
         UserError, match="model.safetensors is missing; needed: a complete save_pretrained folder in safe"

@@ -16,6 +16,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from listed_jobs import listed
 from manu.core.errors import UserError
 from manu.core.words import MODALITIES, SETS
 from manu.data.mllmu import check_published, published_configs
@@ -30,8 +31,8 @@ from manu.models.loading import Loading, prepare_torch
 from manu.neurons.measuring import measure
 from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import fetch_model, train
-from manu.study.loading import load_study
-from manu.study.settings import resolve, resolved_files, robustness_files
+from manu.study.loading import load_study, read_study
+from manu.study.settings import settings_of
 from manu.training.dataset import TrainingSet
 from manu.training.loop import Optimisation, fit
 from manu.training.lora import Lora, adapted, released_lora
@@ -332,15 +333,16 @@ def test_mistakes_about_sources_are_told(case, tmp_path):
     assert message in str(error.value)
 
 
-def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path):
+def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     models = "{start: {path: a}, vanilla: {repo: org/v, revision: pin}}\n  idefics2: {start: {path: b}}"
     text = STUDY.replace("{start: {path: a/folder}}", models)
     (tmp_path / "study.yaml").write_text(text)
-    study = load_study(tmp_path / "study.yaml")
-    assert study["benchmark"] == {"repo": "org/bench", "revision": COMMIT}
-    files = dict(resolved_files(study))
-    made = [path for path in files if path.endswith(("train.yaml", "fetch_model.yaml", "benchmark.yaml"))]
-    assert made == [
+    study = read_study("study.yaml")
+    assert study.benchmark.given == {"repo": "org/bench", "revision": COMMIT}
+    files = listed("study.yaml")
+    made = {path for path in files if path.endswith(("train.yaml", "fetch_model.yaml", "benchmark.yaml"))}
+    assert made == {
         "data/study/fetch_benchmark.yaml",
         "results/study/llava/start/fetch_model.yaml",
         "results/study/llava/vanilla/fetch_model.yaml",
@@ -348,10 +350,10 @@ def test_what_is_fetched_is_neither_generated_nor_trained(tmp_path):
         "results/study/idefics2/start/fetch_model.yaml",
         "results/study/idefics2/seed0/vanilla/train.yaml",
         "results/study/idefics2/seed0/forget10/retain_only/train.yaml",
-    ]
-    assert "rehearsal" not in files["results/study/idefics2/seed0/vanilla/train.yaml"]["training"]
+    }
+    assert "rehearsal" not in files["results/study/idefics2/seed0/vanilla/train.yaml"].settings["training"]
     pinned = {"repo": "org/v", "revision": "pin"}
-    assert files["results/study/llava/vanilla/fetch_model.yaml"] == {"model": "llava", "source": pinned}
-    attack = dict(robustness_files(study))["results/study/robustness/llava/seed0/forget10/vanilla.yaml"]
+    assert files["results/study/llava/vanilla/fetch_model.yaml"].settings == {"model": "llava", "source": pinned}
+    attack = settings_of(study, "attack", model="llava", seed=0, method="vanilla")
     assert "membership" not in attack["robustness"] and "probe" in attack["robustness"]
-    assert resolve(study, "select_random", model="llava", seed=0, share=10)["loading"]["precision"] == "float32"
+    assert settings_of(study, "select_random", model="llava", seed=0, share=10)["loading"]["precision"] == "float32"

@@ -11,8 +11,8 @@ from manu.data import mllmu, profiles
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.steps import tune
-from manu.study.loading import load_study
-from manu.study.settings import resolve, resolved_files
+from manu.study.loading import load_study, read_study
+from manu.study.settings import settings_of
 from manu.training.loop import Diverged
 from manu.unlearning import trials
 from manu.unlearning import tuning as trying
@@ -197,20 +197,23 @@ def test_a_choice_passes_through_its_file(tmp_path):
         chosen_settings(tmp_path / "ga.json")
 
 
-def test_a_study_with_an_open_setting(tmp_path):
+def test_a_study_with_an_open_setting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "open.yaml").write_text(STUDY)
-    study = load_study(tmp_path / "open.yaml")
-    assert study["methods"]["ga"]["learning_rate"] == {"tune": [1e-4, 1e-3, 1.0]}
+    study = read_study("open.yaml")
+    assert study.methods["ga"]["learning_rate"] == {"tune": [1e-4, 1e-3, 1.0]}
     keys = {"model": "llava", "seed": 0, "method": "ga"}
-    tried = resolve(study, "tune", **keys)
+    tried = settings_of(study, "tune", **keys)
     assert tried["ratios"] == [0] and tried["evaluation"]["splits"] == ["forget", "retain", "celebrity"]
     assert len(tried["trials"]) == 2
     assert all(each["epochs"] == 1 and each["learning_rate"] in (1e-4, 1e-3, 1.0) for each in tried["trials"])
-    assert "learning_rate" not in resolve(study, "unlearn", **keys)["settings"]
-    assert resolve(study, "generate_benchmark")["benchmark"]["tuning_people"] == 4
-    assert resolve(study, "generate_benchmark")["benchmark"]["tuning_figures"] == 3
-    assert all(resolve(study, "train", which=which, **keys)["tuning"] is True for which in ("base", "vanilla"))
-    paths = [path for path, _ in resolved_files(study)]
+    assert "learning_rate" not in settings_of(study, "unlearn", **keys)["settings"]
+    assert settings_of(study, "generate_benchmark")["benchmark"]["tuning_people"] == 4
+    assert settings_of(study, "generate_benchmark")["benchmark"]["tuning_figures"] == 3
+    assert all(
+        settings_of(study, "train", trained=trained, **keys)["tuning"] is True for trained in ("base", "vanilla")
+    )
+    paths = listed("open.yaml")
     assert "results/open/llava/seed0/tuning/ga/choice.yaml" in paths
     assert not [path for path in paths if "tuning/prompting" in path or "forget00/statistics" in path]
 

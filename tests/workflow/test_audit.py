@@ -13,17 +13,18 @@ import pytest
 
 from manu import cli
 from manu.analysis import readme
-from manu.audit import command, trace, whole
+from manu.audit import chain, command, trace, whole
 from manu.audit.bundle import write_bundle
 from manu.audit.chain import Chain
 from manu.audit.reference import publish
 from manu.audit.whole import audit_study
+from manu.jobs.job_list import jobs_of
 from manu.neurons.masks import load_mask, save_mask
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
 from manu.provenance.lineage import files
 from manu.provenance.record import read_record, record_text
 from manu.provenance.sources import source_files
-from manu.study.loading import load_study
+from manu.study.loading import read_study
 
 TABLE = "results/smoke/tables/main_llava.csv"
 MARKDOWN = "results/smoke/tables/main_llava.md"
@@ -50,19 +51,30 @@ def home(study):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(whole, "_in_parallel", lambda records: map(whole.check_job, records))
-        publish(load_study("smoke"))
+        publish("smoke")
     return folder
 
 
 @pytest.fixture
 def here(home, monkeypatch):
-    """Work in the study's folder. A job whose files are all as they were is not computed again."""
+    """Work in the study's folder. Jobs whose files are all as they were are not computed again, and the jobs of a study
+    that is as it was are not listed again."""
     monkeypatch.chdir(home)
+    monkeypatch.setattr(chain, "jobs_of", listed)
     monkeypatch.setattr(whole, "_in_parallel", lambda records: map(remembered, records))
     return home
 
 
 REMEMBERED: dict[str, whole.Report] = {}
+LISTED: dict[str, list] = {}
+
+
+def listed(study, target="all"):
+    """`jobs_of`, remembered by the study's content."""
+    key = f"{target} {read_study(study).model_dump_json()}"
+    if key not in LISTED:
+        LISTED[key] = jobs_of(study, target)
+    return LISTED[key]
 
 
 def remembered(record):
@@ -76,7 +88,7 @@ def remembered(record):
 
 
 def failures() -> list[str]:
-    return [str(finding) for finding in audit_study(load_study("smoke")).findings]
+    return [str(finding) for finding in audit_study("smoke").findings]
 
 
 # --- edits: each changes one thing in the working folder; `restored` puts back the files that it names
@@ -549,7 +561,7 @@ def restored(here, tmp_path):
 
 
 def test_a_finished_study_passes(here):
-    report = audit_study(load_study("smoke"))
+    report = audit_study("smoke")
     assert [str(finding) for finding in report.findings] == [] and report.notes == []
     counts = report.counts
     assert counts["jobs"] == len(list(Path().rglob(f"*{RECORD_SUFFIX}")))
@@ -805,7 +817,7 @@ def test_a_bundle_is_audited_by_itself(here, tmp_path, monkeypatch, capsys):
         packed.extractall(tmp_path, filter="data")
     monkeypatch.chdir(tmp_path / "manu-smoke")
     assert not list(Path().rglob("model.safetensors"))
-    report = audit_study(load_study("smoke"))
+    report = audit_study("smoke")
     assert [str(finding) for finding in report.findings] == []
     assert cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"]) == 0
     assert cli.main(["audit", ANSWERS, "--reask", "2"]) == 2

@@ -1,19 +1,19 @@
-LANGUAGE_TEXTS = "data/language" if "language" in STUDY["evaluation"]["splits"] else ""
+LANGUAGE_TEXTS = "data/language" if "language" in STUDY.evaluation.splits else ""
 
 
-WRITTEN = [*STUDY["forget_ratios"], *([TUNING] if tuned_methods(STUDY) else [])]
+WRITTEN = [*STUDY.forget_ratios, *([TUNING] if TUNED else [])]
 
 
 rule generate_benchmark:
     input:
-        config="data/{study}/generate_benchmark.yaml",
+        config=settings("data/{study}/generate_benchmark.yaml", "generate_benchmark"),
         language=[f"{LANGUAGE_TEXTS}/{file}" for file in (language.PASSAGES, language.SENTENCES) if LANGUAGE_TEXTS],
         sources=sources("generate_benchmark"),
     output:
         benchmark=expand(
             "data/{{study}}/{part}/train-00000-of-00001.parquet",
             part=[
-                *config_names(WRITTEN, format_name(STUDY["benchmark"])),
+                *config_names(WRITTEN, STUDY.benchmark.format_name),
                 *([language.CONFIG] if LANGUAGE_TEXTS else []),
             ],
         ),
@@ -29,7 +29,7 @@ rule generate_benchmark:
 
 rule fetch_benchmark:
     input:
-        config="data/{study}/fetch_benchmark.yaml",
+        config=settings("data/{study}/fetch_benchmark.yaml", "fetch_benchmark"),
         sources=sources("fetch_benchmark"),
     output:
         benchmark="data/{study}/fetched/files.json",
@@ -41,7 +41,7 @@ rule fetch_benchmark:
         "{STAGE}.fetch_benchmark --out {output.benchmark}" + JOB
 
 
-# What every job reads, and the folder that it is told: a fetched benchmark is the manifest of files that lie elsewhere.
-FETCHED = is_fetched(STUDY["benchmark"])
+# The files that every job reads, and the folder given to it. Of a fetched benchmark this is a manifest of its files.
+FETCHED = STUDY.benchmark.is_fetched
 BENCHMARK = (rules.fetch_benchmark if FETCHED else rules.generate_benchmark).output.benchmark
 DATA = f"data/{NAME}/fetched" if FETCHED else f"data/{NAME}"

@@ -3,9 +3,9 @@
 
 rule select_random:
     input:
-        config="results/{study}/{model}/seed{seed}/random{share}/select_random.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/random{share}/select_random.yaml", "select_random"),
         vanilla=vanilla_of,
-        sources=sources("select_random", "model"),
+        sources=sources("select_random"),
     output:
         mask="results/{study}/{model}/seed{seed}/random{share}/mask.safetensors",
         record="results/{study}/{model}/seed{seed}/random{share}/select_random.provenance.json",
@@ -44,12 +44,12 @@ def prompt_of(wildcards):
 
 rule evaluate:
     input:
-        config="results/{study}/answers/{model}/seed{seed}/{at}{method}.yaml",
+        config=settings("results/{study}/answers/{model}/seed{seed}/{at}{method}.yaml", "evaluate"),
         benchmark=BENCHMARK,
         checkpoint=checkpoint_of,
         mask=mask_of,
         system_prompt=prompt_of,
-        sources=sources("evaluate", "model"),
+        sources=sources("evaluate"),
     output:
         answers="results/{study}/answers/{model}/seed{seed}/{at}{method}.parquet",
         record="results/{study}/answers/{model}/seed{seed}/{at}{method}.provenance.json",
@@ -75,11 +75,11 @@ RANDOM_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "random{s
 
 rule evaluate_variants:
     input:
-        config="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.yaml",
+        config=settings("results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.yaml", "evaluate_variants"),
         benchmark=BENCHMARK,
         checkpoint=vanilla_of,
         masks=rules.select_variants.output.masks,
-        sources=sources("evaluate_variants", "model"),
+        sources=sources("evaluate_variants"),
     output:
         answers="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.parquet",
         record="results/{study}/answers/{model}/seed{seed}/forget{ratio}/ablation.provenance.json",

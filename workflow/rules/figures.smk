@@ -9,9 +9,9 @@ def files_of_figure(wildcards):
 
 rule draw:
     input:
-        config="figures/{study}/{figure}.yaml",
+        config=settings("figures/{study}/{figure}.yaml", "draw"),
         files=files_of_figure,
-        sources=sources("draw", "figure"),
+        sources=sources("draw"),
     output:
         png="figures/{study}/{figure}.png",
         svg=shown("figures/{study}/{figure}.svg", "Figures", "{figure}"),

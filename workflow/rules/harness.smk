@@ -4,7 +4,7 @@ UTILITY = [method for method in ASKED if method not in PROMPTING]
 
 rule fetch_harness:
     input:
-        config="results/{study}/harness/fetch_harness.yaml",
+        config=settings("results/{study}/harness/fetch_harness.yaml", "fetch_harness"),
         sources=sources("fetch_harness"),
     output:
         manifest="results/{study}/harness/dataset/files.json",
@@ -18,11 +18,11 @@ rule fetch_harness:
 
 rule evaluate_harness:
     input:
-        config="results/{study}/harness/{model}/seed{seed}/{at}{method}.yaml",
+        config=settings("results/{study}/harness/{model}/seed{seed}/{at}{method}.yaml", "evaluate_harness"),
         dataset=rules.fetch_harness.output.manifest,
         checkpoint=checkpoint_of,
         mask=mask_of,
-        sources=sources("evaluate_harness", "model"),
+        sources=sources("evaluate_harness"),
     output:
         scores="results/{study}/harness/{model}/seed{seed}/{at}{method}.csv",
         answers="results/{study}/harness/{model}/seed{seed}/{at}{method}.parquet",

@@ -3,8 +3,8 @@
 
 rule fetch_model:
     input:
-        config="results/{study}/{model}/{which}/fetch_model.yaml",
-        sources=sources("fetch_model", "model"),
+        config=settings("results/{study}/{model}/{which}/fetch_model.yaml", "fetch_model"),
+        sources=sources("fetch_model"),
     output:
         manifest="results/{study}/{model}/{which}/files.json",
         record="results/{study}/{model}/{which}/fetch_model.provenance.json",
@@ -19,7 +19,7 @@ rule fetch_model:
 
 def fetched(wildcards, which):
     """The manifest of a checkpoint that the study names for a model, or None."""
-    named = which in STUDY["models"][wildcards.model]
+    named = getattr(STUDY.models[wildcards.model], which)
     return rules.fetch_model.output.manifest.replace("{which}", which) if named else None
 
 
@@ -51,21 +51,21 @@ def trained_from(wildcards, input):
 
 def processes_of(wildcards):
     """How many processes share the training of a model."""
-    return STUDY["models"][wildcards.model]["processes"]
+    return STUDY.models[wildcards.model].processes
 
 
 def gpus_of(wildcards):
-    """One for each of them, where there are any."""
+    """One GPU for each process, where there are GPUs."""
     return GPU * processes_of(wildcards)
 
 
 rule train:
     input:
-        config="results/{study}/{model}/seed{seed}/{at}{trained}/train.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/{at}{trained}/train.yaml", "train"),
         benchmark=BENCHMARK,
         start=start_of,
         language_model=language_model_of,
-        sources=sources("train", "model"),
+        sources=sources("train"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/{at}{trained}/checkpoint/model.safetensors",
         record="results/{study}/{model}/seed{seed}/{at}{trained}/train.provenance.json",

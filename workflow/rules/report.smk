@@ -1,13 +1,8 @@
 # The pages, from tables, figures and records: `index` of the whole study; `robustness`, the same with the attacks.
 # Beside them `explore`, from the answers: every question and reply.
-CONFIGS = [path for path, _ in resolved_files(STUDY)]
-PAGES = {  # page -> its tables, its figures, and the configurations of the jobs before it
-    "index": (table_files("all"), FIGURES, CONFIGS),
-    "robustness": (
-        table_files("all", "robustness"),
-        list(dict.fromkeys(FIGURES + ROBUSTNESS_FIGURES)),
-        list(dict.fromkeys(CONFIGS + [path for path, _ in robustness_files(STUDY)])),
-    ),
+PAGES = {  # page -> the targets whose tables and figures it shows
+    "index": ("all",),
+    "robustness": ("all", "robustness"),
 }
 
 
@@ -16,27 +11,29 @@ def assets(*names):
     return [f"src/manu/report/{name}" for name in names]
 
 
-def page_sources(wildcards):
-    """The package files that a page's job runs, those of its tables and figures included."""
-    tables, figures, _ = PAGES[wildcards.page]
-    shown = [table_registry.source_file(name) for name, each in TABLES.items() if set(of_models([each.file(name, NAME)])) & set(tables)]
-    return source_files("write_report", *shown, *(file for figure in figures for file in SOURCE_OF["figure"](figure)))
+def tables_of_page(wildcards):
+    """The tables of a page, as CSV files."""
+    return table_files(*PAGES[wildcards.page])
+
+
+def figures_of_page(wildcards):
+    """The figures of a page, as SVG files."""
+    return [f"figures/{NAME}/{figure}.svg" for figure in page_figures(STUDY, wildcards.page)]
 
 
 def records_before(wildcards):
-    """The records of all jobs before a page; a page is not made from one."""
-    *_, configs = PAGES[wildcards.page]
-    return [str(record_path(path)) for path in configs if not path.startswith(f"results/{NAME}/report/")]
+    """The records of all jobs before a page."""
+    return snakemake_internals.records_behind(workflow, [*tables_of_page(wildcards), *figures_of_page(wildcards)])
 
 
 rule write_report:
     input:
-        config="results/{study}/report/{page}.yaml",
-        tables=lambda wildcards: PAGES[wildcards.page][0],
-        figures=lambda wildcards: [f"figures/{NAME}/{figure}.svg" for figure in PAGES[wildcards.page][1]],
+        config=settings("results/{study}/report/{page}.yaml", "write_report"),
+        tables=tables_of_page,
+        figures=figures_of_page,
         records=records_before,
         deviations="docs/deviations.md",
-        sources=page_sources,
+        sources=sources("write_report"),
         assets=assets("links.js", "sort.js", "style.css", "template.html.j2"),
     output:
         page=shown("results/{study}/report/{page}.html", "Study page", "{page}", "page"),
@@ -52,7 +49,7 @@ rule write_report:
 
 rule write_explorer:
     input:
-        config="results/{study}/report/explore.yaml",
+        config=settings("results/{study}/report/explore.yaml", "write_explorer"),
         answers=of_models(ANSWERS_OF_MODEL),
         benchmark=BENCHMARK,
         sources=sources("write_explorer"),

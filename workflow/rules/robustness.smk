@@ -1,15 +1,15 @@
 # Attacks on the models of one forget ratio; the target `robustness`, no part of the study as a whole.
-ATTACKED = {"seed": SEEDS, "ratio": f"{STUDY['robustness']['forget_ratio']:02d}"}
+ATTACKED = {"seed": SEEDS, "ratio": f"{STUDY.robustness.forget_ratio:02d}"}
 
 
 rule attack:
     input:
-        config="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.yaml",
+        config=settings("results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.yaml", "attack"),
         benchmark=BENCHMARK,
         checkpoint=checkpoint_of,
         mask=mask_of,
         system_prompt=prompt_of,
-        sources=sources("attack", "model"),
+        sources=sources("attack"),
     output:
         answers="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.parquet",
         signals="results/{study}/robustness/{model}/seed{seed}/forget{ratio}/{method}.signals.parquet",

@@ -3,7 +3,7 @@ ANSWERS_OF_MODEL = [
     *expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
     *expand(METHOD_ANSWERS, seed=SEEDS, ratio=RATIOS, method=ASKED, allow_missing=True),
 ]
-AT_ABLATION = {"seed": SEEDS if VARIANTS else [], "ratio": f"{STUDY['ablation']['forget_ratio']:02d}"}
+AT_ABLATION = {"seed": SEEDS if VARIANTS else [], "ratio": f"{STUDY.ablation.forget_ratio:02d}"}
 MAKES = {"seed": SEEDS, "ratio": RATIOS, "allow_missing": True}
 
 
@@ -19,10 +19,10 @@ SOURCE_FILES = {
         *expand(RETAIN_ONLY_RECORD, **MAKES),
         *expand(rules.unlearn.output.record, method=TRAINING, **MAKES),
         *expand(rules.write_prompt.output.record, method=PROMPTING, **MAKES),
-        *expand(rules.measure_statistics.output.record, kind=statistics_kinds(STUDY), **MAKES),
+        *expand(rules.measure_statistics.output.record, kind=STATISTICS, **MAKES),
         *expand(rules.select_neurons.output.record, method=PRUNING, **MAKES),
     ],
-    "neurons": expand(rules.list_activations.output.neurons, method=DISSECTED, **MAKES),
+    "neurons": expand(rules.list_activations.output.neurons, method=BY_ACTIVATIONS, **MAKES),
     "harness": [
         *expand(rules.evaluate_harness.output.scores, seed=SEEDS, at="", method="vanilla", allow_missing=True),
         *expand(rules.evaluate_harness.output.scores, seed=SEEDS, at=AT, method=UTILITY, allow_missing=True),
@@ -39,7 +39,7 @@ SOURCE_FILES = {
     "variant_masks": expand(
         "results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",
         **AT_ABLATION,
-        variant=variants_by_function(STUDY["ablation"]),
+        variant=STUDY.ablation.by_function(),
         allow_missing=True,
     ),
     "claims_file": ["config/claims.yaml"],
@@ -61,12 +61,6 @@ def files_of_source(source):
 def table_files(*targets):
     """The CSV files of all tables of these targets."""
     return [file for name, each in TABLES.items() if each.target in targets for file in of_models([each.file(name, NAME)])]
-
-
-def package_files(name):
-    """The files of the package, and from outside, that a table's job runs beside the step."""
-    metrics = resolve(STUDY, "make_table", table=name).get("metrics", ())
-    return [table_registry.source_file(name), *map(metric_registry.source_file, metrics)]
 
 
 def source_options(sources, input):
@@ -91,8 +85,8 @@ for name, each in TABLES.items():
                 source: files_of_source(source) if each.per_model else of_models(files_of_source(source))
                 for source in each.sources
             },
-            config=f"{beside}.yaml",
-            sources=source_files("make_table", *package_files(name)),
+            config=settings(f"{beside}.yaml", "make_table", table=name),
+            sources=sources("make_table", table=name),
         output:
             csv=shown(f"{beside}.csv", "Tables", f"{each.title}, {{model}}" if each.per_model else each.title),
             record=f"{beside}.provenance.json",

@@ -1,6 +1,4 @@
 # Open settings: every method's trials on the tuning people, from the first seed's vanilla model, and the choice.
-TUNED = tuned_methods(STUDY)
-TUNING_SEED = tuning_seed(STUDY)
 
 
 def statistics_of_tuning(wildcards):
@@ -11,11 +9,11 @@ def statistics_of_tuning(wildcards):
 
 rule tune:
     input:
-        config="results/{study}/answers/{model}/seed{seed}/tuning/{method}.yaml",
+        config=settings("results/{study}/answers/{model}/seed{seed}/tuning/{method}.yaml", "tune"),
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
         statistics=statistics_of_tuning,
-        sources=sources("tune", "model", "method"),
+        sources=sources("tune"),
     output:
         trials="results/{study}/answers/{model}/seed{seed}/tuning/{method}.parquet",
         record="results/{study}/answers/{model}/seed{seed}/tuning/{method}.provenance.json",
@@ -36,7 +34,7 @@ rule tune:
 
 rule choose_settings:
     input:
-        config="results/{study}/{model}/seed{seed}/tuning/{method}/choice.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/tuning/{method}/choice.yaml", "choose_settings"),
         trials=rules.tune.output.trials,
         sources=sources("choose_settings"),
     output:

@@ -1,19 +1,21 @@
 # One rule per kind of method: training gives a checkpoint, pruning a mask of vanilla, prompting a system prompt.
 
+STATISTICS = statistics_of([*STUDY.methods, *ablation_methods(STUDY)])  # the kinds that pruning chooses neurons from
+
 
 rule measure_statistics:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml", "measure_statistics"),
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
-        sources=sources("measure_statistics", "model", "kind"),
+        sources=sources("measure_statistics"),
     output:
         statistics="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.provenance.json",
     params:
         vanilla=subpath(input.vanilla, parent=True),
     wildcard_constraints:
-        kind=one_of(statistics_kinds(STUDY)),
+        kind=one_of(STATISTICS),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/statistics_{kind}.log",
     priority: 50
@@ -32,12 +34,12 @@ def statistics_of_method(wildcards):
 
 rule unlearn:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml", "unlearn"),
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
         choice=choice_of_method,
         statistics=statistics_of_method,
-        sources=sources("unlearn", "model", "method"),
+        sources=sources("unlearn"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.provenance.json",
@@ -59,10 +61,10 @@ rule unlearn:
 
 rule write_prompt:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml", "write_prompt"),
         benchmark=BENCHMARK,
         choice=choice_of_method,
-        sources=sources("write_prompt", "method"),
+        sources=sources("write_prompt"),
     output:
         prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.provenance.json",
@@ -79,10 +81,10 @@ rule write_prompt:
 
 rule select_neurons:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/select_neurons.yaml", "select_neurons"),
         statistics=statistics_of_method,
         choice=choice_of_method,
-        sources=sources("select_neurons", "method"),
+        sources=sources("select_neurons"),
     output:
         mask="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/mask.safetensors",
         neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/neurons.csv",
@@ -100,13 +102,11 @@ rule select_neurons:
 
 rule select_variants:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.yaml", "select_variants"),
         statistics=expand(
-            rules.measure_statistics.output.statistics, kind=ablation_statistics(STUDY), allow_missing=True
+            rules.measure_statistics.output.statistics, kind=statistics_of(ablation_methods(STUDY)), allow_missing=True
         ),
-        sources=source_files(
-            "select_variants", *(file for name in ablation_methods(STUDY) for file in method_registry.source_files(name))
-        ),
+        sources=sources("select_variants"),
     output:
         masks=expand(
             "results/{{study}}/{{model}}/seed{{seed}}/forget{{ratio}}/ablation/{variant}/mask.safetensors",
@@ -121,7 +121,7 @@ rule select_variants:
 
 rule list_activations:
     input:
-        config="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.yaml",
+        config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.yaml", "list_activations"),
         statistics=statistics_of_method,
         mask=rules.select_neurons.output.mask,
         sources=sources("list_activations"),
@@ -129,7 +129,7 @@ rule list_activations:
         neurons="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.csv",
         record="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/activations.provenance.json",
     wildcard_constraints:
-        method=one_of(DISSECTED),
+        method=one_of(BY_ACTIVATIONS),
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/{method}_activations.log",
     shell:

@@ -12,11 +12,13 @@ from typing import Any
 
 from manu.audit.findings import Report
 from manu.core.errors import UserError
+from manu.jobs.job_list import Job, jobs_of
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
 from manu.provenance.lineage import files, made_from, ordered, producers
 from manu.provenance.record import read_record
 
 TOPS = ("data", "results", "figures")
+ATTACKS = ("robustness", "sequential")  # folders of the jobs that only the target `robustness` runs
 BUNDLE = "bundle.json"  # in an unpacked bundle: the list of files that it leaves out
 LEFT_OUT = "/checkpoint/"  # a bundle may leave out files below such a folder, and no others
 
@@ -86,23 +88,17 @@ def script(record: Mapping) -> str:
     return f"src/{record['stage'].replace('.', '/')}.py"
 
 
-def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
-    """Every job that the study's configuration asks for has a record, and all that the record names is unchanged.
+def check_chain(chain: Chain, study: str | Path, report: Report) -> set[str]:
+    """Every job that the workflow lists for the study has a record, and every file that the record names is unchanged.
 
-    study: from `load_study`. The jobs of the target `robustness` are asked for once one of them has run. Counts "jobs"
-    and "files". Returns the records that the study asks for.
+    study: name or file. The jobs of the target `robustness` are expected once one of them has run. Counts "jobs" and
+    "files". Returns the records that are expected.
     """
-    from manu.study.settings import resolved_files, robustness_files
-
-    always, attacks = dict(resolved_files(study)), dict(robustness_files(study))
-    known = always | attacks
-    attacked = any(_record_of(config) in chain.jobs for config in attacks)
-    expected = known if attacked else always
-    records = {_record_of(config): config for config in expected}
+    records, targets = _expected(chain, study, report)
     edited: dict[str, list[str]] = {}
-    for name, config in records.items():
+    for name, job in records.items():
         if name in chain.jobs:
-            _check_configuration(chain, name, config, expected[config], report)
+            _check_configuration(chain, name, job, report)
             for problem, where in job_problems(chain, name):
                 if where in chain.jobs[name]["sources"]:
                     edited.setdefault(f"{where}: {problem}", []).append(name)
@@ -110,22 +106,32 @@ def check_chain(chain: Chain, study: Mapping, report: Report) -> set[str]:
                     report.fail(where, problem)
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
-            target = "study" if config in always else "robustness"
-            made = f"make {target} STUDY={chain.study} makes it"
-            report.fail(name, f"is missing: no record of the job of {config}; {made}")
+            made = f"make {targets[name]} STUDY={chain.study} makes it"
+            report.fail(name, f"is missing: no record of the job of {job.settings_file}; {made}")
     for name, why in chain.unreadable.items():
         report.fail(name, why)
     for place, jobs in edited.items():
         where, _, problem = place.partition(": ")
         others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
         report.fail(where, f"{problem} that left {jobs[0]}{others}")
-    _check_strays(chain, known, records, report)
+    _check_strays(chain, records, report)
     return set(records)
 
 
-def _record_of(config: str) -> str:
-    """The record of the job with a configuration file."""
-    return config.removesuffix(".yaml") + RECORD_SUFFIX
+def _expected(chain: Chain, study: str | Path, report: Report) -> tuple[dict[str, Job], dict[str, str]]:
+    """The jobs that should have run, and the targets of `make` that run them, by record.
+
+    A workflow that cannot be read is a failure; then no job is expected, and the other checks go on.
+    """
+    try:
+        jobs = {"study": {job.record: job for job in jobs_of(study)}}
+        if any(name.startswith(f"results/{chain.study}/{folder}/") for name in chain.jobs for folder in ATTACKS):
+            jobs["robustness"] = {job.record: job for job in jobs_of(study, "robustness")}
+    except UserError as error:
+        report.fail(str(study), str(error))
+        return {}, {}
+    targets = {name: target for target, found in reversed(jobs.items()) for name in found}
+    return {name: job for found in jobs.values() for name, job in found.items()}, targets
 
 
 def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
@@ -160,12 +166,12 @@ def _changed(chain: Chain, file: str) -> str:
     return "is missing" if chain.checksum(file) is None else "was changed"
 
 
-def _check_configuration(chain: Chain, name: str, config: str, expected: dict, report: Report) -> None:
+def _check_configuration(chain: Chain, name: str, job: Job, report: Report) -> None:
     record = chain.jobs[name]
-    if record["configuration"]["path"] != config:
-        report.fail(name, f"names {record['configuration']['path']} as its configuration, not {config}")
+    if record["configuration"]["path"] != job.settings_file:
+        report.fail(name, f"names {record['configuration']['path']} as its configuration, not {job.settings_file}")
     content = record["configuration"]["content"]
-    for key, ran, asked in differing(content, expected):
+    for key, ran, asked in differing(content, job.settings):
         report.fail(name, f"the job ran with {key} {ran}; the study asks for {asked}")
     if record["seed"] != content.get("seed"):
         report.fail(name, f"has seed {record['seed']}; its configuration says {content.get('seed')}")
@@ -181,12 +187,12 @@ def differing(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, str, s
         yield key, str(one), str(other)
 
 
-def _check_strays(chain: Chain, expected: Mapping, records: Mapping, report: Report) -> None:
+def _check_strays(chain: Chain, records: Mapping[str, Job], report: Report) -> None:
     """Files that no record names are failures; records of jobs that the study no longer has are a note."""
     left = [name for name in chain.jobs if name not in records]
     if left:
         report.notes.append(f"{len(left)} jobs are no longer part of the study, such as {left[0]}")
-    known = {*expected, *records, *chain.producers, *chain.unreadable}
+    known = {*records, *chain.producers, *chain.unreadable, *(job.settings_file for job in records.values())}
     known |= {record["configuration"]["path"] for record in chain.jobs.values()}
     for top in TOPS:
         for path in sorted((chain.root / top / chain.study).rglob("*")):

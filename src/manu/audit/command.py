@@ -9,7 +9,7 @@ from manu.audit.chain import TOPS, Chain, job_problems
 from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.core.progress import progress
-from manu.study.loading import load_study
+from manu.study.loading import read_study
 
 README = "README.md"
 
@@ -50,18 +50,18 @@ def audit(given: Request) -> tuple[str, int]:
 def _all(given: Request) -> tuple[dict, str, int]:
     from manu.audit.whole import audit_study
 
-    study = load_study(given.study)
-    report = audit_study(study, lambda work, total: progress(work, "audit", total))
+    study = read_study(given.study)
+    report = audit_study(given.study, lambda work, total: progress(work, "audit", total))
     asked = []
     if given.reask:
         from manu.core.diverged import unanswered
 
-        chain = Chain(study["name"])
+        chain = Chain(study.name)
         files = [record["options"]["out"] for record in chain.jobs.values() if record["stage"].endswith(".evaluate")]
         answers = {file: None for file in files if not unanswered(Path(file))}
         asked = _reask(chain, answers, given.reask, report)
     result = {
-        "study": study["name"],
+        "study": study.name,
         "fingerprint": report.fingerprint,
         "counts": dict(report.counts),
         "notes": report.notes,
@@ -69,7 +69,7 @@ def _all(given: Request) -> tuple[dict, str, int]:
         "asked_again": asked,
     }
     counts = report.counts
-    lines = [f"Study '{study['name']}'"]
+    lines = [f"Study '{study.name}'"]
     lines += [
         f"  {counts['jobs']} jobs, each with its record; {counts['files']} files compared with their checksums",
         f"  {counts['answers']} answers compared with the benchmark and scored again",

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from manu.analysis import readme
@@ -11,25 +10,26 @@ from manu.audit.whole import audit_study
 from manu.core.errors import UserError
 from manu.core.files import atomic_path, write_text
 from manu.provenance.lineage import fingerprint
+from manu.study.loading import read_study
 
 README = Path("README.md")
 SNAPSHOT = ("scores.csv", "outcomes.csv", "costs.csv", "readme.md", "readme.csv", "tables")
 
 
-def publish(study: Mapping) -> str:
+def publish(study: str | Path) -> str:
     """Copy a finished study to reference/ and fill the README's block from it. Raises UserError as `snapshot` does."""
     taken = snapshot(study)
-    block = (Path("results") / study["name"] / "readme.md").read_text(encoding="utf-8")
+    block = (Path("results") / read_study(study).name / "readme.md").read_text(encoding="utf-8")
     write_text(README, readme.fill(README.read_text(encoding="utf-8"), block))
     return f"{taken}; {README} shows them"
 
 
-def snapshot(study: Mapping) -> str:
+def snapshot(study: str | Path) -> str:
     """Copy a finished study's tables and figures to reference/.
 
-    study: from `load_study`. Raises UserError if it does not pass its audit; findings in the README do not count.
+    study: name or file. Raises UserError if it does not pass its audit; findings in the README do not count.
     """
-    name = study["name"]
+    name = read_study(study).name
     failures = [finding for finding in audit_study(study).findings if not finding.where.startswith(README.name)]
     if failures:
         raise UserError(f"study '{name}' does not pass its audit: {failures[0]}; run: make audit STUDY={name}")

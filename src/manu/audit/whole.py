@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from manu.audit.answers import ANSWERING, check_answers
 from manu.audit.chain import Chain, check_chain
 from manu.audit.findings import Report
 from manu.audit.replay import check_origins, check_replayed, is_replayable
 from manu.provenance.lineage import files, fingerprint
+from manu.study.loading import read_study
 
 
-def audit_study(study: Mapping, progress: Callable[[Iterable, int], Iterable] = lambda work, total: work) -> Report:
-    """Audit a study (from `load_study`) in the working folder, on all processors.
+def audit_study(study: str | Path, progress: Callable[[Iterable, int], Iterable] = lambda work, total: work) -> Report:
+    """Audit a study in the working folder, on all processors.
 
-    progress: wraps the iteration over the jobs to check; its second argument is their number.
+    study: name or file. progress: wraps the iteration over the jobs to check; its second argument is their number.
     """
-    chain, report = Chain(study["name"]), Report()
+    chain, report = Chain(read_study(study).name), Report()
     expected = check_chain(chain, study, report)
     records = [chain.jobs[name] for name in chain.ordered() if name in expected]
     checks = [record for record in records if record["stage"] in ANSWERING or is_replayable(record)]

@@ -13,6 +13,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from manu.core.errors import UserError
 from manu.jobs.summary import part_summary, summary
+from manu.study.model import Study
 
 _HIDDEN_EVENTS = {LogEvent.JOB_INFO, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO}
 _HIDDEN_MESSAGES = (
@@ -24,7 +25,7 @@ _HIDDEN_MESSAGES = (
 )
 
 
-def closing_text(study: dict, only: str = "") -> str:
+def closing_text(study: Study, only: str = "") -> str:
     """The summary of a finished study, or of the cells that `only` names (manu.study.cells); after a run that asked for a target
     of its own, what is missing."""
     try:
@@ -33,7 +34,7 @@ def closing_text(study: dict, only: str = "") -> str:
         return str(error)
 
 
-def quieten(study: dict, only: str = "") -> None:
+def quieten(study: Study, only: str = "") -> None:
     """Let Snakemake's terminal output through a filter; when nothing is to be done, say so and add the summary.
 
     only: as for `closing_text`.
@@ -43,14 +44,15 @@ def quieten(study: dict, only: str = "") -> None:
             handler.addFilter(lambda record: _keep(record, study, only))
 
 
-def _keep(record: logging.LogRecord, study: dict, only: str) -> bool:
+def _keep(record: logging.LogRecord, study: Study, only: str) -> bool:
     if record.msg == NOTHING_TO_BE_DONE_MSG:
         try:
             text = part_summary(study, only) if only else summary(study)
             what = "these cells of study" if only else "study"
-            record.msg = f"{what} '{study['name']}' {'are' if only else 'is'} complete: nothing to do\n\n{text}"
+            record.msg = f"{what} '{study.name}' {'are' if only else 'is'} complete: nothing to do\n\n{text}"
         except UserError:  # a single target was asked for, and that is there: Snakemake's own words are right
             return True
     if getattr(record, "event", None) == LogEvent.JOB_ERROR:  # the stage's own source files are no help here
-        record.input = [path for path in record.input or () if not path.endswith(".py")]
+        shown = vars(record)
+        shown["input"] = [path for path in shown["input"] or () if not path.endswith(".py")]
     return getattr(record, "event", None) not in _HIDDEN_EVENTS and not str(record.msg).startswith(_HIDDEN_MESSAGES)

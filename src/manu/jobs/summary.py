@@ -4,12 +4,13 @@ from pathlib import Path
 
 from manu.core.errors import UserError
 from manu.study.cells import answer_files, chosen
+from manu.study.model import Study
 
 
-def part_summary(study: dict, only: str) -> str:
+def part_summary(study: Study, only: str) -> str:
     """The accuracies of the cells that `only` names (manu.study.cells), in short, and where their answers lie.
 
-    study: from `load_study`. Raises UserError when one of them has not been run.
+    Raises UserError when one of them has not been run.
     """
     from manu.analysis.reading import read_all
     from manu.analysis.tables.diverged import diverged_table, listed
@@ -20,13 +21,13 @@ def part_summary(study: dict, only: str) -> str:
     found = scores(read_all(answers), resamples=2)  # the fewest: no interval is shown
     found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
     where = "\n".join(f"answers  {path}" for path in answers)
-    return f"{text_summary(found, list(study['methods']), listed(diverged_table(answers)))}\n\n{where}"
+    return f"{text_summary(found, list(study.methods), listed(diverged_table(answers)))}\n\n{where}"
 
 
-def summary(study: dict) -> str:
+def summary(study: Study) -> str:
     """The main table in short, for every model and forget ratio, and the places of all outputs.
 
-    study: from `load_study`. Raises UserError when the study has not been run to its end.
+    Raises UserError when the study has not been run to its end.
     """
     import pandas as pd
 
@@ -34,9 +35,9 @@ def summary(study: dict) -> str:
     from manu.analysis.tables.diverged import listed
     from manu.analysis.tables.main import text_summary
 
-    name = study["name"]
+    name = study.name
     scores = Path(f"results/{name}/scores.csv")
-    tables = [Path(f"results/{name}/tables/main_{model}.md") for model in study["models"]]
+    tables = [Path(f"results/{name}/tables/main_{model}.md") for model in study.models]
     for path in (scores, *tables):
         if not path.is_file():
             raise UserError(f"study '{name}' is not finished: {path} is missing; run: make study STUDY={name}")
@@ -52,4 +53,4 @@ def summary(study: dict) -> str:
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())
     diverged = listed(pd.read_csv(f"results/{name}/diverged.csv", dtype={"study": str}))
-    return f"{text_summary(read_scores(scores), list(study['methods']), diverged)}\n\n{where}"
+    return f"{text_summary(read_scores(scores), list(study.methods), diverged)}\n\n{where}"

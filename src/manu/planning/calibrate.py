@@ -1,4 +1,4 @@
-"""Measure the three constants of a core: `python -m manu.planning.calibrate` (half a minute on an idle core).
+"""Measure the three constants of a processor core: `python -m manu.planning.calibrate` (half a minute, idle core).
 
 A training step of the default LLaVA, with pictures, at a small and at a large batch: both call each layer equally
 often, so two times give two constants. Then a copy of a large tensor. Seconds are the thread's own processor time.
@@ -15,7 +15,7 @@ from PIL import Image
 from manu.models.inputs import Example, Pictures, training_batch
 from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
-from manu.planning.anatomy import dissect, picture_tokens
+from manu.planning.model_sizes import measured_sizes, picture_tokens
 from manu.planning.work import Learning, Work, forward, step
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
@@ -37,7 +37,7 @@ def measure() -> tuple[float, float]:
     prepare_torch(seed=0)
     cls = vlm_class("llava")
     vlm = cls.build(cls.architecture_class(), ["What is the hobby of this person? The hobby is chess."])
-    anatomy = dissect(vlm, "built", picture_tokens(vlm))
+    sizes = measured_sizes(vlm, "built", picture_tokens(vlm))
     image = io.BytesIO()
     Image.new("RGB", (64, 64), "grey").save(image, format="PNG")
     pictures = Pictures(vlm)
@@ -45,17 +45,18 @@ def measure() -> tuple[float, float]:
     begin = vlm.prompt_ids("?", with_image=True)
     prompt = begin + [begin[-1]] * (PROMPT - len(begin))
     example = Example(prompt, [begin[-1]] * ANSWER, row)
-    works, seconds = [], []
+    works: list[Work] = []
+    seconds: list[float] = []
     for samples in SAMPLES:
         batch = training_batch(vlm, [example] * samples, pictures)
-        one = forward(anatomy, samples, len(example), ANSWER, with_picture=True)
-        works.append(step(anatomy, Learning(), one, samples * len(example)))
+        one = forward(sizes, samples, len(example), ANSWER, with_picture=True)
+        works.append(step(sizes, Learning(), one, samples * len(example)))
         seconds.append(_step_seconds(vlm.model, batch))
-    return constants(tuple(works), tuple(seconds))
+    return constants((works[0], works[1]), (seconds[0], seconds[1]))
 
 
 def _step_seconds(model, batch) -> float:
-    """Median over STEPS steps, the first few apart."""
+    """Median over STEPS steps, without the first five."""
     starts = []
 
     def loss(batch):
@@ -67,7 +68,7 @@ def _step_seconds(model, batch) -> float:
 
 
 def bandwidth() -> float:
-    """Bytes read and written per second of a copy; the median of some."""
+    """Bytes read and written per second of a copy; the median of STEPS copies."""
     source, target = torch.ones(COPIED, dtype=torch.uint8), torch.zeros(COPIED, dtype=torch.uint8)
     seconds = []
     for _ in range(STEPS):

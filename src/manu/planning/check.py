@@ -6,7 +6,7 @@ from typing import Any
 from manu.core.errors import UserError
 from manu.planning.plan import Plan
 from manu.planning.report import aligned
-from manu.planning.words import amount, hours, two_digits
+from manu.planning.wording import amount, hours, two_digits
 from manu.provenance.cost import total_cost
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.record import read_record
@@ -69,7 +69,7 @@ def as_text(plan: Plan, rows: list[dict[str, Any]]) -> str:
         seconds = [hours(row["measured_seconds"]), hours(row["planned_seconds"]), _ratio(row, "seconds")]
         memory = [amount(row["measured_bytes"]), amount(row["planned_bytes"]), _ratio(row, "bytes")]
         table.append([row["rule"], jobs, *seconds, *(memory if row["measured_bytes"] else ["", "", ""])])
-    title = f"Study '{plan.study['name']}' as it ran, and as planned on {plan.device.name}: time, then memory"
+    title = f"Study '{plan.study.name}' as it ran, and as planned on {plan.device.name}: time, then memory"
     return "\n".join([title, "", *aligned(table)])
 
 

@@ -3,9 +3,9 @@
 import json
 
 from manu.core.errors import UserError
+from manu.jobs.job_list import TARGETS
 from manu.planning.devices import CPU, device
-from manu.planning.jobs import TARGETS
-from manu.study.loading import load_study
+from manu.study.loading import read_study
 
 
 def plan(
@@ -17,8 +17,8 @@ def plan(
     TARGETS. partition_name: of Slurm; the jobs are checked against the profile and this partition. measured: compare
     with what the jobs of the finished study took. Raises UserError.
     """
-    study = load_study(name)
-    fetched = any("start" in model for model in study["models"].values())
+    study = read_study(name)
+    fetched = any(model.start for model in study.models.values())
     on = device(device_name or ("h100" if fetched else CPU))
     if target not in TARGETS:
         raise UserError(f"unknown target '{target}'; known: {', '.join(TARGETS)}")
@@ -26,7 +26,7 @@ def plan(
     from manu.planning import check, limits, report  # these import torch
     from manu.planning.plan import make_plan
 
-    records = check.measured(study["name"]) if measured else None
+    records = check.measured(study.name) if measured else None
     profile = limits.read_profile() if partition_name else None
     partition = limits.read_partition(partition_name) if partition_name else None
     made = make_plan(study, name, on, target)

@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import yaml
 
 from manu.core.errors import UserError
 from manu.planning.plan import Estimate, Plan
-from manu.planning.words import amount, hours
+from manu.planning.wording import amount, hours
 
 PROFILE = Path("workflow/profiles/slurm")
 
@@ -37,7 +38,7 @@ class Partition:
 def profile_request(profile: dict, rule: str) -> Request:
     """Of a rule, from the profile's `default-resources` and `set-resources`, at the first attempt."""
     given = profile["default-resources"] | profile.get("set-resources", {}).get(rule, {})
-    numbers = {key: int(re.match(r"\d+", str(given.get(key, 0)))[0]) for key in ("mem_mb", "runtime", "gpu")}
+    numbers = {key: _leading(str(given.get(key, 0))) for key in ("mem_mb", "runtime", "gpu")}
     return Request(**numbers)
 
 
@@ -59,12 +60,18 @@ def read_partition(name: str) -> Partition | None:
     if done.returncode or not rows:
         raise UserError(f"unknown partition '{name}'; sinfo lists none of that name")
     minutes = [_minutes(limit) for limit, _, _ in rows]
+    limited = [each for each in minutes if each is not None]
     return Partition(
         name,
-        mem_mb=max(int(re.match(r"\d+", memory)[0]) for _, memory, _ in rows),
-        minutes=None if None in minutes else max(minutes),
+        mem_mb=max(_leading(memory) for _, memory, _ in rows),
+        minutes=max(limited) if len(limited) == len(minutes) else None,
         gpus=max(sum(int(n) for n in re.findall(r"gpu(?::[^:,(]+)?:(\d+)", gres)) for _, _, gres in rows),
     )
+
+
+def _leading(text: str) -> int:
+    """The number that a text begins with, as in `4000 * attempt`."""
+    return int("".join(takewhile(str.isdigit, text)))
 
 
 def _minutes(limit: str) -> int | None:
@@ -82,7 +89,7 @@ def card_warnings(plan: Plan) -> list[str]:
     devices is not held against one."""
     needed: dict[str, float] = {}
     for each in plan.estimates:
-        if each.job.config.get("loading", {}).get("device_map") != "auto":
+        if each.job.settings.get("loading", {}).get("device_map") != "auto":
             holds = each.card_bytes if plan.device.is_card else each.host_bytes
             needed[each.name] = max(holds, needed.get(each.name, 0))
     has = f"{plan.device.name} has {amount(plan.device.memory)}"
@@ -117,8 +124,8 @@ def _beyond(request: Request, group: dict[str, list[Estimate]]) -> list[str]:
         over = [rule for rule, each in worst.items() if of(each) > limit]
         if over:
             most = max(worst.values(), key=of)
-            user_message = f"{most.name} needs {said(of(most))}, the profile asks for {said(limit)}"
-            found.append(f"{user_message}: raise {key} of {', '.join(over)}")
+            needed = f"{most.name} needs {said(of(most))}, the profile asks for {said(limit)}"
+            found.append(f"{needed}: raise {key} of {', '.join(over)}")
     return found
 
 

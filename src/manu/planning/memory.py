@@ -2,7 +2,7 @@
 
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics.registry import statistics_class
-from manu.planning.anatomy import Anatomy
+from manu.planning.model_sizes import ModelSizes
 from manu.planning.work import Learning, cache_bytes
 
 # States that a layer keeps for its backward pass, of each token: inputs of the norms, of queries, keys and values, of
@@ -11,7 +11,7 @@ KEPT_WIDTHS, KEPT_MLPS = 10, 4
 ADAM = 3  # numbers beside each weight that learns: gradient and two moments
 
 
-def states(a: Anatomy, tokens: float, size: int, with_picture: bool, samples: float, checkpointing: bool) -> float:
+def states(a: ModelSizes, tokens: float, size: int, with_picture: bool, samples: float, checkpointing: bool) -> float:
     """Activations kept for a backward pass: tokens layers (10 width + 4 mlp) size, likewise of patches in the vision
     encoder; with checkpointing one layer of each, and a width for every other layer."""
     language = _kept(a.layers, a.width, a.mlp, checkpointing) * tokens
@@ -24,20 +24,20 @@ def _kept(layers: int, width: int, mlp: int, checkpointing: bool) -> float:
     return each + layers * width if checkpointing else layers * each
 
 
-def learning_bytes(a: Anatomy, learning: Learning, size: int) -> float:
+def learning_bytes(a: ModelSizes, learning: Learning, size: int) -> float:
     """Gradients and AdamW's moments: 3 numbers beside each weight that learns, of its size; an adapter's own number and
     these three in float32."""
-    weights, vlms = learning.learned(a)
-    return ADAM * size * weights + (1 + ADAM) * 4 * vlms
+    weights, adapters = learning.learned(a)
+    return ADAM * size * weights + (1 + ADAM) * 4 * adapters
 
 
-def logits_bytes(a: Anatomy, places: float, size: int) -> float:
+def logits_bytes(a: ModelSizes, places: float, size: int) -> float:
     """Logits, their float32 copy, its log-softmax and the gradient."""
     return places * a.vocabulary * (size + 3 * 4)
 
 
 def reply_bytes(
-    a: Anatomy, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool
+    a: ModelSizes, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool
 ) -> float:
     """Asking beside the weights: the larger of the prompt's pass (one layer at a time) and of the end, when keys and
     values of every token are kept, five times while the four options are compared, with their float64 likelihoods."""
@@ -48,12 +48,12 @@ def reply_bytes(
     return max(kept + one, (5 * kept if option else kept) + options)
 
 
-def picture_states(a: Anatomy, pictures: float, size: int) -> float:
+def picture_states(a: ModelSizes, pictures: float, size: int) -> float:
     """One layer of the vision encoder, which is all that a pass without gradients holds."""
     return pictures * a.patches * (KEPT_WIDTHS * a.vision_width + KEPT_MLPS * a.vision_mlp) * size
 
 
-def statistics_bytes(a: Anatomy, kind: str, settings: dict) -> float:
+def statistics_bytes(a: ModelSizes, kind: str, settings: dict) -> float:
     """Statistics of a kind, in memory and in the file alike: the bytes that the kind has for each unit."""
     cls = statistics_class(kind)
     rows = a.released_rows if cls.pools_layers else a.linear_rows

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from manu.jobs.job_list import Job, jobs_of
 from manu.models.loading import prepare_torch
-from manu.planning import anatomy, devices, sizes
+from manu.planning import benchmark_sizes, devices, model_sizes
 from manu.planning.devices import Device
-from manu.planning.jobs import Job, planned_jobs
 from manu.planning.published import BENCHMARKS, MMMU
-from manu.planning.stages import Cost, Subject, cost
-from manu.study.loading import format_name, is_fetched
+from manu.planning.step_costs import Cost, Subject, cost
+from manu.study.model import Study
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Estimate:
     @property
     def name(self) -> str:
         """`unlearn kl on llava`."""
-        config = self.job.config
-        words = [self.job.rule, config.get("method", ""), f"on {config['model']}" if "model" in config else ""]
+        keys = self.job.keys
+        words = [self.job.rule, keys.get("method", ""), f"on {keys['model']}" if "model" in keys else ""]
         return " ".join(word for word in words if word)
 
 
@@ -37,7 +37,7 @@ class Estimate:
 class Plan:
     """A study on a device. downloads: what of -> bytes."""
 
-    study: dict
+    study: Study
     device: Device
     estimates: list[Estimate]
     subjects: dict[str, Subject]
@@ -51,9 +51,9 @@ class Plan:
         return found
 
 
-def make_plan(study: dict, given: str, device: Device, target: str = "all") -> Plan:
-    """Plan a study (from `load_study`; given: its name or file) and a target of the workflow. Raises UserError."""
-    jobs = planned_jobs(given, target)
+def make_plan(study: Study, given: str, device: Device, target: str = "all") -> Plan:
+    """Plan a study for a target of the workflow. given: the study's name or file. Raises UserError."""
+    jobs = jobs_of(given, target)
     subjects = {subject.name: subject for subject in study_subjects(study)}
     estimates = [estimate(job, cost(study, subjects, job), device) for job in jobs]
     return Plan(study, device, estimates, subjects, study_downloads(study, subjects))
@@ -71,40 +71,43 @@ def estimate(job: Job, cost: Cost, device: Device) -> Estimate:
     return Estimate(job, device.start_seconds + seconds, seconds, card, host, cost.disk)
 
 
-def study_subjects(study: dict) -> Iterable[Subject]:
+def study_subjects(study: Study) -> Iterable[Subject]:
     """The study's models, each with its sizes and those of the benchmark in its tokens. Raises UserError."""
     prepare_torch(seed=0)  # and the libraries quiet
-    if is_fetched(study["benchmark"]):
-        for name in study["models"]:
+    if study.benchmark.is_fetched:
+        for name in study.models:
             yield fetched_subject(study, name)
         return
-    with sizes.scratch_folder() as scratch:
-        folder, source = sizes.benchmark_folder(study, Path(scratch))
-        for name, model in study["models"].items():
-            if "start" in model:
+    with benchmark_sizes.scratch_folder() as scratch:
+        folder, source = benchmark_sizes.benchmark_folder(study, Path(scratch))
+        for name, model in study.models.items():
+            if model.start:
                 yield fetched_subject(study, name)
                 continue
-            vlm = anatomy.built_adapter(name, model, sizes.corpus(folder))
-            counted = sizes.counted_sizes(study, vlm, folder, source)
-            yield Subject(name, anatomy.dissect(vlm, "counted", anatomy.picture_tokens(vlm)), counted)
+            vlm = model_sizes.built_model(name, model, benchmark_sizes.corpus(folder))
+            counted = benchmark_sizes.counted_sizes(study, vlm, folder, source)
+            found = model_sizes.measured_sizes(vlm, "counted", model_sizes.picture_tokens(vlm))
+            yield Subject(name, found, counted)
 
 
-def fetched_subject(study: dict, name: str) -> Subject:
+def fetched_subject(study: Study, name: str) -> Subject:
     """A model that starts from a checkpoint, on the benchmark's published sizes."""
-    found = anatomy.fetched_anatomy(name, study["models"][name]["start"], Path(f"results/{study['name']}/{name}/start"))
-    return Subject(name, found, sizes.published_sizes(study, found.picture_tokens))
+    start = study.models[name].start
+    assert start
+    found = model_sizes.fetched_sizes(name, start, Path(f"results/{study.name}/{name}/start"))
+    return Subject(name, found, benchmark_sizes.published_sizes(study, found.picture_tokens))
 
 
-def study_downloads(study: dict, subjects: dict[str, Subject]) -> dict[str, float]:
-    """Bytes that come from the hub: a checkpoint is its parameters times what the released files store of each."""
-    found = {}
-    for name, model in study["models"].items():
-        for which in ("start", "vanilla"):
-            if "repo" in model.get(which, {}):
-                found[model[which]["repo"]] = subjects[name].anatomy.parameters * subjects[name].anatomy.stored_bytes
-    if "repo" in study["benchmark"]:
-        benchmark = BENCHMARKS[format_name(study["benchmark"])]
-        found[study["benchmark"]["repo"]] = benchmark["pictures"] * benchmark["picture_bytes"]
-    if "repo" in study.get("harness", {}).get("dataset", {}):
-        found[study["harness"]["dataset"]["repo"]] = MMMU["bytes"]
+def study_downloads(study: Study, subjects: dict[str, Subject]) -> dict[str, float]:
+    """Bytes from the model hub; of a checkpoint: its parameters times the bytes that its files store for each."""
+    found: dict[str, float] = {}
+    for name, model in study.models.items():
+        for source in (model.start, model.vanilla):
+            if source and source.repo:
+                found[source.repo] = subjects[name].model.parameters * subjects[name].model.stored_bytes
+    if study.benchmark.repo:
+        benchmark = BENCHMARKS[study.benchmark.format_name]
+        found[study.benchmark.repo] = benchmark["pictures"] * benchmark["picture_bytes"]
+    if study.harness and study.harness.dataset.repo:
+        found[study.harness.dataset.repo] = MMMU["bytes"]
     return found

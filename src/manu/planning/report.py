@@ -3,7 +3,7 @@
 from typing import Any
 
 from manu.planning.plan import Estimate, Plan
-from manu.planning.words import amount, hours, number, two_digits
+from manu.planning.wording import amount, hours, number, two_digits
 
 LEFT_OUT = (
     "drawing, enlarging and cropping pictures on the processor; sums of activations; the probe of `robustness`",
@@ -44,11 +44,11 @@ def as_data(plan: Plan, warnings: list[str]) -> dict[str, Any]:
     rows = rows_of(plan)
     device = {**vars(plan.device), "hours": plan.device.hours}
     models = {
-        name: {"parameters": s.anatomy.parameters, "source": s.anatomy.source, "benchmark": s.sizes.source}
+        name: {"parameters": s.model.parameters, "source": s.model.source, "benchmark": s.benchmark.source}
         for name, s in plan.subjects.items()
     }
     return {
-        "study": plan.study["name"],
+        "study": plan.study.name,
         "device": device,
         "models": models,
         "rules": rows,
@@ -74,11 +74,11 @@ def as_text(plan: Plan, warnings: list[str]) -> str:
     device, rows = plan.device, rows_of(plan)
     total = _totals(rows)
     has = f"{two_digits(device.flop_per_second / 1e9)} GFLOP/s sustained, {amount(device.memory)}"
-    lines = [f"Study '{plan.study['name']}' on {device.name} ({has}; {device.source})"]
+    lines = [f"Study '{plan.study.name}' on {device.name} ({has}; {device.source})"]
     for name, subject in plan.subjects.items():
-        anatomy = subject.anatomy
-        parameters = f"{number(anatomy.parameters)} parameters"
-        lines.append(f"  {name}: {parameters} ({anatomy.source}); benchmark: {subject.sizes.source}")
+        sizes = subject.model
+        parameters = f"{number(sizes.parameters)} parameters"
+        lines.append(f"  {name}: {parameters} ({sizes.source}); benchmark: {subject.benchmark.source}")
     hour = device.hours
     headings = ["rule", "jobs", "longest", hour, *(["on the card"] if device.is_card else []), "memory", "disk"]
     cells = [

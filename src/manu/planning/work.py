@@ -10,7 +10,7 @@ and logits  2 head   for each token that is predicted.
 
 from dataclasses import astuple, dataclass
 
-from manu.planning.anatomy import Anatomy
+from manu.planning.model_sizes import ModelSizes
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,23 @@ class Work:
         return Work(*(each * times for each in astuple(self)))
 
 
-def tokens_flop(a: Anatomy, tokens: float, context: float) -> float:
+def tokens_flop(a: ModelSizes, tokens: float, context: float) -> float:
     """F(n, c): `tokens` through the decoder, each attending to `context` tokens."""
     return tokens * (2 * a.decoder + 4 * a.layers * a.width * context)
 
 
-def picture_flop(a: Anatomy) -> float:
+def picture_flop(a: ModelSizes) -> float:
     """One picture through vision encoder and connector."""
     attention = 4 * a.vision_layers * a.vision_width * a.patches**2
     return 2 * a.vision * a.patches + attention + 2 * a.connector * a.picture_tokens
 
 
-def logits_flop(a: Anatomy, tokens: float) -> float:
+def logits_flop(a: ModelSizes, tokens: float) -> float:
     """The head at `tokens` places."""
     return 2 * a.head * tokens
 
 
-def forward(a: Anatomy, samples: float, length: float, predicted: float, with_picture: bool) -> Work:
+def forward(a: ModelSizes, samples: float, length: float, predicted: float, with_picture: bool) -> Work:
     """One forward pass: `samples` of `length` tokens, padding included, logits at `predicted` places of each."""
     flop = samples * (tokens_flop(a, length, length) + logits_flop(a, predicted))
     flop += samples * picture_flop(a) if with_picture else 0
@@ -62,7 +62,7 @@ class Learning:
     in_base: bool = False
     checkpointing: bool = False
 
-    def learned(self, a: Anatomy) -> tuple[int, int]:
+    def learned(self, a: ModelSizes) -> tuple[int, int]:
         """Numbers that learn: (weights of the model, of adapters)."""
         if not self.rank:
             return a.parameters, 0
@@ -71,7 +71,7 @@ class Learning:
         return 0, self.rank * a.adapted
 
 
-def step(a: Anatomy, learning: Learning, one: Work, tokens: float) -> Work:
+def step(a: ModelSizes, learning: Learning, one: Work, tokens: float) -> Work:
     """One training step, from the work of its forward pass.
 
     A backward pass takes 2 F, for the gradients of states and of weights: 3 F in all (6 P a token). Frozen weights have
@@ -82,13 +82,13 @@ def step(a: Anatomy, learning: Learning, one: Work, tokens: float) -> Work:
     return Work(flop, one.layers * (3 + learning.checkpointing))
 
 
-def cache_bytes(a: Anatomy, tokens: float, size: int) -> float:
+def cache_bytes(a: ModelSizes, tokens: float, size: int) -> float:
     """Keys and values of all layers: tokens 2 key_values layers size."""
     return tokens * 2 * a.key_values * a.layers * size
 
 
 def reply(
-    a: Anatomy, count: float, batch: int, prompt: float, new: int, option: float, size: int, with_picture: bool
+    a: ModelSizes, count: float, batch: int, prompt: float, new: int, option: float, size: int, with_picture: bool
 ) -> Work:
     """`count` greedy replies, each as long as allowed (`new` tokens), and the likelihoods of four options, if any.
 

@@ -1,463 +1,387 @@
-"""Resolved configurations: for each job one YAML file with everything that it may read, and nothing else.
+"""The settings of each job: what it may read of the study, and nothing else. One function per step, named like it.
 
-A job reruns when its file changes, so a key belongs here only if the job's result may depend on it.
+A job runs again when its settings change, so a key belongs here only if the job's result may depend on it.
 """
 
+import inspect
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import yaml
+from pydantic import BaseModel
 
+from manu.analysis.tables import registry
+from manu.analysis.tables.base import SOURCES, Table
 from manu.core.errors import UserError
-from manu.core.files import write_text
 from manu.data.profiles import TUNING
-from manu.evaluation.vocabulary import REFERENCES
+from manu.neurons.statistics.registry import source_file as statistics_file
+from manu.neurons.statistics.registry import statistics_class
 from manu.provenance.sources import PACKAGE
-from manu.study.loading import (
-    CHECKPOINTS,
-    figures_that_need,
-    format_name,
-    is_fetched,
-    methods_of_kind,
-    tuned_methods,
-    variants_by_function,
-)
+from manu.study.model import Study
 from manu.unlearning import trials
 
-_RUNS_METHOD = (
-    "unlearn",
-    "select_neurons",
-    "write_prompt",
-    "tune",
-    "forget_in_turn",
-)  # stages that run a method's file
+Settings = dict[str, Any]
 
 
-def resolve(study: dict, stage: str, **cell) -> dict:
-    """What one job of `stage` may read of `study` (from `load_study`).
+@dataclass(frozen=True)
+class Step:
+    """A step's settings, and the keys of a job that name files which it runs: a model, a method, a figure."""
 
-    cell: the job's keys as the stage needs them (model, seed, method, ratio; for `train`
-    which="base" | "vanilla" | "retain_only"; for `fetch_model` which="start" | "vanilla"; for `measure_statistics`
-    kind, a name of statistics; for `draw` figure; for `write_report` figures).
+    settings: Callable[..., Settings]
+    runs: tuple[str, ...] = ()
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys of a job that its settings depend on."""
+        return list(inspect.signature(self.settings).parameters)[1:]
+
+
+STEPS: dict[str, Step] = {}
+
+
+def step(*runs: str) -> Callable[[Callable[..., Settings]], Callable[..., Settings]]:
+    """Register a function as the settings of the step of its name; runs: see `Step`."""
+
+    def register(settings: Callable[..., Settings]) -> Callable[..., Settings]:
+        STEPS[settings.__name__] = Step(settings, runs)
+        return settings
+
+    return register
+
+
+def settings_of(study: Study, name: str, /, **job: Any) -> Settings:
+    """The settings of one job of a step, with the files from outside the package that it runs.
+
+    job: model, method, seed, ratio and so on; a key that the step does not use is ignored, one that is missing is None.
     """
-    content = _content(study, stage, **cell)
-    if files := _extensions(study, stage, cell, content):
-        content["extensions"] = files
-    return content
+    if name not in STEPS:
+        raise UserError(f"step '{name}' has no settings")
+    content = STEPS[name].settings(study, **{key: job.get(key) for key in STEPS[name].keys})
+    outside = [file for file in files_run(study, name, **job) if PACKAGE not in file.parents]
+    named = sorted(Path(os.path.relpath(file)).as_posix() for file in outside)
+    return content | ({"extensions": named} if named else {})
 
 
-def _extensions(study: dict, stage: str, cell: dict, content: dict) -> list[str]:
-    """The study's files from outside the package that a job runs, as its record names them."""
+def files_run(study: Study, name: str, /, **job: Any) -> list[Path]:
+    """The files of models, methods, figures and metrics that a job runs beside its step."""
     from manu.analysis.figures.registry import source_file as figure_file
-    from manu.analysis.tables.registry import source_file as table_file
     from manu.evaluation.more_metrics import source_file as metric_file
     from manu.models.registry import source_file as model_file
-    from manu.neurons.statistics.registry import source_file as statistics_file
     from manu.unlearning.registry import source_files as method_files
 
-    models = [content["model"]] if "model" in content else []
-    methods = (
-        ablation_methods(study) if stage == "select_variants" else [cell["method"]] if stage in _RUNS_METHOD else []
-    )
-    figures = [cell["figure"]] if stage == "draw" else cell.get("figures", ())
-    run = {*map(model_file, models), *map(figure_file, figures), *map(metric_file, content.get("metrics", ()))}
-    run |= {statistics_file(cell["kind"])} if "kind" in cell else set()
-    run |= set(map(table_file, [cell["table"]] if stage == "make_table" else cell.get("tables", ())))
-    run |= {file for name in methods for file in method_files(name)}
-    return sorted(Path(os.path.relpath(file)).as_posix() for file in run if PACKAGE not in file.parents)
-
-
-def _content(study: dict, stage: str, **cell) -> dict:
-    match stage:
-        case "fetch_benchmark":
-            source = {key: value for key, value in study["benchmark"].items() if key != "format"}
-            user_message = {key: value for key, value in study["benchmark"].items() if key == "format"}
-            return {"source": source, "forget_ratios": study["forget_ratios"], **user_message}
-        case "fetch_model":
-            return {"model": cell["model"], "source": study["models"][cell["model"]][cell["which"]]}
-        case "generate_benchmark":
-            sizes = study["benchmark"] | {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
-            return {"benchmark": sizes, "forget_ratios": study["forget_ratios"]}
-        case "train":
-            model = study["models"][cell["model"]]
-            keys = {"stage": cell["which"], "seed": cell["seed"], "model": cell["model"]}
-            keys |= {"ratio": cell["ratio"]} if cell["which"] == "retain_only" else {}
-            keys |= {"tuning": bool(tuned_methods(study))}
-            training = model["training"]["vanilla"]
-            keys |= {"processes": model["processes"]} if model["processes"] > 1 else {}
-            if cell["which"] == "base":
-                # a language model that is built here has nothing that adapters could keep: it learns in full
-                keys |= _lora(study, cell["model"]) if "language_model" in model else {}
-                return keys | {"architecture": model["architecture"], "training": model["training"]["base"]}
-            if "start" in model:  # there are no base lessons to rehearse
-                training = {key: value for key, value in training.items() if key != "rehearsal"}
-            return keys | {
-                "loading": loading(study, cell["model"]),
-                **_lora(study, cell["model"]),
-                "training": training,
-            }
-        case "unlearn":
-            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
-            keys |= _lora(study, cell["model"])
-            return keys | {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
-        case "select_neurons" | "write_prompt":
-            return {"method": cell["method"], "settings": trials.fixed(study["methods"][cell["method"]])}
-        case "tune":
-            settings = study["methods"][cell["method"]]
-            each = [trials.fixed(settings) | chosen for chosen in _trials(study, cell["method"])]
-            asked = resolve(study, "evaluate", ratio=TUNING, **cell)
-            evaluation = _evaluation(study, ("forget", "retain", "celebrity"), ("classification", "cloze"))
-            return asked | _lora(study, cell["model"]) | {"evaluation": evaluation, "trials": each}
-        case "choose_settings":
-            return {"criterion": study["tuning"]["criterion"], "trials": _trials(study, cell["method"])}
-        case "measure_statistics":
-            variants = [variant["settings"] for variant in study["ablation"]["variants"].values()]
-            statistics = _statistics(study, cell["kind"], [*study["methods"].values(), *variants])
-            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
-            return keys | {"statistics": statistics}
-        case "evaluate":
-            return {
-                "study": study["name"],
-                "model": cell["model"],
-                "method": cell["method"],
-                "ratios": study["forget_ratios"] if cell["method"] == "vanilla" else [cell["ratio"]],
-                "seed": cell["seed"],
-                "loading": loading(study, cell["model"]),
-                "evaluation": study["evaluation"],
-            }
-        case "fetch_harness":
-            return {"source": study["harness"]["dataset"], "tasks": study["harness"]["tasks"]}
-        case "evaluate_harness":
-            asked = resolve(study, "evaluate", **cell)
-            del asked["evaluation"]  # the harness has its own
-            return asked | {"harness": {key: value for key, value in study["harness"].items() if key != "dataset"}}
-        case "select_variants":
-            return {"variants": study["ablation"]["variants"]}
-        case "evaluate_variants":
-            asked = resolve(study, "evaluate", method="", ratio=study["ablation"]["forget_ratio"], **cell)
-            del asked["method"]  # each variant is one
-            variants = list(study["ablation"]["variants"])
-            return asked | {
-                "variants": variants,
-                "evaluation": _evaluation(study, ("forget", "retain"), ("classification",)),
-            }
-        case "attack":
-            apart = ("forget_ratio", "sequential", *(["membership"] if is_fetched(study["benchmark"]) else []))
-            robustness = {key: value for key, value in study["robustness"].items() if key not in apart}
-            ratios = [study["robustness"]["forget_ratio"]]
-            asked = resolve(study, "evaluate", ratio=ratios[0], **cell) | _lora(study, cell["model"])
-            evaluation = study["evaluation"] | {"splits": ["forget"], "tasks": ["classification"]}
-            return asked | {"ratios": ratios, "evaluation": evaluation, "robustness": robustness}
-        case "forget_in_turn":
-            requests, settings = study["robustness"]["sequential"]["requests"], study["methods"][cell["method"]]
-            asked = resolve(study, "evaluate", ratio=requests[-1], **cell) | _lora(study, cell["model"])
-            evaluation = study["evaluation"] | {"splits": ["forget", "retain"], "tasks": ["classification"]}
-            turns = asked | {"evaluation": evaluation, "requests": requests, "settings": trials.fixed(settings)}
-            kinds = _statistics_of([cell["method"]])
-            return turns | ({"statistics": _statistics(study, *kinds, [settings])} if kinds else {})
-        case "make_table":
-            from manu.analysis.tables.registry import table
-
-            return table(cell["table"]).settings(_View(study))
-        case "select_random":
-            keys = {"seed": cell["seed"], "model": cell["model"], "loading": loading(study, cell["model"])}
-            return keys | {"prune_ratio": cell["share"]}
-        case "list_activations":
-            return {}
-        case "draw":
-            drawn = {"methods": list(study["methods"])}
-            if cell["figure"] in figures_that_need(study, "variant_masks"):
-                drawn["variants"] = variants_by_function(study["ablation"])
-            return drawn
-        case "write_report":
-            return {
-                "study": study["name"],
-                "methods": {name: _table_row(study, name) for name in study["methods"]},
-                "tables": cell["tables"],
-            }
-        case "write_explorer":
-            return {"study": study["name"], "methods": list(study["methods"])}
-    raise UserError(f"stage '{stage}' has no resolved configuration")
-
-
-def resolved_files(study: dict) -> Iterator[tuple[str, dict]]:
-    """Every job's (path, content), the path beside the job's output and relative to the working folder."""
-    name = study["name"]
-    results = f"results/{name}"
-    made = "fetch_benchmark" if is_fetched(study["benchmark"]) else "generate_benchmark"
-    yield f"data/{name}/{made}.yaml", resolve(study, made)
-    for model, given in study["models"].items():
-        for which in CHECKPOINTS:
-            if which in given:
-                source = resolve(study, "fetch_model", model=model, which=which)
-                yield f"{results}/{model}/{which}/fetch_model.yaml", source
-        for seed in study["seeds"]:
-            keys = {"model": model, "seed": seed}
-            folder, answers = f"{results}/{model}/seed{seed}", f"{results}/answers/{model}/seed{seed}"
-            for trained, fetched in zip(("base", "vanilla"), CHECKPOINTS, strict=True):
-                if fetched not in given:
-                    yield f"{folder}/{trained}/train.yaml", resolve(study, "train", which=trained, **keys)
-            yield f"{answers}/vanilla.yaml", resolve(study, "evaluate", method="vanilla", **keys)
-            for share in study["capacity"]["prune_ratios"]:
-                method, ratio = random_method(share), max(study["forget_ratios"])
-                asked = resolve(study, "evaluate", method=method, ratio=ratio, **keys)
-                yield f"{folder}/{method}/select_random.yaml", resolve(study, "select_random", share=share, **keys)
-                yield f"{answers}/{method}.yaml", asked
-            if study["ablation"]["variants"]:
-                at = f"forget{study['ablation']['forget_ratio']:02d}"
-                yield f"{folder}/{at}/ablation/variants.yaml", resolve(study, "select_variants")
-                yield f"{answers}/{at}/ablation.yaml", resolve(study, "evaluate_variants", **keys)
-            if seed == tuning_seed(study):
-                yield from _tuning_files(study, folder, answers, keys)
-            for ratio in study["forget_ratios"]:
-                yield from _ratio_files(study, folder, answers, {**keys, "ratio": ratio})
-    if "harness" in study:
-        yield from _harness_files(study, results)
-    yield from table_settings(study, "all")
-    yield (
-        f"{results}/report/index.yaml",
-        resolve(study, "write_report", figures=study["figures"], tables=list(study_tables(study))),
-    )
-    yield f"{results}/report/explore.yaml", resolve(study, "write_explorer")
-    for figure in study["figures"]:
-        yield f"figures/{name}/{figure}.yaml", resolve(study, "draw", figure=figure)
-
-
-def table_settings(study: dict, target: str) -> Iterator[tuple[str, dict]]:
-    """(path, content) of the settings of every job that makes a table, beside its CSV file."""
-    for name, table in study_tables(study, target).items():
-        content = resolve(study, "make_table", table=name)
-        for model in study["models"] if table.per_model else [""]:
-            yield table.file(name, study["name"], model).removesuffix(".csv") + ".yaml", content
-
-
-def study_tables(study: dict, target: str = "all"):
-    """The study's tables of one target, by name (manu.analysis.tables.registry)."""
-    from manu.analysis.tables.registry import tables_of
-
-    return tables_of(study.get("tables"), sources_of(study), target)
-
-
-def sources_of(study: dict) -> list[str]:
-    """The sources of tables and figures (manu.analysis.tables.base) that a study makes."""
-    from manu.analysis.tables.base import SOURCES
-
-    made = {
-        "random": study["capacity"]["prune_ratios"],
-        "variants": study["ablation"]["variants"],
-        "trials": tuned_methods(study),
-        "choices": tuned_methods(study),
-        "neurons": dissected_methods(study),
-        "harness": "harness" in study,
-        "at_once": forgets_in_turn(study),
-        "sequential": forgets_in_turn(study),
-        "masks": methods_of_kind(study, "pruning"),
-        "variant_masks": variants_by_function(study["ablation"]),
+    files: dict[str, Callable[[], list[Path]]] = {
+        "model": lambda: [model_file(job["model"])],
+        "method": lambda: list(method_files(job["method"])),
+        "kind": lambda: [statistics_file(job["kind"])],
+        "variants": lambda: [file for method in ablation_methods(study) for file in method_files(method)],
+        "table": lambda: [
+            registry.source_file(job["table"]),
+            *map(metric_file, make_table(study, job["table"]).get("metrics", ())),
+        ],
+        "tables": lambda: [registry.source_file(table) for table in page_tables(study, job["page"])],
+        "figure": lambda: [figure_file(job["figure"])],
+        "figures": lambda: [figure_file(figure) for figure in page_figures(study, job["page"])],
     }
-    return [source for source in SOURCES if made.get(source, True)]
+    return list(dict.fromkeys(file for key in STEPS[name].runs for file in files[key]()))
 
 
-class _View(dict):
-    """A study whose keys are attributes."""
-
-    def __init__(self, given: dict) -> None:
-        super().__init__({key: _View(each) if isinstance(each, dict) else each for key, each in given.items()})
-
-    def __getattr__(self, key: str):
-        if key == "format_name":
-            return format_name(self)
-        return self[key]
-
-    def model_dump(self) -> dict:
-        return {key: each.model_dump() if isinstance(each, _View) else each for key, each in self.items()}
-
-    def methods_of_kind(self, kind: str) -> list[str]:
-        return methods_of_kind(self, kind)
-
-    def tuned_methods(self) -> list[str]:
-        return tuned_methods(self)
-
-    def by_function(self) -> dict[str, list[str]]:
-        return variants_by_function(self)
+# Data and models
 
 
-def _harness_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:
-    yield f"{results}/harness/fetch_harness.yaml", resolve(study, "fetch_harness")
-    for model in study["models"]:
-        for seed in study["seeds"]:
-            folder, keys = f"{results}/harness/{model}/seed{seed}", {"model": model, "seed": seed}
-            yield f"{folder}/vanilla.yaml", resolve(study, "evaluate_harness", method="vanilla", **keys)
-            for ratio in study["forget_ratios"]:
-                for method in ("retain_only", *utility_methods(study)):
-                    asked = resolve(study, "evaluate_harness", method=method, ratio=ratio, **keys)
-                    yield f"{folder}/forget{ratio:02d}/{method}.yaml", asked
+@step()
+def generate_benchmark(study: Study) -> Settings:
+    sizes = filled(study.benchmark) | {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
+    return {"benchmark": sizes, "forget_ratios": study.forget_ratios}
 
 
-def utility_methods(study: dict) -> list[str]:
-    """The study's methods whose models the harness asks: all but prompting, which leaves the model as it is."""
-    return [name for name in study["methods"] if name not in methods_of_kind(study, "prompting")]
+@step()
+def fetch_benchmark(study: Study) -> Settings:
+    benchmark = study.benchmark
+    format_ = {"format": benchmark.format} if benchmark.format else {}
+    return {"source": benchmark.given, "forget_ratios": study.forget_ratios} | format_
 
 
-def robustness_files(study: dict) -> Iterator[tuple[str, dict]]:
-    """The same for the attacks, of the target `robustness`, which is no part of the study as a whole."""
-    results = f"results/{study['name']}"
-    at = f"forget{study['robustness']['forget_ratio']:02d}"
-    for model in study["models"]:
-        for seed in study["seeds"]:
-            for method in (*REFERENCES, *study["methods"]):
-                attack = resolve(study, "attack", model=model, seed=seed, method=method)
-                yield f"{results}/robustness/{model}/seed{seed}/{at}/{method}.yaml", attack
-    if forgets_in_turn(study):
-        yield from _sequential_files(study, results)
-    yield from table_settings(study, "robustness")
-    figures = robustness_figures(study)
-    shown = {
-        "figures": [*study["figures"], *figures],
-        "tables": [*study_tables(study), *study_tables(study, "robustness")],
-    }
-    yield f"{results}/report/robustness.yaml", resolve(study, "write_report", **shown)
-    for figure in figures:
-        yield f"figures/{study['name']}/{figure}.yaml", resolve(study, "draw", figure=figure)
+@step("model")
+def fetch_model(study: Study, model: str, which: str) -> Settings:
+    return {"model": model, "source": filled(getattr(study.models[model], which))}
 
 
-def _sequential_files(study: dict, results: str) -> Iterator[tuple[str, dict]]:
-    for model in study["models"]:
-        for seed in study["seeds"]:
-            for method in study["methods"]:
-                turns = resolve(study, "forget_in_turn", model=model, seed=seed, method=method)
-                yield f"{results}/sequential/{model}/seed{seed}/{method}.yaml", turns
+@step("model")
+def train(study: Study, model: str, seed: int, trained: str, ratio: int) -> Settings:
+    """trained: base, vanilla or retain_only. A model that starts from a checkpoint has no base stage to rehearse."""
+    given = study.models[model]
+    content: Settings = {"stage": trained, "seed": seed, "model": model, "tuning": bool(study.tuned_methods())}
+    content |= {"ratio": ratio} if trained == "retain_only" else {}
+    content |= {"processes": given.processes} if given.processes > 1 else {}
+    if trained == "base":
+        # A language model that is built here has no weights to keep: all learn in full.
+        lora_of_base = lora(study, model) if given.language_model else {}
+        return content | lora_of_base | {"architecture": given.architecture, "training": filled(given.training.base)}
+    recipe = given.training.vanilla.model_dump(exclude={"rehearsal"} if given.start else None)
+    return content | loading(study, model) | lora(study, model) | {"training": recipe}
 
 
-def forgets_in_turn(study: dict) -> bool:
-    """Whether there are requests that can come one after the other."""
-    return len(study["robustness"]["sequential"]["requests"]) > 1
+# Methods
 
 
-def robustness_figures(study: dict) -> list[str]:
-    """The figures that are drawn from a table of the target `robustness`."""
-    from manu.analysis.figures.registry import figure_module, known_figures
-
-    return [name for name in known_figures() if figure_module(name).NEEDS in study_tables(study, "robustness")]
-
-
-def write_resolved(study: dict) -> None:
-    """Write every job's resolved configuration; a file whose content stays the same is left untouched."""
-    for path, content in (*resolved_files(study), *robustness_files(study)):
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        if not os.path.isfile(path) or Path(path).read_text(encoding="utf-8") != text:
-            write_text(path, text)
+@step("model", "kind")
+def measure_statistics(study: Study, model: str, seed: int, kind: str) -> Settings:
+    variants = [variant.settings for variant in study.ablation.variants.values()]
+    return loaded(study, model, seed) | {"statistics": statistics(study, kind, [*study.methods.values(), *variants])}
 
 
-def _ratio_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator[tuple[str, dict]]:
-    at = f"forget{keys['ratio']:02d}"
-    stage_of_kind = {"training": "unlearn", "pruning": "select_neurons", "prompting": "write_prompt"}
-    yield f"{folder}/{at}/retain_only/train.yaml", resolve(study, "train", which="retain_only", **keys)
-    yield f"{answers}/{at}/retain_only.yaml", resolve(study, "evaluate", method="retain_only", **keys)
-    for kind, stage in stage_of_kind.items():
-        for method in methods_of_kind(study, kind):
-            yield f"{folder}/{at}/{method}/{stage}.yaml", resolve(study, stage, method=method, **keys)
-            yield f"{answers}/{at}/{method}.yaml", resolve(study, "evaluate", method=method, **keys)
-    for method in dissected_methods(study):
-        yield f"{folder}/{at}/{method}/activations.yaml", resolve(study, "list_activations")
-    for kind in statistics_kinds(study):
-        yield f"{folder}/{at}/statistics/{kind}.yaml", resolve(study, "measure_statistics", kind=kind, **keys)
+@step("model", "method")
+def unlearn(study: Study, model: str, seed: int, method: str) -> Settings:
+    return loaded(study, model, seed) | lora(study, model) | select_neurons(study, method)
 
 
-def _tuning_files(study: dict, folder: str, answers: str, keys: dict) -> Iterator[tuple[str, dict]]:
-    for method in tuned_methods(study):
-        yield f"{answers}/tuning/{method}.yaml", resolve(study, "tune", method=method, **keys)
-        yield f"{folder}/tuning/{method}/choice.yaml", resolve(study, "choose_settings", method=method)
-    for kind in tuned_statistics(study):
-        measured = resolve(study, "measure_statistics", kind=kind, **keys)
-        yield f"{folder}/forget{TUNING:02d}/statistics/{kind}.yaml", measured
+@step("method")
+def select_neurons(study: Study, method: str) -> Settings:
+    return {"method": method, "settings": trials.fixed(study.methods[method])}
 
 
-def loading(study: dict, model: str) -> dict:
+@step("method")
+def write_prompt(study: Study, method: str) -> Settings:
+    return select_neurons(study, method)
+
+
+@step("variants")
+def select_variants(study: Study) -> Settings:
+    return {"variants": {name: filled(variant) for name, variant in study.ablation.variants.items()}}
+
+
+@step("model")
+def select_random(study: Study, model: str, seed: int, share: int) -> Settings:
+    return loaded(study, model, seed) | {"prune_ratio": share}
+
+
+@step()
+def list_activations(study: Study) -> Settings:
+    return {}
+
+
+@step("model", "method")
+def tune(study: Study, model: str, seed: int, method: str) -> Settings:
+    fixed = trials.fixed(study.methods[method])
+    asked = asked_of(study, model, seed, method, [TUNING])
+    asked["evaluation"] = evaluation(study, ("forget", "retain", "celebrity"), ("classification", "cloze"))
+    return asked | lora(study, model) | {"trials": [fixed | chosen for chosen in trials_of(study, method)]}
+
+
+@step()
+def choose_settings(study: Study, method: str) -> Settings:
+    return {"criterion": study.tuning.criterion, "trials": trials_of(study, method)}
+
+
+# Questions
+
+
+@step("model")
+def evaluate(study: Study, model: str, seed: int, method: str, ratio: int | None) -> Settings:
+    """ratio: None for the vanilla model, which answers for every ratio, and under random masks, for the largest."""
+    ratios = [ratio] if ratio else study.forget_ratios if method == "vanilla" else [max(study.forget_ratios)]
+    return asked_of(study, model, seed, method, ratios) | {"evaluation": filled(study.evaluation)}
+
+
+@step("model")
+def evaluate_variants(study: Study, model: str, seed: int) -> Settings:
+    asked = asked_of(study, model, seed, "", [study.ablation.forget_ratio])
+    del asked["method"]  # each variant is one
+    questions = evaluation(study, ("forget", "retain"), ("classification",))
+    return asked | {"evaluation": questions, "variants": list(study.ablation.variants)}
+
+
+@step("model")
+def attack(study: Study, model: str, seed: int, method: str) -> Settings:
+    ratios = [study.robustness.forget_ratio]
+    asked = asked_of(study, model, seed, method, ratios) | lora(study, model)
+    questions = filled(study.evaluation) | {"splits": ["forget"], "tasks": ["classification"]}
+    apart = {"forget_ratio", "sequential", *(["membership"] if study.benchmark.is_fetched else [])}
+    return asked | {"evaluation": questions, "robustness": study.robustness.model_dump(exclude=apart)}
+
+
+@step("model", "method")
+def forget_in_turn(study: Study, model: str, seed: int, method: str) -> Settings:
+    requests, settings = study.robustness.sequential.requests, study.methods[method]
+    asked = asked_of(study, model, seed, method, [requests[-1]]) | lora(study, model)
+    questions = filled(study.evaluation) | {"splits": ["forget", "retain"], "tasks": ["classification"]}
+    turns = asked | {"evaluation": questions, "requests": requests, "settings": trials.fixed(settings)}
+    kinds = statistics_of([method])
+    return turns | ({"statistics": statistics(study, kinds[0], [settings])} if kinds else {})
+
+
+@step()
+def fetch_harness(study: Study) -> Settings:
+    assert study.harness
+    return {"source": filled(study.harness.dataset), "tasks": study.harness.tasks}
+
+
+@step("model")
+def evaluate_harness(study: Study, model: str, seed: int, method: str, ratio: int | None) -> Settings:
+    assert study.harness
+    asked = evaluate(study, model, seed, method, ratio)
+    del asked["evaluation"]  # the harness has its own questions
+    return asked | {"harness": study.harness.model_dump(exclude={"dataset"}, exclude_none=True)}
+
+
+# Tables, figures and pages
+
+
+@step("table")
+def make_table(study: Study, table: str) -> Settings:
+    return registry.table(table).settings(study)
+
+
+@step("figure")
+def draw(study: Study, figure: str) -> Settings:
+    drawn: Settings = {"methods": list(study.methods)}
+    if figure in study.figures_that_need("variant_masks"):
+        drawn["variants"] = study.ablation.by_function()
+    return drawn
+
+
+@step("figures", "tables")
+def write_report(study: Study, page: str) -> Settings:
+    return {"study": study.name, "methods": table_rows(study), "tables": page_tables(study, page)}
+
+
+@step()
+def write_explorer(study: Study) -> Settings:
+    return {"study": study.name, "methods": list(study.methods)}
+
+
+# Parts of settings
+
+
+def filled(section: BaseModel) -> Settings:
+    """A part of the study as a mapping, without the keys that are None."""
+    return section.model_dump(exclude_none=True)
+
+
+def loading(study: Study, model: str) -> Settings:
     """How a model's checkpoints are loaded."""
-    return {key: study["models"][model][key] for key in ("precision", "gradient_checkpointing", "device_map")}
+    return {"loading": study.models[model].model_dump(include={"precision", "gradient_checkpointing", "device_map"})}
 
 
-def _trials(study: dict, method: str) -> list[dict]:
-    return trials.trials(study["methods"][method], study["tuning"]["trials"])
+def loaded(study: Study, model: str, seed: int) -> Settings:
+    """A model, how it is loaded, and the job's seed."""
+    return {"seed": seed, "model": model} | loading(study, model)
 
 
-def tuning_sizes(study: dict) -> dict[str, int]:
-    """How many people and public figures (figures) hyperparameters are chosen on; none if no setting is open."""
-    return {who: study["tuning"][who] if tuned_methods(study) else 0 for who in ("people", "figures")}
+def lora(study: Study, model: str) -> Settings:
+    """The adapters that a model's training jobs train; nothing where they train all weights."""
+    given = study.models[model].lora
+    return {"lora": filled(given)} if given else {}
 
 
-def tuning_seed(study: dict) -> int:
-    """The seed whose vanilla model the trials start from: the first."""
-    return study["seeds"][0]
+def asked_of(study: Study, model: str, seed: int, method: str, ratios: list[int]) -> Settings:
+    """What every job that asks a model has in its settings."""
+    return {"study": study.name, "method": method, "ratios": ratios} | loaded(study, model, seed)
 
 
-def tuned_statistics(study: dict) -> list[str]:
-    """Which activation statistics the trials score neurons from."""
-    return _statistics_of(tuned_methods(study))
-
-
-def _statistics(study: dict, kind: str, settings: Iterable[dict]) -> dict:
-    """How statistics of a kind are measured for methods and variants with these settings."""
-    from manu.neurons.statistics.registry import statistics_class
-
-    asked: dict[str, list] = {}
-    for each in settings:
-        for name, value in each.items():
-            asked.setdefault(name, []).extend(value[trials.TUNE] if isinstance(value, dict) else [value])
-    return {"batch_size": study["statistics"]["batch_size"]} | statistics_class(kind).settings(
-        study["statistics"], asked
-    )
-
-
-def dissected_methods(study: dict) -> list[str]:
-    """The study's pruning methods that choose neurons from the sums of activations."""
-    from manu.unlearning.registry import method_class
-
-    return [name for name in methods_of_kind(study, "pruning") if method_class(name).statistics == "modality"]
-
-
-def _evaluation(study: dict, splits: tuple[str, ...], tasks: tuple[str, ...]) -> dict:
-    """The study's evaluation, of no more than these splits and tasks."""
-    asked, few = study["evaluation"], {"splits": splits, "tasks": tasks}
+def evaluation(study: Study, splits: tuple[str, ...], tasks: tuple[str, ...]) -> Settings:
+    """The study's evaluation, with no other splits and tasks than these."""
+    few = {"splits": splits, "tasks": tasks}
+    asked = filled(study.evaluation)
     return asked | {key: [name for name in names if name in asked[key]] for key, names in few.items()}
 
 
-def _lora(study: dict, model: str) -> dict:
-    """How a model's training jobs adapt it; nothing where they train all weights."""
-    return {"lora": study["models"][model]["lora"]} if "lora" in study["models"][model] else {}
+def trials_of(study: Study, method: str) -> list[Settings]:
+    """The combinations of a method's open settings that are tried."""
+    return trials.trials(study.methods[method], study.tuning.trials)
 
 
-def random_method(share: int) -> str:
-    """The name under which answers are kept of the vanilla model without `share` percent of random neurons."""
-    return f"random{share}"
+def statistics(study: Study, kind: str, settings: Iterable[Settings]) -> Settings:
+    """How statistics of a kind are measured for methods and variants with these settings."""
+    asked: dict[str, list[Any]] = {}
+    for each in settings:
+        for name, value in each.items():
+            asked.setdefault(name, []).extend(value[trials.TUNE] if isinstance(value, dict) else [value])
+    own = statistics_class(kind).settings(filled(study.statistics), asked)
+    return {"batch_size": study.statistics.batch_size} | own
 
 
-def statistics_kinds(study: dict) -> list[str]:
-    """Which activation statistics the study's pruning methods and ablations score neurons from."""
-    return _statistics_of([*study["methods"], *ablation_methods(study)])
+def table_rows(study: Study) -> dict[str, Settings]:
+    """What the main table says about each method: its kind and, for pruning, the ratio in percent."""
+    from manu.unlearning.registry import method_class
+
+    ratios = {name: trials.fixed(settings).get("prune_ratio") for name, settings in study.methods.items()}
+    return {
+        name: {"kind": method_class(name).kind} | ({"prune_ratio": ratio} if ratio is not None else {})
+        for name, ratio in ratios.items()
+    }
 
 
-def ablation_methods(study: dict) -> list[str]:
-    """The pruning methods that the ablation varies."""
-    return sorted({variant["method"] for variant in study["ablation"]["variants"].values()})
+# Lists of names that the workflow's rules share
 
 
-def ablation_statistics(study: dict) -> list[str]:
-    """Which activation statistics the ablation's variants score neurons from."""
-    return _statistics_of(ablation_methods(study))
+def tuning_sizes(study: Study) -> dict[str, int]:
+    """The number of people and of public figures that settings are chosen on; none if no setting is open."""
+    tuned = bool(study.tuned_methods())
+    return {"people": tuned * study.tuning.people, "figures": tuned * study.tuning.figures}
 
 
-def _statistics_of(methods: Iterable[str]) -> list[str]:
+def statistics_of(methods: Iterable[str]) -> list[str]:
+    """The kinds of statistics that these methods score neurons from."""
     from manu.unlearning.registry import pruning_class
 
     classes = (pruning_class(name) for name in methods)
     return sorted({cls.statistics for cls in classes if cls})
 
 
-def _table_row(study: dict, method: str) -> dict:
-    """What the main table says about a method: its kind and, for pruning, the ratio in percent."""
-    from manu.unlearning.registry import method_class
+def ablation_methods(study: Study) -> list[str]:
+    """The pruning methods that the ablation varies."""
+    return sorted({variant.method for variant in study.ablation.variants.values()})
 
-    settings = trials.fixed(study["methods"][method])
-    return {"kind": method_class(method).kind} | {key: settings[key] for key in ("prune_ratio",) if key in settings}
+
+def methods_by_activations(study: Study) -> list[str]:
+    """The study's pruning methods that choose neurons from the sums of activations."""
+    return [name for name in study.methods_of_kind("pruning") if statistics_of([name]) == ["modality"]]
+
+
+def study_tables(study: Study, target: str = "all") -> dict[str, Table]:
+    """The study's tables for one target, by name."""
+    return registry.tables_of(study.tables, sources_of(study), target)
+
+
+def sources_of(study: Study) -> list[str]:
+    """The sources of tables and figures (manu.analysis.tables.base) that a study makes."""
+    made: dict[str, Any] = {
+        "random": study.capacity.prune_ratios,
+        "variants": study.ablation.variants,
+        "trials": study.tuned_methods(),
+        "choices": study.tuned_methods(),
+        "neurons": methods_by_activations(study),
+        "harness": study.harness,
+        "at_once": forgets_in_turn(study),
+        "sequential": forgets_in_turn(study),
+        "masks": study.methods_of_kind("pruning"),
+        "variant_masks": study.ablation.by_function(),
+    }
+    return [source for source in SOURCES if made.get(source, True)]
+
+
+def forgets_in_turn(study: Study) -> bool:
+    """Whether there are requests that can come one after the other."""
+    return len(study.robustness.sequential.requests) > 1
+
+
+def robustness_figures(study: Study) -> list[str]:
+    """The figures that are drawn from a table of the target `robustness`."""
+    from manu.analysis.figures.registry import figure_module, known_figures
+
+    return [name for name in known_figures() if figure_module(name).NEEDS in study_tables(study, "robustness")]
+
+
+def page_tables(study: Study, page: str) -> list[str]:
+    """The tables of a page: of `index` those of the target all, of `robustness` those of both targets."""
+    return [*study_tables(study), *(study_tables(study, "robustness") if page == "robustness" else [])]
+
+
+def page_figures(study: Study, page: str) -> list[str]:
+    """The figures of a page: of `index` the study's, of `robustness` those of the attacks as well."""
+    more = robustness_figures(study) if page == "robustness" else []
+    return list(dict.fromkeys([*study.figures, *more]))

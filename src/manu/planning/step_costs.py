@@ -1,22 +1,24 @@
-"""What each stage does with a model: its passes, the memory it holds, the bytes it writes. One function per stage,
-named like it; other stages make tables and figures of what is there, and cost no more than being started.
+"""What each step does with a model: passes, memory, bytes written. One function per step, named like it.
+
+Steps without a function make tables and figures: they cost no more than their start.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from manu.core.words import MODALITIES, SETS
 from manu.data.profiles import MULTIMODAL, TEXT
+from manu.jobs.job_list import Job
 from manu.models.inputs import KEPT
 from manu.models.loading import PRECISIONS
 from manu.neurons.statistics.registry import statistics_class
 from manu.planning import memory
-from manu.planning.anatomy import Anatomy
-from manu.planning.jobs import Job
+from manu.planning.benchmark_sizes import SENTENCE, Asked, BenchmarkSizes, Texts
+from manu.planning.model_sizes import ModelSizes
 from manu.planning.published import MMMU
-from manu.planning.sizes import SENTENCE, Asked, Sizes, Texts
 from manu.planning.work import Learning, Work, forward, reply, step
+from manu.study.model import Study
 from manu.unlearning import trials
+from manu.unlearning.base import PruningMethod, TrainingMethod
 from manu.unlearning.registry import Method, create_method
 
 ANSWER_BYTES = 72  # of a row of answers on disk; measured: 10.9 MB for the 151,740 rows of mini-field
@@ -25,11 +27,11 @@ MASKED_BYTES = 100  # of a pruned neuron's line in neurons.csv
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of the study and what it reads."""
+    """A model of the study, and the benchmark in this model's tokens."""
 
     name: str
-    anatomy: Anatomy
-    sizes: Sizes
+    model: ModelSizes
+    benchmark: BenchmarkSizes
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,14 @@ class Cost:
 
 
 class Planner:
-    """One job's model, precision and way of learning, from its resolved configuration."""
+    """One job's model, precision and way of learning, from its settings."""
 
-    def __init__(self, study: dict, subject: Subject, job: Job) -> None:
-        config, loading = job.config, job.config.get("loading", {})
+    def __init__(self, study: Study, subject: Subject, job: Job) -> None:
+        config, loading = job.settings, job.settings.get("loading", {})
         self.study, self.job, self.config = study, job, config
-        self.anatomy, self.sizes = subject.anatomy, subject.sizes
+        self.model, self.sizes = subject.model, subject.benchmark
         self.number = PRECISIONS[loading.get("precision", "float32")].itemsize
-        self.weights = self.anatomy.parameters * self.number
+        self.weights = self.model.parameters * self.number
         in_base = config.get("stage") == "base"
         checkpointing = loading.get("gradient_checkpointing", False)
         self.learning = Learning(config.get("lora", {}).get("rank", 0), in_base, checkpointing)
@@ -65,16 +67,16 @@ class Planner:
         for modality, each in texts.items():
             one = self._pass(each, batch, modality)
             tokens = batch * each.longest(batch)
-            each_step = step(self.anatomy, self.learning, one, tokens) * trained + one * reference
+            each_step = step(self.model, self.learning, one, tokens) * trained + one * reference
             work += each_step * (epochs * each.batches(batch))
         return work
 
     def _pass(self, texts: Texts, batch: int, modality: str, all_logits: bool = False) -> Work:
         length = texts.longest(batch)
         predicted = length if all_logits else texts.columns(batch)
-        return forward(self.anatomy, batch, length, predicted, modality == MULTIMODAL)
+        return forward(self.model, batch, length, predicted, modality == MULTIMODAL)
 
-    def _unlearn(self, method: Method, ratio: int) -> Work:
+    def _unlearn(self, method: TrainingMethod, ratio: int) -> Work:
         """A training method's steps on the forget people; what else it runs follows from its class.
 
         Trained on: forget, and retain and refusal if needed. A reference runs on what holds the method: the retain
@@ -104,7 +106,7 @@ class Planner:
         option = asked.option if evaluation["classification"] == "likelihood" else 0.0
         size, new = evaluation["batch_size"], evaluation["max_new_tokens"]
         with_picture = modality == MULTIMODAL
-        return reply(self.anatomy, count, size, asked.prompt + system, new, option, self.number, with_picture)
+        return reply(self.model, count, size, asked.prompt + system, new, option, self.number, with_picture)
 
     def _splits(self, evaluation: dict, ratios: list[int], system: float = 0.0) -> tuple[Work, float]:
         """A whole evaluation, each question once, and the rows of its answers: a question has one at each ratio.
@@ -133,20 +135,20 @@ class Planner:
         for modality, each in texts.items():
             length, places = each.longest(batch), batch * each.columns(batch)
             with_picture = modality == MULTIMODAL
-            kept = memory.states(self.anatomy, batch * length, size, with_picture, batch, self.learning.checkpointing)
-            states = max(states, trained * (kept + memory.logits_bytes(self.anatomy, places, size)))
-        return self.weights + memory.learning_bytes(self.anatomy, self.learning, size) + states
+            kept = memory.states(self.model, batch * length, size, with_picture, batch, self.learning.checkpointing)
+            states = max(states, trained * (kept + memory.logits_bytes(self.model, places, size)))
+        return self.weights + memory.learning_bytes(self.model, self.learning, size) + states
 
     def _shown(self, ratio: int) -> float:
         """Pictures of forget and retain people."""
         return (self.sizes.forget(ratio) + self.sizes.retain(ratio)) * self.sizes.portraits
 
-    def _unlearn_memory(self, method: Method, ratio: int) -> float:
+    def _unlearn_memory(self, method: TrainingMethod, ratio: int) -> float:
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
         trained = 1 + method.needs_retain + method.needs_refusal
         beside = self.weights * method.needs_reference  # the frozen copy
         # two sums of squared gradients and a mask of one byte a weight
-        beside += method.needs_knowledge * (2 * self.weights + self.anatomy.parameters)
+        beside += method.needs_knowledge * (2 * self.weights + self.model.parameters)
         return beside + self._training_memory(texts, method.batch_size, trained)
 
     def _asking_memory(self, evaluation: dict, system: float = 0.0) -> float:
@@ -154,7 +156,7 @@ class Planner:
         judged = evaluation["classification"] == "likelihood"
         return self.weights + max(
             memory.reply_bytes(
-                self.anatomy, size, asked.prompt + system, new, asked.option * judged, self.number, key[0] == MULTIMODAL
+                self.model, size, asked.prompt + system, new, asked.option * judged, self.number, key[0] == MULTIMODAL
             )
             for key, asked in self._questions(evaluation)
         )
@@ -168,24 +170,25 @@ class Planner:
         unless they are too many for that.
         """
         moved = Work(moved=self.weights * (1 + loads + 2 * saves))
-        kept = pictures * self.anatomy.picture_bytes
+        kept = pictures * self.model.picture_bytes
         return Cost(work + moved, memory, self.weights, 2 * kept if kept <= KEPT else 0, disk + saves * self.weights)
 
     def _method(self, name: str, settings: dict) -> Method:
         """The method; a setting that is still open has its first candidate, as none changes what a step costs."""
-        first = {key: values[0] for key, values in trials.tuned(self.study["methods"][name]).items()}
+        first = {key: values[0] for key, values in trials.tuned(self.study.methods[name]).items()}
         return create_method(name, first | settings)
 
-    # Stages
+    # Steps
 
     def select_neurons(self) -> Cost:
         """A mask of one byte a unit, and a line for each that goes; no model is loaded."""
         method = self._method(self.config["method"], self.config["settings"])
-        return Cost(disk=self.anatomy.neurons * (1 + method.prune_ratio / 100 * MASKED_BYTES))
+        assert isinstance(method, PruningMethod)
+        return Cost(disk=self.model.neurons * (1 + method.prune_ratio / 100 * MASKED_BYTES))
 
     def select_variants(self) -> Cost:
         """A mask for each variant; no model is loaded."""
-        return Cost(disk=self.anatomy.neurons * len(self.config["variants"]))
+        return Cost(disk=self.model.neurons * len(self.config["variants"]))
 
     def train(self) -> Cost:
         """Lessons of the base stage; or of everybody (without forget), tuning people and rehearsal included."""
@@ -205,7 +208,8 @@ class Planner:
 
     def unlearn(self) -> Cost:
         """A training method at a forget ratio."""
-        method, ratio = self._method(self.config["method"], self.config["settings"]), self.job.options.ratio
+        method, ratio = self._method(self.config["method"], self.config["settings"]), self.job.keys["ratio"]
+        assert isinstance(method, TrainingMethod)
         work, most = self._unlearn(method, ratio), self._unlearn_memory(method, ratio)
         return self._cost(work, most, 0, saves=True, pictures=self._shown(ratio))
 
@@ -216,7 +220,7 @@ class Planner:
         work, most, rows = Work(), self._asking_memory(config["evaluation"]), 0.0
         for settings in config["trials"]:
             method = self._method(config["method"], settings)
-            if method.kind == "training":
+            if isinstance(method, TrainingMethod):
                 work += self._unlearn(method, ratio)
                 most = max(most, self._unlearn_memory(method, ratio))
             work += self._ask(asked_about, config["evaluation"])
@@ -225,10 +229,10 @@ class Planner:
 
     def measure_statistics(self) -> Cost:
         """All forget pairs and as many of retain, in both modalities: forward, and for gradients back to the states."""
-        settings, kind = self.config["statistics"], self.job.options.kind
-        work, most = self._measured(settings, kind, self.job.options.ratio)
-        sums = memory.statistics_bytes(self.anatomy, kind, settings)
-        return self._cost(work, most, sums, pictures=self._shown(self.job.options.ratio))
+        settings, kind, ratio = self.config["statistics"], self.job.keys["kind"], self.job.keys["ratio"]
+        work, most = self._measured(settings, kind, ratio)
+        sums = memory.statistics_bytes(self.model, kind, settings)
+        return self._cost(work, most, sums, pictures=self._shown(ratio))
 
     def _measured(self, settings: dict, kind: str, ratio: int) -> tuple[Work, float]:
         batch, text, gradient = settings["batch_size"], self.sizes.lessons[TEXT], statistics_class(kind).gradients
@@ -240,17 +244,18 @@ class Planner:
             work += one * (batches * len(SETS))
             tokens = batch * texts.longest(batch)
             if gradient:
-                held = memory.states(self.anatomy, tokens, self.number, modality == MULTIMODAL, batch, False)
+                held = memory.states(self.model, tokens, self.number, modality == MULTIMODAL, batch, False)
             else:
-                held = tokens * self.anatomy.vocabulary * self.number
-                held += memory.picture_states(self.anatomy, batch, self.number) if modality == MULTIMODAL else 0
+                held = tokens * self.model.vocabulary * self.number
+                held += memory.picture_states(self.model, batch, self.number) if modality == MULTIMODAL else 0
             most = max(most, held)
-        return work, self.weights + memory.statistics_bytes(self.anatomy, kind, settings) + most
+        return work, self.weights + memory.statistics_bytes(self.model, kind, settings) + most
 
     def evaluate(self) -> Cost:
         """Every question of every split; behind a system prompt every prompt is longer by it."""
-        config, options = self.config, self.job.options
-        named = self.sizes.forget(config["ratios"][0]) if options.system_prompt else 0
+        config = self.config
+        prompted = config["method"] in self.study.methods_of_kind("prompting")
+        named = self.sizes.forget(config["ratios"][0]) if prompted else 0
         system = SENTENCE + named * self.sizes.name if named else 0.0
         work, rows = self._splits(config["evaluation"], config["ratios"], system)
         return self._cost(work, self._asking_memory(config["evaluation"], system), rows * ANSWER_BYTES)
@@ -267,13 +272,14 @@ class Planner:
         """The harness's tasks, each taken to be what MMMU's validation set is (manu.planning.published)."""
         settings, size = self.config["harness"], self.config["harness"]["batch_size"]
         count = (settings.get("limit") or MMMU["questions"]) * len(settings["tasks"])
-        asked = MMMU["prompt"] + self.anatomy.picture_tokens, MMMU["reply"], 0.0, self.number, True
-        most = self.weights + memory.reply_bytes(self.anatomy, size, *asked)
-        return self._cost(reply(self.anatomy, count, size, *asked), most, count * ANSWER_BYTES)
+        prompt, new = MMMU["prompt"] + self.model.picture_tokens, int(MMMU["reply"])
+        most = self.weights + memory.reply_bytes(self.model, size, prompt, new, 0.0, self.number, True)
+        work = reply(self.model, count, size, prompt, new, 0.0, self.number, True)
+        return self._cost(work, most, count * ANSWER_BYTES)
 
     def select_random(self) -> Cost:
         """The model is loaded for its widths."""
-        return self._cost(Work(), self.weights, self.anatomy.neurons)
+        return self._cost(Work(), self.weights, self.model.neurons)
 
     def attack(self) -> Cost:
         """Rounded weights: everybody, each width; other words and portraits; relearning from two sets of lessons, asked
@@ -293,7 +299,7 @@ class Planner:
         work += epoch * (2 * relearning["steps"][-1] / sum(each.batches(size) for each in lessons.values()))
         work += self._ask(everybody, evaluation)
         for (modality, _), asked in self._questions(evaluation):
-            work += forward(self.anatomy, 2 * everybody * asked.per_person, asked.prompt, 1, modality == MULTIMODAL)
+            work += forward(self.model, 2 * everybody * asked.per_person, asked.prompt, 1, modality == MULTIMODAL)
         most = max(self._asking_memory(evaluation), self.weights + self._training_memory(lessons, size))
         each = sum(asked.per_person for _, asked in self._questions(evaluation))
         rows = each * (everybody * (1 + len(given["bits"])) + forget * 3 + others * 2 * (1 + len(relearning["steps"])))
@@ -308,7 +314,7 @@ class Planner:
             if method.pruning:
                 measured, held = self._measured(config["statistics"], method.pruning.statistics, ratio)
                 work, most = work + measured, max(most, held)
-            if method.kind == "training":
+            if isinstance(method, TrainingMethod):
                 work += self._unlearn(method, ratio)
                 most = max(most, self._unlearn_memory(method, ratio))
             work += self._ask(self.sizes.people, config["evaluation"])
@@ -316,14 +322,13 @@ class Planner:
         return self._cost(work, most, self.sizes.people * each * len(requests) * ANSWER_BYTES)
 
 
-def known_stages() -> list[str]:
-    """The stages that a plan has a formula for."""
-    return [name for name, value in vars(Planner).items() if not name.startswith("_") and isinstance(value, Callable)]
+def known_steps() -> list[str]:
+    """The steps that a plan has a formula for."""
+    return [name for name, value in vars(Planner).items() if not name.startswith("_") and callable(value)]
 
 
-def cost(study: dict, subjects: dict[str, Subject], job: Job) -> Cost:
-    """What a job takes beside being started. subjects: the study's models by name."""
-    if job.stage not in known_stages():
+def cost(study: Study, subjects: dict[str, Subject], job: Job) -> Cost:
+    """The cost of a job beside its start. subjects: the study's models by name."""
+    if job.step not in known_steps():
         return Cost()
-    model = next(part for part in job.options.config.parts if part in subjects)  # paths are keys
-    return getattr(Planner(study, subjects[model], job), job.stage)()
+    return getattr(Planner(study, subjects[job.keys["model"]], job), job.step)()

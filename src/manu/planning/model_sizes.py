@@ -1,11 +1,11 @@
-"""A model's sizes, counted on the model itself: built by transformers on torch's meta device, without weights."""
+"""A model's sizes, counted on the model that transformers builds on torch's meta device, without weights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, PretrainedConfig
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from manu.core.errors import UserError
 from manu.fetching.manifest import MANIFEST, located
@@ -13,18 +13,19 @@ from manu.models.base import VisionLanguageModel, read_architecture
 from manu.models.language import language_path
 from manu.models.registry import vlm_class
 from manu.planning.published import CHECKPOINTS
+from manu.study.model import Model, Source
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """Where a model's parameters work, and how wide its states are.
+class ModelSizes:
+    """Numbers of parameters, by what they are applied to, and widths of states.
 
-    parameters: all. vision: of the vision encoder, and of what is applied to every patch after it; connector: the
-    rest of what lies between it and the language model, applied to every picture token; decoder: the language
-    model's layers; head: the matrix that gives the logits. patches: of a picture; picture_tokens: stand for it in a
-    prompt; picture_bytes: of a processed one, in float32; key_values: width of the keys of a layer. adapted,
-    adapted_in_base: inputs plus outputs of the linear layers that get a low-rank adapter. linear_rows: outputs of all linear layers
-    of the MLPs; released_rows: the same, those of equal layers counted once. source: where all this is from.
+    parameters: all of them. vision: applied to every patch (the vision encoder and what follows it patch by patch);
+    connector: applied to every picture token, between vision encoder and language model; decoder: the layers of the
+    language model; head: the matrix of the logits. patches: of a picture; picture_tokens: of a picture in a prompt;
+    picture_bytes: of a processed picture, float32; key_values: width of a layer's keys. adapted, adapted_in_base: inputs
+    plus outputs of the linear layers with a low-rank adapter. linear_rows: outputs of all linear layers of the MLPs;
+    released_rows: the same, equal layers counted once. source: where these numbers are from.
     """
 
     source: str
@@ -52,8 +53,8 @@ class Anatomy:
     linear_rows: int = 0
 
 
-def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_bytes: int = 4) -> Anatomy:
-    """Count the parameters of an adapter's model, wherever its weights are (nowhere, on the meta device)."""
+def measured_sizes(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_bytes: int = 4) -> ModelSizes:
+    """The sizes of a model, whether or not its weights are in memory (on the meta device they are not)."""
     model, language = vlm.model, vlm.language_model
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     outside = vlm.outside_language
@@ -69,7 +70,7 @@ def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_b
     def ends(names: Iterable[str]) -> int:
         return sum(linears[name].in_features + linears[name].out_features for name in names)
 
-    return Anatomy(
+    return ModelSizes(
         source=source,
         parameters=sum(sizes.values()),
         vision=per_patch,
@@ -96,43 +97,43 @@ def dissect(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_b
     )
 
 
-def built_adapter(name: str, model: dict, texts: Iterable[str]) -> VisionLanguageModel:
-    """The adapter of a model that the study makes itself, as its base stage builds it, with a tokenizer but no weights.
+def built_model(name: str, model: Model, texts: Iterable[str]) -> VisionLanguageModel:
+    """A model that the study builds itself, as its base stage does, with a tokenizer but without weights.
 
-    model: of the study; texts: what the tokenizer is trained on. A pretrained language model is loaded for its sizes.
+    texts: what the tokenizer is trained on. A pretrained language model is loaded for its sizes.
     """
     cls = vlm_class(name)
-    architecture = read_architecture(cls.architecture_class, model["architecture"], "architecture")
-    if "language_model" in model:
-        language = language_path(model["language_model"], f"models.{name}.language_model")
+    architecture = read_architecture(cls.architecture_class, model.architecture, "architecture")
+    if model.language_model:
+        language = language_path(model.language_model.model_dump(exclude_none=True), f"models.{name}.language_model")
         return cls.build(architecture, texts, language)
     with torch.device("meta"):
         return cls.build(architecture, texts)
 
 
-def fetched_anatomy(name: str, start: dict, manifest_folder: Path) -> Anatomy:
-    """The sizes of a checkpoint that the study does not make: from its config.json if that is here, else published.
+def fetched_sizes(name: str, start: Source, manifest_folder: Path) -> ModelSizes:
+    """The sizes of a checkpoint that the study fetches: from its config.json if that is here, else as published.
 
-    start: `path`, or `repo` and `revision`; manifest_folder: where the study keeps the manifest of what it fetched.
-    Raises UserError when neither is there.
+    manifest_folder: where the study keeps the manifest of the files that it fetched. Raises UserError if there is
+    neither.
     """
     cls = vlm_class(name)
     published = CHECKPOINTS.get(name)
-    folder = Path(start["path"]) if "path" in start else manifest_folder
-    if "path" in start or (folder / MANIFEST).is_file():
+    folder = Path(start.path) if start.path else manifest_folder
+    if start.path or (folder / MANIFEST).is_file():
         folder = located(folder)
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder}/config.json is missing; needed: a save_pretrained folder")
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         vlm = cls(_meta_model(cls, config), cls.load_processor(folder))
         stored = (config.dtype or torch.float32).itemsize
-        return dissect(vlm, f"{folder}/config.json", picture_tokens(vlm), stored)
+        return measured_sizes(vlm, f"{folder}/config.json", picture_tokens(vlm), stored)
     if published is None:
-        raise UserError(f"model '{name}': no config.json of {start['repo']} is here, and no published sizes are known")
+        raise UserError(f"model '{name}': no config.json of {start.repo} is here, and no published sizes are known")
     given = {key: value for key, value in published.items() if key.endswith("_config")}
     vlm = cls(_meta_model(cls, cls.model_class.config_class(**given)), None)
     source = f"published: {published['source']}, which is not here"
-    return dissect(vlm, source, published["picture_tokens"], published["stored_bytes"])
+    return measured_sizes(vlm, source, published["picture_tokens"], published["stored_bytes"])
 
 
 def picture_tokens(vlm: VisionLanguageModel) -> int:
@@ -140,6 +141,6 @@ def picture_tokens(vlm: VisionLanguageModel) -> int:
     return len(vlm.prompt_ids("?", with_image=True)) - len(vlm.prompt_ids("?", with_image=False))
 
 
-def _meta_model(cls: type[VisionLanguageModel], config: PretrainedConfig):
+def _meta_model(cls: type[VisionLanguageModel], config: PretrainedConfig) -> PreTrainedModel:
     with torch.device("meta"):
         return cls.model_class(config)

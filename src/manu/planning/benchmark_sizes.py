@@ -1,7 +1,7 @@
-"""How much there is to read: people, and the lengths in tokens of what is taught and asked.
+"""Sizes of a benchmark: people, and lengths in tokens of training pairs and questions.
 
-Counted with the model's own tokenizer and prompts on the built-in benchmark, on the study's own files or, before there
-are any, on one made of the same people with a single portrait each. Of a fetched benchmark: its published sizes.
+Of a built-in benchmark they are counted with the model's own tokenizer and prompts: on the study's files or, before
+there are any, on the same people drawn anew with one portrait each. Of a fetched benchmark they are the published ones.
 """
 
 import tempfile
@@ -31,8 +31,8 @@ from manu.evaluation.questions import asked_questions
 from manu.models.base import VisionLanguageModel
 from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
-from manu.study.loading import format_name
-from manu.study.settings import tuning_sizes
+from manu.study.model import Study
+from manu.study.settings import filled, tuning_sizes
 
 Lengths = np.ndarray
 SENTENCE = 40  # tokens of a system prompt beside the names in it
@@ -57,7 +57,7 @@ class Texts:
 
     @property
     def count(self) -> float:
-        """How many pairs there are."""
+        """Number of pairs."""
         return float(self.weight.sum())
 
     def __mul__(self, times: float) -> "Texts":
@@ -72,7 +72,7 @@ class Texts:
         return ceil(round(self.count, 6) / size)
 
     def mean(self, lengths: Lengths) -> float:
-        """Of any of the lengths, over all pairs; 0 when there are none."""
+        """Mean of `lengths` over all pairs; 0 if there are no pairs."""
         return float(np.average(lengths, weights=self.weight)) if self.count else 0.0
 
     def longest(self, size: int) -> float:
@@ -95,7 +95,7 @@ def _expected_maximum(lengths: Lengths, weight: np.ndarray, size: int) -> float:
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions of one kind: so many a person (or stranger), tokens of a prompt and of an option (0: it has none)."""
+    """Questions of one kind: number for each person (or stranger), tokens of a prompt and of an option (0: none)."""
 
     per_person: float
     prompt: float
@@ -103,11 +103,11 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What a study reads. celebrities: as so many people who would be asked as many questions; lessons: of one person, by
+class BenchmarkSizes:
+    """celebrities: number of people with as many questions as the celebrities have together; lessons: of one person, by
     modality; base_lessons: all of the base stage; questions: of one person, by (modality, task); general: of one stranger
     of the general-utility set; name: tokens of a name; portraits: of a person in the training data; base_pictures: of
-    the base stage; source: where all this is from."""
+    the base stage; source: where these numbers are from."""
 
     source: str
     people: int
@@ -132,13 +132,13 @@ class Sizes:
         return (self.tuning if ratio == TUNING else 0) + self.people - self.forget(ratio)
 
 
-def published_sizes(study: dict, picture_tokens: int) -> Sizes:
+def published_sizes(study: Study, picture_tokens: int) -> BenchmarkSizes:
     """The benchmark's published sizes, and the lengths that manu.planning.published assumes."""
-    b, extra = BENCHMARKS[format_name(study["benchmark"])], {MULTIMODAL: picture_tokens, TEXT: 0}
+    b, extra = BENCHMARKS[study.benchmark.format_name], {MULTIMODAL: picture_tokens, TEXT: 0}
     lessons = {
         m: Texts.of([(question + extra[m], answer)], pairs) for m, (pairs, question, answer) in b["lessons"].items()
     }
-    wanted = study["evaluation"]["modalities"], study["evaluation"]["tasks"]
+    wanted = study.evaluation.modalities, study.evaluation.tasks
     questions = {
         (modality, task): Asked(count, prompt + extra[modality], option)
         for (modality, task), (count, prompt, option) in b["questions"].items()
@@ -147,17 +147,17 @@ def published_sizes(study: dict, picture_tokens: int) -> Sizes:
     count, prompt, option = b["general"]
     general = Asked(count, prompt + picture_tokens, option)
     source = f"published sizes of {b['source']}; pairs of a person and lengths are assumed"
-    return Sizes(source, b["people"], b["faces"], b["world"], 0, 0, lessons, {}, questions, general, b["name"])
+    return BenchmarkSizes(source, b["people"], b["faces"], b["world"], 0, 0, lessons, {}, questions, general, b["name"])
 
 
-def benchmark_folder(study: dict, scratch: Path) -> tuple[Path, str]:
-    """The study's benchmark and a word on it; one of the same people, made in `scratch`, where it is not there yet."""
-    folder = Path(f"data/{study['name']}")
+def benchmark_folder(study: Study, scratch: Path) -> tuple[Path, str]:
+    """The folder of the study's benchmark and its description. If there is none yet, the same people in `scratch`."""
+    folder = Path(f"data/{study.name}")
     if (folder / f"generate_benchmark{RECORD_SUFFIX}").is_file():
         return folder, f"counted in {folder}"
     tuning = {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
-    settings = BenchmarkSettings(**study["benchmark"] | tuning | {"portraits": 1})
-    generate(scratch, settings, [study["forget_ratios"][0]])
+    settings = BenchmarkSettings(**filled(study.benchmark) | tuning | {"portraits": 1})
+    generate(scratch, settings, [study.forget_ratios[0]])
     return scratch, "counted on the same people, drawn anew"
 
 
@@ -167,11 +167,8 @@ def corpus(folder: Path) -> list[str]:
     return [text for lesson in lessons for pair in lesson.pairs for text in pair]
 
 
-def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: str) -> Sizes:
-    """The sizes of a built-in benchmark in `folder`, in tokens of the adapter's tokenizer.
-
-    adapter: its weights are not needed.
-    """
+def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: str) -> BenchmarkSizes:
+    """The sizes of a built-in benchmark in `folder`, in tokens of the model's tokenizer. Weights are not needed."""
 
     def tokens(text: str) -> int:
         return len(vlm.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -180,7 +177,7 @@ def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: s
         people: dict[str, dict] = {}
         for lesson in read_training_data(folder, config):
             people.setdefault(lesson.id, {}).update({(pair, lesson.modality): None for pair in lesson.pairs})
-        pairs = {MULTIMODAL: [], TEXT: []}
+        pairs: dict[str, list[tuple[int, int]]] = {MULTIMODAL: [], TEXT: []}
         for person, each in people.items():
             for (question, answer), modality in each:
                 length = len(vlm.answer_ids(answer))
@@ -189,14 +186,15 @@ def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: s
                     pairs[view].append((len(prompt), length))
         return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
 
-    evaluation = study["evaluation"]
-    wording = [evaluation[key] for key in ("modalities", "tasks", "classification", "prompt_style")]
+    asking = study.evaluation
 
     def asked(*configs: str) -> tuple[dict[tuple[str, str], Asked], int]:
         profiles = [profile for config in configs for profile in read_profiles(folder, config)]
         found: dict[tuple[str, str], list] = {}
         for profile in profiles:
-            for question in asked_questions(profile, "", *wording):
+            for question in asked_questions(
+                profile, "", asking.modalities, asking.tasks, asking.classification, asking.prompt_style
+            ):
                 found.setdefault((question.modality, question.task), []).append(question)
         people = len({profile.id for profile in profiles})
         kinds = {key: _asked(each, people, vlm.prompt_ids, tokens) for key, each in found.items()}
@@ -206,12 +204,12 @@ def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: s
     trials = [each(TUNING) for each in (forget_config, retain_config, celebrity_config)] if tuning["people"] else []
     everyone = names | read_names(folder, *trials) if trials else names
     lessons, count = taught("ft_Data", everyone)
-    ratio = study["forget_ratios"][0]
+    ratio = study.forget_ratios[0]
     questions, people = asked(forget_config(ratio), retain_config(ratio))
     kinds, figures = asked(CELEBRITIES)
     of_figures = figures * sum(each.per_person for each in kinds.values())
     general, strangers = asked("General_Set")
-    return Sizes(
+    return BenchmarkSizes(
         source=source,
         people=people,
         celebrities=round(of_figures / sum(each.per_person for each in questions.values())),
@@ -223,9 +221,9 @@ def counted_sizes(study: dict, vlm: VisionLanguageModel, folder: Path, source: s
         questions=questions,
         general=next(iter(general.values()), Asked(0, 0, 0)),
         name=float(np.mean([tokens(f" {name},") for name in names.values()])),
-        portraits=study["benchmark"]["portraits"],
-        base_pictures=(study["benchmark"]["public_figures"] + tuning["figures"]) * study["benchmark"]["portraits"]
-        + study["benchmark"]["strangers"],
+        portraits=study.benchmark.portraits,
+        base_pictures=(study.benchmark.public_figures + tuning["figures"]) * study.benchmark.portraits
+        + study.benchmark.strangers,
     )
 
 
@@ -236,5 +234,5 @@ def _asked(questions: list, people: int, prompt_ids: Callable, tokens: Callable)
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory:
-    """Where a benchmark may be drawn for counting alone."""
+    """A folder for a benchmark that is drawn only to be counted."""
     return tempfile.TemporaryDirectory(prefix="manu-plan-")

@@ -1,0 +1,48 @@
+"""The places where the workflow reaches into Snakemake itself, because no option does it. Tested with Snakemake 9.27.
+
+Without them a study still runs. When Snakemake changes, tests/unit/test_snakemake_internals.py says which one is gone.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def remove_rate_limit(workflow: Any) -> None:
+    """Start jobs without Snakemake's limit of a hundred a second.
+
+    With a limit the scheduler wakes up once more for every job that has ended and looks at all files: with 200 jobs a
+    fifth of a core. The option --max-jobs-per-timespan changes the limit, but cannot remove it.
+    """
+    if hasattr(workflow.scheduler, "job_rate_limiter"):
+        workflow.scheduler.job_rate_limiter = None
+
+
+def accept_any_date(workflow: Any) -> None:
+    """Accept a job's outputs whatever their dates: content decides what runs again.
+
+    Snakemake fails a job whose inputs are dated later than its outputs, as happens when the clock was set back.
+    """
+
+    async def accept(job: Any, outputs: Any) -> None:
+        """In place of DAG.check_output_mtime."""
+
+    if hasattr(workflow.dag, "check_output_mtime"):
+        workflow.dag.check_output_mtime = accept
+
+
+def records_behind(workflow: Any, files: Iterable[str]) -> list[str]:
+    """The records of the job that makes each file, of the jobs that make that job's inputs, and so on; sorted."""
+    waiting, known, records = list(files), set(files), set()
+    while waiting:
+        file = waiting.pop()
+        for rule in workflow.rules:
+            if rule.is_producer(file):
+                wildcards = rule.get_wildcards(file)
+                outputs = rule.expand_output(wildcards)[0]
+                inputs = rule.expand_input(wildcards)[0]
+                new = [str(path) for path in inputs if str(path) not in known]
+                known.update(new)
+                waiting += new
+                records.add(str(outputs.record))
+                break
+    return sorted(records)

@@ -1,0 +1,51 @@
+"""What the workflow uses of Snakemake beside its documented interface. A failure names what a new version changed."""
+
+import asyncio
+import inspect
+from types import SimpleNamespace
+
+from snakemake.api import SnakemakeApi  # noqa: F401  (first: its modules import each other)
+from snakemake.dag import DAG
+from snakemake.rules import Rule
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+from manu.jobs import snakemake_internals
+
+
+def test_the_scheduler_has_a_limit_of_jobs_per_second_that_can_be_taken_away():
+    source = inspect.getsource(JobScheduler)
+    changed = "Snakemake's JobScheduler no longer keeps its limit in job_rate_limiter: see snakemake_internals.py"
+    assert "self.job_rate_limiter = (" in source and "if self.job_rate_limiter is None:" in source, changed
+    workflow = SimpleNamespace(scheduler=SimpleNamespace(job_rate_limiter="100/s"))
+    snakemake_internals.remove_rate_limit(workflow)
+    assert workflow.scheduler.job_rate_limiter is None
+
+
+def test_the_dag_compares_dates_in_a_method_of_its_own():
+    changed = "Snakemake's DAG no longer compares dates in check_output_mtime(job, outputs): see snakemake_internals.py"
+    assert inspect.iscoroutinefunction(getattr(DAG, "check_output_mtime", None)), changed
+    assert list(inspect.signature(DAG.check_output_mtime).parameters) == ["self", "job", "expanded_output"], changed
+    assert "await self.check_output_mtime(job, expanded_output)" in inspect.getsource(DAG.check_and_touch_output), (
+        changed
+    )
+    workflow = SimpleNamespace(dag=SimpleNamespace(check_output_mtime="compares"))
+    snakemake_internals.accept_any_date(workflow)
+    assert asyncio.run(workflow.dag.check_output_mtime(None, [])) is None
+
+
+def test_a_rule_says_which_files_it_makes_and_from_what():
+    changed = "Snakemake's Rule changed {}: see records_behind in snakemake_internals.py"
+    for name, given in {
+        "is_producer": ["self", "requested_output"],
+        "get_wildcards": ["self", "requested_output", "wildcards_dict"],
+        "expand_input": ["self", "wildcards", "groupid"],
+        "expand_output": ["self", "wildcards"],
+    }.items():
+        assert list(inspect.signature(getattr(Rule, name, lambda: 0)).parameters) == given, changed.format(name)
+
+
+def test_nothing_is_changed_where_snakemake_has_it_no_more():
+    workflow = SimpleNamespace(scheduler=SimpleNamespace(), dag=SimpleNamespace())
+    snakemake_internals.remove_rate_limit(workflow)
+    snakemake_internals.accept_any_date(workflow)
+    assert not vars(workflow.scheduler) and not vars(workflow.dag)
