@@ -35,16 +35,17 @@ def study(folder: Path, text: str) -> Path:
     return path
 
 
-def test_without_the_key_nothing_is_asked_for(tmp_path):
-    plain, asked = (load_study(study(tmp_path, text)) for text in (STUDY, STUDY + KEY))
-    assert "harness" not in plain
-    before, after = (dict(resolved_files(each)) for each in (plain, asked))
+def test_without_the_key_nothing_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_study(study(tmp_path, STUDY)).harness is None
+    jobs = [listed(study(tmp_path, text)) for text in (STUDY, STUDY + KEY)]
+    before, after = ({path: job.settings for path, job in each.items()} for each in jobs)
     kept = {path: content for path, content in after.items() if "harness" not in path}
     for pages in (kept, before):  # which list the tables that they show
         assert ("harness" in pages["results/s/report/index.yaml"].pop("tables")) is (pages is kept)
     assert kept == before
-    added = [path.removeprefix("results/s/") for path in after if path not in before]
-    assert added == [
+    added = {path.removeprefix("results/s/") for path in after if path not in before}
+    assert added == {
         "harness/fetch_harness.yaml",
         "harness/llava/seed0/vanilla.yaml",
         *(
