@@ -5,6 +5,7 @@ from argparse import Namespace
 import pandas as pd
 import pytest
 
+from listed_jobs import listed
 from manu.analysis.tables import tuning
 from manu.core.errors import UserError
 from manu.data import mllmu, profiles

@@ -1,12 +1,12 @@
-"""A process that imports once what jobs are slow to import, and forks for each of them.
+"""A process that imports the slow libraries once and forks for each job.
 
-Of a small study's job, importing torch and the classes of transformers takes longer than the work. The workflow starts
-one such process for as long as it runs (`start`); a job's command (manu.jobs.start) sends it the command line, the
-environment and its standard files, and ends as the fork ends. The package itself is imported by each fork anew, so
-that a job runs the code that is there when it starts.
+In a small study, importing torch and the classes of transformers takes longer than a job's work. The workflow starts
+one such process and keeps it while it runs (`start`). A job's command (manu.jobs.start) sends it the command line, the
+environment and its standard files, and ends as the fork ends. Each fork imports the package itself anew, so a job runs
+the code that is there when it starts.
 
-Linux only (elsewhere forking after importing such libraries is not safe), and without a GPU (a driver does not survive a
-fork). No thread may run before the fork: the libraries are told to use one, as every job tells them.
+This works on Linux only (elsewhere a fork after such imports is not safe) and without a GPU (its driver does not
+survive a fork). No thread may run before the fork, so the libraries are limited to one thread, as in every job.
 """
 
 import atexit
@@ -34,11 +34,11 @@ _running: list[tuple[subprocess.Popen, Path]] = []  # this process's server and 
 
 
 def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -> bool:
-    """Start the server of a run of a study, and name it in this process's environment; it ends with this process, or by
-    `stop`.
+    """Start the server for a run of a study and set its address in this process's environment.
 
-    names: what to import, as `pkgutil.resolve_name` takes it (manu.jobs.imports). folder: where the socket lies.
-    False where there can be none; jobs then import for themselves.
+    The server ends with this process, or by `stop`. names: what to import, as `pkgutil.resolve_name` takes it
+    (manu.jobs.imports). folder: of the socket. Returns False where a server is not supported; jobs then import by
+    themselves.
     """
     if sys.platform != "linux":
         return False
@@ -65,16 +65,17 @@ def start(study: str, names: Iterable[str], folder: Path = Path(".snakemake")) -
 
 
 def stop() -> None:
-    """End what `start` started, and the forks that still run."""
+    """End the server and the forks that still run."""
     while _running:
         server, address = _running.pop()
         os.environ.pop(ADDRESS, None)
-        server.stdin.close()
+        if server.stdin:
+            server.stdin.close()
         address.unlink(missing_ok=True)
 
 
 class Server:
-    """Forks a process for every connection, tells each its fork's exit code, and ends a fork whose command has gone."""
+    """Forks a process for each connection, sends back its exit code, and ends a fork whose command has ended."""
 
     def __init__(self, listener: socket.socket, owner: int) -> None:
         self.listener = listener
@@ -82,15 +83,15 @@ class Server:
         self.poll = select.poll()
         self.poll.register(owner, select.POLLIN)
         self.poll.register(listener, select.POLLIN)
-        self.commands: dict[
-            int, tuple[socket.socket, BaseProcess]
-        ] = {}  # connections and their forks, by the former's file
-        self.forks: dict[int, int] = {}  # the file of a connection, by that which stands for the end of its fork
+        self.commands: dict[int, tuple[socket.socket, BaseProcess]] = {}  # connection and fork by the connection's file
+        self.forks: dict[int, int] = {}  # file of a connection by the file that signals the end of its fork
 
     def serve(self) -> None:
-        """Until the owner has ended, and with it the forks."""
+        """Serve until the owner has ended, then end the forks."""
         while True:
-            file, _ = self.poll.poll()[0]  # one by one: what follows may close a file, and its number be given again
+            file, _ = self.poll.poll()[
+                0
+            ]  # one at a time: handling an event may close a file, and its number may be used again
             if file == self.owner:
                 for _, fork in self.commands.values():
                     fork.terminate()
@@ -100,7 +101,7 @@ class Server:
             elif file in self.forks:
                 self._ended(file)
             else:
-                self.commands[file][1].terminate()  # its command has gone; the fork's end comes next
+                self.commands[file][1].terminate()  # its command has ended; the end of the fork follows
                 self.poll.unregister(file)
 
     def _start(self) -> None:
@@ -108,13 +109,12 @@ class Server:
         fork = get_context("fork").Process(target=self._run, args=(command,))
         fork.start()
         self.poll.register(fork.sentinel, select.POLLIN)
-        self.poll.register(command, select.POLLRDHUP)  # what the command says is for the fork to read
+        self.poll.register(command, select.POLLRDHUP)  # the fork reads what the command sends
         self.commands[command.fileno()] = command, fork
         self.forks[fork.sentinel] = command.fileno()
 
     def _run(self, command: socket.socket) -> None:
-        """In a fork: run what the command asks for. Nothing that was imported is taken apart at the end, which would take
-        longer than many a job."""
+        """In a fork: run the command's job. Imports are not torn down: that would take longer than many jobs."""
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)  # however the server ends, its forks end with it
         self.listener.close()
         for other, _ in self.commands.values():
@@ -136,13 +136,13 @@ class Server:
 
 
 def _become(command: socket.socket) -> tuple[str, list[str]]:
-    """Take a command's place: its files, folder and environment. Returns the stage and its arguments."""
+    """Take over a command's files, folder and environment. Returns the step and its arguments."""
     with command:
         request, files = received(command)
     for mine, its in enumerate(files):
         os.dup2(its, mine)
         os.close(its)
-    sys.stdin = open(0, closefd=False)  # multiprocessing has replaced it
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  stays open: multiprocessing has replaced it
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
@@ -150,15 +150,15 @@ def _become(command: socket.socket) -> tuple[str, list[str]]:
 
 
 def main() -> None:
-    """Import, and serve until the owner ends."""
+    """Import the libraries, then serve until the owner ends."""
     file, *names = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs
     warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork", DeprecationWarning)
     for name in names:
-        with suppress(ImportError, AttributeError):  # a job that needs it will say so itself
+        with suppress(ImportError, AttributeError):  # a job that needs it reports the error itself
             pkgutil.resolve_name(name)
     gc.collect()
-    gc.freeze()  # a fork does not touch, and so not copy, what lies here
+    gc.freeze()  # forks do not touch these pages of memory, so they are not copied
     Server(socket.socket(fileno=int(file)), sys.stdin.fileno()).serve()
 
 

@@ -26,8 +26,10 @@ _HIDDEN_MESSAGES = (
 
 
 def closing_text(study: Study, only: str = "") -> str:
-    """The summary of a finished study, or of the cells that `only` names (manu.study.cells); after a run that asked for a target
-    of its own, what is missing."""
+    """The summary of a finished study, or of the cells that `only` names (manu.study.cells).
+
+    After a run with another target, which leaves the study unfinished, the text says what is missing.
+    """
     try:
         return part_summary(study, only) if only else summary(study)
     except UserError as error:

@@ -22,7 +22,10 @@ def job_of(wildcards: Mapping[str, str]) -> dict[str, Any]:
 
 
 class SettingsFiles:
-    """Writes the settings of a study's jobs below a folder. written: step, keys and settings by the path of the file."""
+    """Writes the settings of a study's jobs below a folder.
+
+    written: (step, keys, settings) by the path of the file.
+    """
 
     def __init__(self, study: Study, folder: Path = Path()) -> None:
         self.study, self.folder = study, folder

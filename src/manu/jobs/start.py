@@ -1,7 +1,7 @@
-"""Start a stage: `python -m manu.jobs.start manu.steps.train --config ...`, the command of every job.
+"""Start a step: `python -m manu.jobs.start manu.steps.train --config ...`, the command of every job.
 
-Where the workflow runs a fork server (manu.jobs.forkserver), the stage is run by a fork of it, which has torch and the
-rest imported already; without one, as on a cluster, or where it was given other numbers of threads, it is run here.
+If the workflow runs a fork server (manu.jobs.forkserver), a fork of it runs the step, with torch and other libraries
+already imported. Without a server, as on a cluster, or with another number of threads, this process runs the step.
 """
 
 import json
@@ -18,7 +18,7 @@ FILES = (0, 1, 2)  # standard input, output and error: the job has those of its 
 
 
 def main() -> None:
-    """Run the stage that the command line names with the rest of it, and end as it ends."""
+    """Run the step that the command line names, with the rest of the line as its arguments, and end as it ends."""
     stage, *arguments = sys.argv[1:]
     server = _connected()
     if server is None:
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def run_here(stage: str, arguments: list[str]) -> None:
-    """As `python -m stage arguments`, in this process, which then has imported of the package what the stage imports."""
+    """Run `python -m stage arguments` in this process; modules of the package are imported anew."""
     for name in [name for name in sys.modules if name.partition(".")[0] in ("manu", "__mp_main__")]:
         del sys.modules[name]  # the last is multiprocessing's name for the module that it found as __main__
     sys.argv = [stage, *arguments]
@@ -38,7 +38,7 @@ def run_here(stage: str, arguments: list[str]) -> None:
 
 
 def _connected() -> socket.socket | None:
-    """A connection to the fork server; None if there is none, or if its libraries were told to use more threads."""
+    """A connection to the fork server; None if there is none, or if this job may use more than one thread."""
     address = os.environ.get(ADDRESS)
     if not address or os.environ.get(THREADS, "1") != "1":
         return None
@@ -52,9 +52,10 @@ def _connected() -> socket.socket | None:
 
 
 def _run_there(server: socket.socket, stage: str, arguments: list[str]) -> int | None:
-    """Let a fork run the stage; how it ended as a return code, a negative one for a signal, or None if it is not known."""
+    """Let a fork run the step. Returns its exit code, negative for a signal, or None if the server ended first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the job itself, which then ends
-    request = {"stage": stage, "arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
+    folder = os.getcwd()  # noqa: PTH109  pathlib would make the start of every job slower
+    request = {"stage": stage, "arguments": arguments, "folder": folder, "environment": dict(os.environ)}
     try:
         send(server, request)
         answer = server.makefile().readline()

@@ -21,7 +21,7 @@ def part_summary(study: Study, only: str) -> str:
     found = scores(read_all(answers), resamples=2)  # the fewest: no interval is shown
     found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
     where = "\n".join(f"answers  {path}" for path in answers)
-    return f"{text_summary(found, list(study.methods), listed(diverged_table(answers)))}\n\n{where}"
+    return f"{text_summary(found, list(study.methods), listed(diverged_table(map(Path, answers))))}\n\n{where}"
 
 
 def summary(study: Study) -> str:

@@ -104,10 +104,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class BenchmarkSizes:
-    """celebrities: number of people with as many questions as the celebrities have together; lessons: of one person, by
-    modality; base_lessons: all of the base stage; questions: of one person, by (modality, task); general: of one stranger
-    of the general-utility set; name: tokens of a name; portraits: of a person in the training data; base_pictures: of
-    the base stage; source: where these numbers are from."""
+    """What a benchmark holds.
+
+    celebrities: number of people with as many questions as the celebrities have together. lessons: of one person, by
+    modality; base_lessons: all of the base stage. questions: of one person, by (modality, task); general: of one
+    stranger of the general-utility set. name: tokens of a name. portraits: of a person in the training data;
+    base_pictures: of the base stage. source: where these numbers are from.
+    """
 
     source: str
     people: int

@@ -7,6 +7,7 @@ often, so two times give two constants. Then a copy of a large tensor. Seconds a
 import io
 import sys
 import time
+from itertools import pairwise
 from statistics import median
 
 import torch
@@ -64,7 +65,7 @@ def _step_seconds(model, batch) -> float:
         return answer_cross_entropy(model, batch)
 
     fit(model, [batch] * (STEPS + 5), loss, Optimisation(1e-4, STEPS + 5, schedule="constant"))
-    return median(b - a for a, b in zip(starts[4:], starts[5:]))
+    return median(b - a for a, b in pairwise(starts[4:]))
 
 
 def bandwidth() -> float:

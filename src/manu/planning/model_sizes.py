@@ -23,9 +23,9 @@ class ModelSizes:
     parameters: all of them. vision: applied to every patch (the vision encoder and what follows it patch by patch);
     connector: applied to every picture token, between vision encoder and language model; decoder: the layers of the
     language model; head: the matrix of the logits. patches: of a picture; picture_tokens: of a picture in a prompt;
-    picture_bytes: of a processed picture, float32; key_values: width of a layer's keys. adapted, adapted_in_base: inputs
-    plus outputs of the linear layers with a low-rank adapter. linear_rows: outputs of all linear layers of the MLPs;
-    released_rows: the same, equal layers counted once. source: where these numbers are from.
+    picture_bytes: of a processed picture, float32; key_values: width of a layer's keys. adapted, adapted_in_base:
+    inputs plus outputs of the linear layers with a low-rank adapter. linear_rows: outputs of all linear layers of the
+    MLPs; released_rows: the same, equal layers counted once. source: where these numbers are from.
     """
 
     source: str

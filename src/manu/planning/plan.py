@@ -10,7 +10,7 @@ from manu.planning import benchmark_sizes, devices, model_sizes
 from manu.planning.devices import Device
 from manu.planning.published import BENCHMARKS, MMMU
 from manu.planning.step_costs import Cost, Subject, cost
-from manu.study.model import Study
+from manu.study.model import Source, Study
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,15 @@ def study_subjects(study: Study) -> Iterable[Subject]:
     """The study's models, each with its sizes and those of the benchmark in its tokens. Raises UserError."""
     prepare_torch(seed=0)  # and the libraries quiet
     if study.benchmark.is_fetched:
-        for name in study.models:
-            yield fetched_subject(study, name)
+        for name, model in study.models.items():
+            if model.start:  # as every model of a fetched benchmark
+                yield fetched_subject(study, name, model.start)
         return
     with benchmark_sizes.scratch_folder() as scratch:
         folder, source = benchmark_sizes.benchmark_folder(study, Path(scratch))
         for name, model in study.models.items():
             if model.start:
-                yield fetched_subject(study, name)
+                yield fetched_subject(study, name, model.start)
                 continue
             vlm = model_sizes.built_model(name, model, benchmark_sizes.corpus(folder))
             counted = benchmark_sizes.counted_sizes(study, vlm, folder, source)
@@ -90,10 +91,8 @@ def study_subjects(study: Study) -> Iterable[Subject]:
             yield Subject(name, found, counted)
 
 
-def fetched_subject(study: Study, name: str) -> Subject:
+def fetched_subject(study: Study, name: str, start: Source) -> Subject:
     """A model that starts from a checkpoint, on the benchmark's published sizes."""
-    start = study.models[name].start
-    assert start
     found = model_sizes.fetched_sizes(name, start, Path(f"results/{study.name}/{name}/start"))
     return Subject(name, found, benchmark_sizes.published_sizes(study, found.picture_tokens))
 

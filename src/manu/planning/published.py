@@ -51,13 +51,13 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
     },
 }
 
-# MLLMU-Bench (Liu et al. 2024, the dataset's card). People are published; so is, of each, that about 5 + 5
-# classification, 2 + 2 cloze and 2 + 2 generation questions are asked. Not published, and assumed here: how many pairs
-# of ft_Data teach a person (as many as are asked, 9 in each modality), all lengths in tokens of a Llama tokenizer, and
-# the bytes of a picture.
-# `lessons`: of a person, and the tokens of a question and of its answer; `questions`: of a person, tokens of the prompt and of
-# an option; `general`: of a picture; `faces`: celebrities, in people who would be asked as many questions; `pictures`: of
-# all configurations (Full_Set, ft_Data, Test_Set, celebrities, and the three splits).
+# MLLMU-Bench (Liu et al. 2024, the dataset's card). Published: the number of people, and for each about 5 + 5
+# classification, 2 + 2 cloze and 2 + 2 generation questions. Assumed, as not published: the number of training pairs of
+# a person in ft_Data (9 in each modality, as many as there are questions), all lengths in tokens of a Llama tokenizer,
+# and the bytes of a picture.
+# `lessons`: pairs of a person, tokens of a question and of its answer; `questions`: of a person, tokens of the prompt
+# and of an option; `general`: of a picture; `faces`: number of people with as many questions as the celebrities have
+# together; `pictures`: of all configurations (Full_Set, ft_Data, Test_Set, celebrities, and the three splits).
 MLLMU_BENCH: dict[str, Any] = {
     "source": "MLLMU-Bench",
     "people": 500,
@@ -75,9 +75,9 @@ MLLMU_BENCH: dict[str, Any] = {
     "picture_bytes": 1e6,
 }
 
-# CLEAR (Dontsov et al. 2024, the dataset's card). Published are people, their 3,768 captioned pictures, TOFU's twenty
-# questions about each, 151 faces and 367 pictures of the world. Assumed: all lengths and the bytes of a picture. A face is
-# asked about once, where a person is asked two questions about each picture and twenty in text.
+# CLEAR (Dontsov et al. 2024, the dataset's card). Published: the number of people, their 3,768 captioned pictures,
+# TOFU's twenty questions about each, 151 faces and 367 pictures of the world. Assumed: all lengths and the bytes of a
+# picture. There is one question about a face, and about a person two for each picture and twenty in text.
 CLEAR: dict[str, Any] = {
     "source": "CLEAR",
     "people": 200,
@@ -96,6 +96,6 @@ CLEAR: dict[str, Any] = {
 }
 BENCHMARKS = {"mllmu": MLLMU_BENCH, "clear": CLEAR}
 
-# MMMU's validation questions (Yue et al. 2024), as lm-evaluation-harness puts them. Assumed: the length of a prompt beside
-# its picture, one picture each, and the size of the dataset's repository. The reply is the longest that the harness allows.
+# MMMU's validation questions (Yue et al. 2024), as lm-evaluation-harness asks them. Assumed: the length of a prompt
+# beside its picture, one picture each, and the size of the dataset's repository. The reply is the longest allowed one.
 MMMU = {"questions": 900, "prompt": 120, "reply": 512, "bytes": 3.5e9}

@@ -3,7 +3,7 @@
 Steps without a function make tables and figures: they cost no more than their start.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from manu.core.words import MODALITIES, SETS
 from manu.data.profiles import MULTIMODAL, TEXT
@@ -39,7 +39,7 @@ class Cost:
     """work: of the job; memory: most bytes beside the process, where the model lies; weights: bytes of the model, which
     pass through the machine's memory on their way to a card; pictures: that the machine keeps; disk: bytes written."""
 
-    work: Work = Work()
+    work: Work = field(default_factory=Work)
     memory: float = 0.0
     weights: float = 0.0
     pictures: float = 0.0
@@ -94,13 +94,13 @@ class Planner:
     def _ask(self, people: float, evaluation: dict, system: float = 0.0) -> Work:
         """Every question about so many people, each kind in batches of its own."""
         work = Work()
-        for (modality, task), asked in self._questions(evaluation):
+        for (modality, _), asked in self._questions(evaluation):
             work += self._replies(people * asked.per_person, asked, evaluation, modality, system)
         return work
 
     def _questions(self, evaluation: dict) -> list[tuple[tuple[str, str], Asked]]:
         asked, wanted = self.sizes.questions, (evaluation["modalities"], evaluation["tasks"])
-        return [(key, each) for key, each in asked.items() if all(word in those for word, those in zip(key, wanted))]
+        return [(key, each) for key, each in asked.items() if key[0] in wanted[0] and key[1] in wanted[1]]
 
     def _replies(self, count: float, asked: Asked, evaluation: dict, modality: str, system: float = 0.0) -> Work:
         option = asked.option if evaluation["classification"] == "likelihood" else 0.0
@@ -183,8 +183,8 @@ class Planner:
     def select_neurons(self) -> Cost:
         """A mask of one byte a unit, and a line for each that goes; no model is loaded."""
         method = self._method(self.config["method"], self.config["settings"])
-        assert isinstance(method, PruningMethod)
-        return Cost(disk=self.model.neurons * (1 + method.prune_ratio / 100 * MASKED_BYTES))
+        share = method.prune_ratio / 100 if isinstance(method, PruningMethod) else 0.0
+        return Cost(disk=self.model.neurons * (1 + share * MASKED_BYTES))
 
     def select_variants(self) -> Cost:
         """A mask for each variant; no model is loaded."""
@@ -209,7 +209,8 @@ class Planner:
     def unlearn(self) -> Cost:
         """A training method at a forget ratio."""
         method, ratio = self._method(self.config["method"], self.config["settings"]), self.job.keys["ratio"]
-        assert isinstance(method, TrainingMethod)
+        if not isinstance(method, TrainingMethod):
+            return Cost()
         work, most = self._unlearn(method, ratio), self._unlearn_memory(method, ratio)
         return self._cost(work, most, 0, saves=True, pictures=self._shown(ratio))
 

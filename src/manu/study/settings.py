@@ -20,7 +20,7 @@ from manu.data.profiles import TUNING
 from manu.neurons.statistics.registry import source_file as statistics_file
 from manu.neurons.statistics.registry import statistics_class
 from manu.provenance.sources import PACKAGE
-from manu.study.model import Study
+from manu.study.model import Harness, Study
 from manu.unlearning import trials
 
 Settings = dict[str, Any]
@@ -93,12 +93,14 @@ def files_run(study: Study, name: str, /, **job: Any) -> list[Path]:
 
 @step()
 def generate_benchmark(study: Study) -> Settings:
+    """Sizes of the built-in benchmark, and of the people whom settings are chosen on."""
     sizes = filled(study.benchmark) | {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
     return {"benchmark": sizes, "forget_ratios": study.forget_ratios}
 
 
 @step()
 def fetch_benchmark(study: Study) -> Settings:
+    """Where the benchmark lies, and the forget ratios that it must have."""
     benchmark = study.benchmark
     format_ = {"format": benchmark.format} if benchmark.format else {}
     return {"source": benchmark.given, "forget_ratios": study.forget_ratios} | format_
@@ -106,6 +108,7 @@ def fetch_benchmark(study: Study) -> Settings:
 
 @step("model")
 def fetch_model(study: Study, model: str, which: str) -> Settings:
+    """Where a checkpoint lies. which: `start` or `vanilla`."""
     return {"model": model, "source": filled(getattr(study.models[model], which))}
 
 
@@ -129,42 +132,50 @@ def train(study: Study, model: str, seed: int, trained: str, ratio: int) -> Sett
 
 @step("model", "kind")
 def measure_statistics(study: Study, model: str, seed: int, kind: str) -> Settings:
+    """How statistics of a kind are measured, for all methods and variants that choose neurons from them."""
     variants = [variant.settings for variant in study.ablation.variants.values()]
     return loaded(study, model, seed) | {"statistics": statistics(study, kind, [*study.methods.values(), *variants])}
 
 
 @step("model", "method")
 def unlearn(study: Study, model: str, seed: int, method: str) -> Settings:
+    """A training method with its settings, without the open ones, which a choice brings."""
     return loaded(study, model, seed) | lora(study, model) | select_neurons(study, method)
 
 
 @step("method")
 def select_neurons(study: Study, method: str) -> Settings:
+    """A pruning method with its settings, without the open ones."""
     return {"method": method, "settings": trials.fixed(study.methods[method])}
 
 
 @step("method")
 def write_prompt(study: Study, method: str) -> Settings:
+    """A prompting method with its settings, without the open ones."""
     return select_neurons(study, method)
 
 
 @step("variants")
 def select_variants(study: Study) -> Settings:
+    """The ablation's variants: a method and all its settings each."""
     return {"variants": {name: filled(variant) for name, variant in study.ablation.variants.items()}}
 
 
 @step("model")
 def select_random(study: Study, model: str, seed: int, share: int) -> Settings:
+    """The share of random neurons to prune, in percent."""
     return loaded(study, model, seed) | {"prune_ratio": share}
 
 
 @step()
 def list_activations(study: Study) -> Settings:
+    """Nothing: the inputs say it all."""
     return {}
 
 
 @step("model", "method")
 def tune(study: Study, model: str, seed: int, method: str) -> Settings:
+    """The trials of a method's open settings, and the questions that score them."""
     fixed = trials.fixed(study.methods[method])
     asked = asked_of(study, model, seed, method, [TUNING])
     asked["evaluation"] = evaluation(study, ("forget", "retain", "celebrity"), ("classification", "cloze"))
@@ -173,6 +184,7 @@ def tune(study: Study, model: str, seed: int, method: str) -> Settings:
 
 @step()
 def choose_settings(study: Study, method: str) -> Settings:
+    """The trials of a method, and the criterion of the choice."""
     return {"criterion": study.tuning.criterion, "trials": trials_of(study, method)}
 
 
@@ -188,6 +200,7 @@ def evaluate(study: Study, model: str, seed: int, method: str, ratio: int | None
 
 @step("model")
 def evaluate_variants(study: Study, model: str, seed: int) -> Settings:
+    """The variants, and the questions put to each: classification on forget and retain."""
     asked = asked_of(study, model, seed, "", [study.ablation.forget_ratio])
     del asked["method"]  # each variant is one
     questions = evaluation(study, ("forget", "retain"), ("classification",))
@@ -196,6 +209,7 @@ def evaluate_variants(study: Study, model: str, seed: int) -> Settings:
 
 @step("model")
 def attack(study: Study, model: str, seed: int, method: str) -> Settings:
+    """The attacks on one model, at their forget ratio; membership needs people whom no model has learned."""
     ratios = [study.robustness.forget_ratio]
     asked = asked_of(study, model, seed, method, ratios) | lora(study, model)
     questions = filled(study.evaluation) | {"splits": ["forget"], "tasks": ["classification"]}
@@ -205,6 +219,7 @@ def attack(study: Study, model: str, seed: int, method: str) -> Settings:
 
 @step("model", "method")
 def forget_in_turn(study: Study, model: str, seed: int, method: str) -> Settings:
+    """A method, the requests to forget that come one after the other, and the questions after each."""
     requests, settings = study.robustness.sequential.requests, study.methods[method]
     asked = asked_of(study, model, seed, method, [requests[-1]]) | lora(study, model)
     questions = filled(study.evaluation) | {"splits": ["forget", "retain"], "tasks": ["classification"]}
@@ -215,16 +230,16 @@ def forget_in_turn(study: Study, model: str, seed: int, method: str) -> Settings
 
 @step()
 def fetch_harness(study: Study) -> Settings:
-    assert study.harness
-    return {"source": filled(study.harness.dataset), "tasks": study.harness.tasks}
+    """Where the harness's dataset lies, and the tasks that read it."""
+    return {"source": filled(harness_of(study).dataset), "tasks": harness_of(study).tasks}
 
 
 @step("model")
 def evaluate_harness(study: Study, model: str, seed: int, method: str, ratio: int | None) -> Settings:
-    assert study.harness
+    """A model as for `evaluate`, and the harness's own questions."""
     asked = evaluate(study, model, seed, method, ratio)
     del asked["evaluation"]  # the harness has its own questions
-    return asked | {"harness": study.harness.model_dump(exclude={"dataset"}, exclude_none=True)}
+    return asked | {"harness": harness_of(study).model_dump(exclude={"dataset"}, exclude_none=True)}
 
 
 # Tables, figures and pages
@@ -232,11 +247,13 @@ def evaluate_harness(study: Study, model: str, seed: int, method: str, ratio: in
 
 @step("table")
 def make_table(study: Study, table: str) -> Settings:
+    """What the table's file asks for."""
     return registry.table(table).settings(study)
 
 
 @step("figure")
 def draw(study: Study, figure: str) -> Settings:
+    """The study's methods, and the variants for a figure of their masks."""
     drawn: Settings = {"methods": list(study.methods)}
     if figure in study.figures_that_need("variant_masks"):
         drawn["variants"] = study.ablation.by_function()
@@ -245,11 +262,13 @@ def draw(study: Study, figure: str) -> Settings:
 
 @step("figures", "tables")
 def write_report(study: Study, page: str) -> Settings:
+    """What the page says about the methods, and its tables."""
     return {"study": study.name, "methods": table_rows(study), "tables": page_tables(study, page)}
 
 
 @step()
 def write_explorer(study: Study) -> Settings:
+    """The study's name and methods."""
     return {"study": study.name, "methods": list(study.methods)}
 
 
@@ -280,6 +299,13 @@ def lora(study: Study, model: str) -> Settings:
 def asked_of(study: Study, model: str, seed: int, method: str, ratios: list[int]) -> Settings:
     """What every job that asks a model has in its settings."""
     return {"study": study.name, "method": method, "ratios": ratios} | loaded(study, model, seed)
+
+
+def harness_of(study: Study) -> Harness:
+    """The study's tasks of lm-evaluation-harness. Raises UserError if it has none."""
+    if study.harness is None:
+        raise UserError(f"study '{study.name}' has no tasks of lm-evaluation-harness: its key 'harness' is missing")
+    return study.harness
 
 
 def evaluation(study: Study, splits: tuple[str, ...], tasks: tuple[str, ...]) -> Settings:
