@@ -4,14 +4,15 @@ import pytest
 
 from manu.core.errors import UserError
 from manu.study.cells import answer_files, chosen
+from manu.study.model import Study
 
-STUDY = {
-    "name": "s",
-    "models": {"llava": {}, "idefics2": {}},
-    "seeds": [0, 1],
-    "forget_ratios": [5, 10],
-    "methods": {"npo": {}, "manu": {}},
-}
+STUDY = Study(
+    name="s",
+    models={"llava": {}, "idefics2": {}},
+    seeds=[0, 1],
+    forget_ratios=[5, 10],
+    methods={"npo": {}, "manu": {}},
+)
 
 
 def test_a_key_that_is_not_named_has_all_and_the_order_is_the_studys():

@@ -186,7 +186,7 @@ def test_memory_by_hand():
 
 def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):
     a = fetched_sizes("llava", Source(repo="a/b", revision="pin"), tmp_path)
-    assert memory.statistics_bytes(a, "modality", 0) == pytest.approx(173e6, rel=0.01)
+    assert memory.statistics_bytes(a, "modality", {"tau": 0.1, "milestones": []}) == pytest.approx(173e6, rel=0.01)
 
 
 # --- what a job does
