@@ -27,8 +27,8 @@ from manu.neurons.activations import record_activations
 from manu.neurons.masks import load_mask
 from manu.neurons.statistics.registry import statistics_class
 from manu.steps import draw, fetch_benchmark, make_table, measure_statistics, select_neurons
-from manu.study.loading import load_study
-from manu.study.settings import resolved_files
+from manu.study.loading import load_study, read_study
+from manu.study.settings import settings_of
 from manu.unlearning.training_data import training_set
 from tiny_sizes import SIZES
 
@@ -204,18 +204,18 @@ def test_the_benchmark_is_read_taught_and_asked(page, monkeypatch):
     assert people.to_dict() == {"celebrity": 2, "forget": 2, "retain": 18, "test": 2}
 
 
-def job(page, stage: str, method: str) -> dict:
+def settings(page, step: str, method: str) -> dict:
     """The settings of a job of this method's study, with both files as extensions."""
     (page / "mine/own.yaml").write_text(
         "extensions: [loudest.py, peaks.py]\nforget_ratios: [10]\nmodels: {llava: {}}\nfigures: [tradeoff]\n"
         f"benchmark: {{people: 20}}\nmethods: {{{method}: {{prune_ratio: 20}}}}\n"
     )
-    files = dict(resolved_files(load_study("mine/own.yaml")))
-    return next(content for path, content in files.items() if path.endswith(stage))
+    job = {"model": "llava", "seed": 0, "ratio": 10, "method": method, "kind": "peaks"}
+    return settings_of(read_study("mine/own.yaml"), step, **job)
 
 
 def test_statistics_and_their_method_from_outside_give_a_mask(page, material):
-    measuring, selecting = job(page, "statistics/peaks.yaml", "loudest"), job(page, "select_neurons.yaml", "loudest")
+    measuring, selecting = settings(page, "measure_statistics", "loudest"), settings(page, "select_neurons", "loudest")
     assert measuring["extensions"] == ["mine/peaks.py"] and measuring["statistics"] == {"batch_size": 64}
     assert selecting["extensions"] == ["mine/loudest.py", "mine/peaks.py"]
     vlm, benchmark = material.vlm("llava"), material.benchmark
