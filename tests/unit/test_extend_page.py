@@ -268,7 +268,7 @@ def test_broken_statistics_are_a_mistake_of_the_study(page, old, new, message):
     path = page / "mine/peaks.py"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UserError) as error:
-        job(page, "select_neurons.yaml", "loudest")
+        settings(page, "select_neurons", "loudest")
     assert "mine/own.yaml, line 1: 'extensions[1]': mine/peaks.py: " in str(error.value) and message in str(error.value)
 
 
@@ -276,4 +276,4 @@ def test_a_method_that_names_unknown_statistics_is_a_mistake_of_the_study(page):
     path = page / "mine/loudest.py"
     path.write_text(path.read_text().replace('= "peaks"', '= "peeks"'))
     with pytest.raises(UserError, match="statistics is 'peeks'; needed: one of gradient, modality, peaks, released"):
-        job(page, "select_neurons.yaml", "loudest")
+        settings(page, "select_neurons", "loudest")
