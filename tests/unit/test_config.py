@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from manu.analysis.figures.registry import known_figures
 from manu.analysis.tables.registry import known_tables
@@ -20,7 +21,7 @@ from manu.data.reading import FORMATS
 from manu.evaluation.vocabulary import MODALITIES, SPLITS, TASKS
 from manu.models.registry import known_models
 from manu.study import reference
-from manu.study.loading import STUDIES, load_study, variants_by_function
+from manu.study.loading import STUDIES, read_study
 from manu.study.model import Benchmark, Evaluation
 from manu.unlearning.registry import known_methods
 
@@ -139,6 +140,11 @@ BAD = {
         "unknown table 'mian' in 'tables'",
         "did you mean 'main'?",
         ", ".join(known_tables()),
+    ),
+    "table without what it shows": (
+        GOOD + "tables: [main, capacity]\ncapacity: {prune_ratios: []}\n",
+        "line 12: table 'capacity' needs",
+        "which this study does not have",
     ),
     "figure without what it shows": (
         bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
@@ -267,16 +273,17 @@ def test_the_commands_stop_before_any_job(command, study_file, tmp_path):
 def test_a_study_that_extends_another(study_file):
     base = study_file(GOOD, "base.yaml")
     middle = study_file(f"extends: {base}\nseeds: [4]\nbenchmark: {{image_size: 32}}\n", "middle.yaml")
-    study, plain = load_study(study_file(f"extends: {middle}\nseeds: [0, 1, 2]\n", "top.yaml")), load_study(base)
-    assert (study["name"], study["seeds"]) == ("top", [0, 1, 2])
-    assert study["benchmark"] == plain["benchmark"] | {"people": 100, "image_size": 32}  # replaced as a whole
-    rest = [key for key in plain if key not in ("name", "seeds", "benchmark")]
-    assert [study[key] for key in rest] == [plain[key] for key in rest] and "extends" not in study
+    study, plain = read_study(study_file(f"extends: {middle}\nseeds: [0, 1, 2]\n", "top.yaml")), read_study(base)
+    assert (study.name, study.seeds, study.extends) == ("top", [0, 1, 2], None)
+    assert study.benchmark == plain.benchmark.model_copy(update={"people": 100, "image_size": 32})  # as a whole
+    differing = {"name", "seeds", "benchmark"}
+    assert study.model_dump(exclude=differing) == plain.model_dump(exclude=differing)
 
 
 def test_the_default_study_with_more_seeds(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert load_study("mini-seeds") == load_study("mini") | {"name": "mini-seeds", "seeds": [0, 1, 2]}
+    differing = {"name": "mini-seeds", "seeds": [0, 1, 2]}
+    assert read_study("mini-seeds").model_dump() == read_study("mini").model_dump() | differing
 
 
 EXTENDING = {  # the base, the study ({base}, {own} are their files), what its message says
@@ -332,17 +339,20 @@ def test_a_mistake_is_told_where_it_stands(case, study_file, tmp_path, capsys):
 
 
 def test_defaults_are_filled_in_at_every_depth(study_file):
-    study = load_study(study_file(GOOD))
-    assert study["name"] == "study"
-    assert study["benchmark"] == Benchmark(people=20).model_dump(exclude_none=True)
-    assert study["models"]["llava"]["training"]["vanilla"]["epochs"] == 2
-    assert study["models"]["llava"]["training"]["base"]["batch_size"] == 32
-    assert study["models"]["llava"]["architecture"]["image_size"] == 64
-    assert study["methods"]["npo"]["learning_rate"] == 1e-4  # 1e-4 is text to a YAML 1.1 reader
-    assert study["methods"]["npo"]["modalities"] == ["text", "multimodal"]
-    assert study["methods"]["npo"]["beta"] == 0.4
-    assert list(study["methods"]) == ["npo", "prompting", "manu"]
-    assert study["evaluation"]["modalities"] == ["multimodal", "text"]
+    study = read_study(study_file(GOOD))
+    assert study.name == "study"
+    assert study.benchmark == Benchmark(people=20)
+    assert study.models["llava"].training.vanilla.epochs == 2
+    assert study.models["llava"].training.base.batch_size == 32
+    assert study.models["llava"].architecture["image_size"] == 64
+    assert study.models["llava"].start is None and study.harness is None
+    assert study.methods["npo"]["learning_rate"] == 1e-4  # 1e-4 is text to a YAML 1.1 reader
+    assert study.methods["npo"]["modalities"] == ["text", "multimodal"]
+    assert study.methods["npo"]["beta"] == 0.4
+    assert list(study.methods) == ["npo", "prompting", "manu"]
+    assert study.evaluation.modalities == ["multimodal", "text"]
+    with pytest.raises(ValidationError, match="frozen"):
+        study.seeds = [1]
 
 
 def test_variants_by_function_change_nothing_else(study_file):
@@ -355,8 +365,8 @@ def test_variants_by_function_change_nothing_else(study_file):
         "random": "{method: random_neurons}",
     }
     listed = ", ".join(f"{name}: {settings}" for name, settings in variants.items())
-    study = load_study(study_file(f"{GOOD}ablation: {{variants: {{{listed}}}}}\n"))
-    found = variants_by_function(study["ablation"])
+    study = read_study(study_file(f"{GOOD}ablation: {{variants: {{{listed}}}}}\n"))
+    found = study.ablation.by_function()
     assert list(found.items()) == [("only_var", ["var"]), ("whole", ["abs", "freq", "var", "rms"])]
 
 
@@ -367,7 +377,7 @@ def test_defaults_are_copies():
 
 @pytest.mark.parametrize("path", sorted((ROOT / STUDIES).glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_studies_of_the_repository_are_valid(path):
-    assert load_study(path)["name"] == path.stem
+    assert read_study(path).name == path.stem
 
 
 def test_the_reference_is_what_the_models_say(monkeypatch, capsys):
@@ -436,7 +446,7 @@ def test_editors_accept_our_studies_and_no_mistake(monkeypatch):
 def test_every_setting_of_a_method_is_explained(study_file):
     readme = (ROOT / "config" / "README.md").read_text()
     settings = {
-        key for study in (ROOT / STUDIES).glob("*.yaml") for m in load_study(study)["methods"].values() for key in m
+        key for study in (ROOT / STUDIES).glob("*.yaml") for m in read_study(study).methods.values() for key in m
     }
     assert not [key for key in settings if f"| `{key}` |" not in readme]
 
@@ -462,18 +472,18 @@ def test_the_schema_says_what_the_code_knows():
 )
 def test_a_mistake_in_the_attacks(study_file, given, said):
     with pytest.raises(UserError, match=f"line 12: .*{said}"):
-        load_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
+        read_study(study_file(GOOD + f"robustness: {{{given}}}\n"))
 
 
 def test_requests_that_are_not_given_each_name_somebody(study_file):
-    study = load_study(study_file(bad("[5, 20]", "[7, 5, 20]")))  # of 20 people 5 and 7 percent are the same one
-    assert study["robustness"]["sequential"]["requests"] == [5, 20]
+    study = read_study(study_file(bad("[5, 20]", "[7, 5, 20]")))  # of 20 people 5 and 7 percent are the same one
+    assert study.robustness.sequential.requests == [5, 20]
 
 
 @pytest.mark.parametrize("figure", ["relearning", "sequential_requests"])
 def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, figure):
     with pytest.raises(UserError, match=f"line 11: figure '{figure}' in 'figures' is drawn by the target 'robustness'"):
-        load_study(study_file(bad("[tradeoff]", f"[{figure}]")))
+        read_study(study_file(bad("[tradeoff]", f"[{figure}]")))
 
 
 @pytest.mark.parametrize(
@@ -489,7 +499,7 @@ def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, f
 )
 def test_requests_that_cannot_come_in_turn(study_file, text, said):
     with pytest.raises(UserError, match=said):
-        load_study(study_file(text))
+        read_study(study_file(text))
 
 
 def test_the_command_says_what_a_good_study_holds(study_file, capsys):
@@ -540,5 +550,5 @@ def test_what_clear_does_not_have_is_told(case, study_file):
     old, new, message = CLEAR_MISTAKES[case]
     assert CLEAR.count(old) == 1
     with pytest.raises(UserError) as error:
-        load_study(study_file(CLEAR.replace(old, new)))
+        read_study(study_file(CLEAR.replace(old, new)))
     assert message in str(error.value)

@@ -27,7 +27,7 @@ from manu.neurons.activations import record_activations
 from manu.neurons.masks import load_mask
 from manu.neurons.statistics.registry import statistics_class
 from manu.steps import draw, fetch_benchmark, make_table, measure_statistics, select_neurons
-from manu.study.loading import load_study, read_study
+from manu.study.loading import read_study
 from manu.study.settings import settings_of
 from manu.unlearning.training_data import training_set
 from tiny_sizes import SIZES
@@ -140,7 +140,7 @@ def test_what_is_no_metric_is_told(page, case):
     with pytest.raises(
         UserError, match=r"mine/tiny.yaml, line 2: 'extensions\[3\]': mine/refusal.py: METRIC "
     ) as error:
-        load_study("mine/tiny.yaml")
+        read_study("mine/tiny.yaml")
     assert user_message in str(error.value)
 
 
@@ -158,7 +158,7 @@ def test_only_jobs_that_score_carry_the_metric(page):
     text = (page / "mine/tiny.yaml").read_text()
     (page / "mine/tiny.yaml").write_text(text.replace("metrics: [refusal]", "metrics: [refusl]"))
     with pytest.raises(UserError, match="unknown metric 'refusl' in 'metrics'; did you mean 'refusal'?"):
-        load_study("mine/tiny.yaml")
+        read_study("mine/tiny.yaml")
 
 
 def test_the_figure_is_drawn_from_real_scores_and_every_number_has_its_rows(page):

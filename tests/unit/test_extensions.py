@@ -14,7 +14,7 @@ from manu.core.errors import UserError
 from manu.models.registry import known_models, vlm_class
 from manu.provenance.record import source_hashes
 from manu.provenance.sources import source_files
-from manu.study.loading import load_study, read_study
+from manu.study.loading import read_study
 from manu.study.settings import settings_of
 from manu.unlearning import registry
 from manu.unlearning.registry import create_method, known_methods, method_class
@@ -67,7 +67,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_names_are_those_of_the_files(folder):
-    load_study("mine/study.yaml")
+    read_study("mine/study.yaml")
     assert {"louder", "ga"} <= set(known_methods()) and {"mine", "llava"} <= set(known_models())
     assert {"dots", "tradeoff"} <= set(known_figures())
     assert create_method("louder", {"learning_rate": 1, "epochs": 1, "batch_size": 2, "strength": 3}).strength == 3.0
@@ -78,16 +78,16 @@ def test_names_are_those_of_the_files(folder):
 
 
 def test_another_study_knows_them_no_more(folder):
-    load_study("mine/study.yaml")
+    read_study("mine/study.yaml")
     (folder / "other.yaml").write_text(f"models: {{llava: {{}}}}\nmethods: {{ga: {TRAINING}}}\nfigures: [tradeoff]\n")
-    load_study(folder / "other.yaml")
+    read_study(folder / "other.yaml")
     assert "louder" not in known_methods() and "mine" not in known_models() and "dots" not in known_figures()
 
 
 def test_a_study_that_extends_it_finds_the_files_where_they_lie(folder):
     (folder / "below").mkdir()
     (folder / "below/more.yaml").write_text("extends: mine/study.yaml\nseeds: [1]\n")
-    assert load_study("mine/below/more.yaml")["extensions"] == [
+    assert read_study("mine/below/more.yaml").extensions == [
         f"mine/ext/{name}.py" for name in ("louder", "mine", "dots")
     ]
 
@@ -137,7 +137,7 @@ def settings_of_both(path: str) -> list[dict]:
 
 
 def test_a_file_is_a_source_of_its_jobs_and_hashed_in_their_records(folder):
-    load_study("mine/study.yaml")
+    read_study("mine/study.yaml")
     listed = set(source_files("unlearn", *registry.source_files("louder")))
     more = {Path(file).name for file in listed - set(source_files("unlearn"))}
     assert more == {"louder.py", "losses.py"}  # and what it imports from the package
@@ -268,7 +268,7 @@ def test_what_is_no_extension_is_told_in_one_line(case, folder):
     elif text is not None:
         (folder / file).write_text(text)
     with pytest.raises(UserError) as error:
-        load_study("mine/study.yaml")
+        read_study("mine/study.yaml")
     assert words in str(error.value) and str(error.value).startswith("mine/study.yaml, line 2: ")
     assert "\n" not in str(error.value)
 
@@ -285,13 +285,13 @@ def test_a_name_that_is_taken(folder, name, told):
     (folder / f"{name}.py").write_text(METHOD)
     (folder / "study.yaml").write_text(STUDY.replace("ext/mine.py", f"{name}.py, ext/mine.py"))
     with pytest.raises(UserError, match=told):
-        load_study("mine/study.yaml")
+        read_study("mine/study.yaml")
 
 
 def test_a_name_that_a_package_has_as_well(folder, installed):
     installed("louder")
     with pytest.raises(UserError, match="'louder' exists twice: .*site/others/softer.py and mine/ext/louder.py"):
-        load_study("mine/study.yaml")
+        read_study("mine/study.yaml")
 
 
 def test_names_of_packages_are_known_without_running_them(installed):

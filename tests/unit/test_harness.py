@@ -16,7 +16,7 @@ from manu.core.errors import UserError
 from manu.evaluation import harness
 from manu.evaluation.harness import INSTALL, SCORE_COLUMNS, answers_of, scores_of
 from manu.steps import fetch_harness, make_table
-from manu.study.loading import load_study, read_study
+from manu.study.loading import read_study
 from manu.study.settings import settings_of
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -82,7 +82,7 @@ MISTAKES = {  # in place of the key, what the message says
 def test_mistakes_are_told(case, tmp_path):
     key, message = MISTAKES[case]
     with pytest.raises(UserError) as error:
-        load_study(study(tmp_path, STUDY + key))
+        read_study(study(tmp_path, STUDY + key))
     assert message in str(error.value)
 
 

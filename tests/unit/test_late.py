@@ -12,8 +12,8 @@ from manu.models.registry import known_models, vlm_class
 
 LISTED = """
 import sys
-from manu.study.loading import load_study
-load_study("config/studies/mini.yaml")
+from manu.study.loading import read_study
+read_study("config/studies/mini.yaml")
 print(*(name for name in sys.modules if name.partition(".")[0] in ("transformers", "peft", "accelerate")))
 """
 

@@ -31,7 +31,7 @@ from manu.models.loading import Loading, prepare_torch
 from manu.neurons.measuring import measure
 from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import fetch_model, train
-from manu.study.loading import load_study, read_study
+from manu.study.loading import read_study
 from manu.study.settings import settings_of
 from manu.training.dataset import TrainingSet
 from manu.training.loop import Optimisation, fit
@@ -329,7 +329,7 @@ def test_mistakes_about_sources_are_told(case, tmp_path):
     assert STUDY.count(old) == 1
     (tmp_path / "study.yaml").write_text(STUDY.replace(old, new))
     with pytest.raises(UserError) as error:
-        load_study(tmp_path / "study.yaml")
+        read_study(tmp_path / "study.yaml")
     assert message in str(error.value)
 
 

@@ -12,7 +12,7 @@ from manu.data import mllmu, profiles
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.steps import tune
-from manu.study.loading import load_study, read_study
+from manu.study.loading import read_study
 from manu.study.settings import settings_of
 from manu.training.loop import Diverged
 from manu.unlearning import trials
@@ -234,7 +234,7 @@ def test_open_settings_are_checked(tmp_path, old, new, message):
     assert old in STUDY
     (tmp_path / "open.yaml").write_text(STUDY.replace(old, new))
     with pytest.raises(UserError, match=message):
-        load_study(tmp_path / "open.yaml")
+        read_study(tmp_path / "open.yaml")
 
 
 def test_the_criteria_of_the_schema_are_those_that_there_are():

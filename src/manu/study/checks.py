@@ -263,5 +263,17 @@ def figure_mistakes(study: Study) -> Iterator[tuple[tuple[str, int], str]]:
             yield ("figures", study.figures.index(name)), f"figure '{name}' in 'figures' {reason}"
 
 
+def table_mistakes(study: Study) -> Iterator[Mistake]:
+    """Tables in a study's list that need what the study, complete with its defaults, does not make."""
+    from manu.analysis.tables.registry import tables_of
+    from manu.study.settings import sources_of
+
+    for place, name in enumerate(study.tables or ()):
+        try:
+            tables_of([name], sources_of(study))
+        except UserError as error:
+            yield ("tables", place), str(error)
+
+
 def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))

@@ -9,18 +9,17 @@ from manu.core import extensions
 from manu.core.errors import UserError
 from manu.core.words import hint
 from manu.study.checks import (
-    CHECKPOINTS,
     NAME,
-    OF_ROBUSTNESS,
     architecture,
     combination_mistakes,
     figure_mistakes,
     growing_requests,
     name_mistakes,
+    table_mistakes,
     variant,
 )
 from manu.study.messages import Mistake, type_mistakes
-from manu.study.model import Benchmark, Study, StudyFile
+from manu.study.model import Study, StudyFile
 from manu.study.strict_yaml import KeyPath, Place, key_path, read_yaml
 from manu.unlearning import trials
 
@@ -70,13 +69,16 @@ def read_study(study: str | Path) -> Study:
             undrawn = {found.figures[at] for (_, at), _ in figure_mistakes(found)}
             found = found.model_copy(update={"figures": [name for name in found.figures if name not in undrawn]})
         mistakes = list(combination_mistakes(found))
+    if not mistakes:
+        found = _complete(found)
+        mistakes = list(table_mistakes(found))
     if mistakes:
         at, message = min(mistakes, key=lambda mistake: place(mistake[0]))
         message = f"'{key_path(at)}'{message}" if message.startswith((" ", ":")) else message
         where = place(at)
         mend = f"; {path} extends that study: give '{at[0]}' there" if where.depth else ""
         raise UserError(f"{where}: {message}{mend}")
-    return _complete(found)
+    return found
 
 
 def _complete(study: Study) -> Study:
@@ -174,60 +176,3 @@ def _extension_mistakes(document: dict[str, Any], study: Path) -> Iterator[Mista
                 raise UserError(f"{file}: results have a folder of the name {Path(file).stem!r}; rename the file")
         except UserError as error:
             yield ("extensions", place), f": {error}"
-
-
-# Until the workflow reads the typed study: the study as nested mappings, and the questions to it.
-
-
-def load_study(study: str | Path) -> dict:
-    """The study as nested mappings, without the keys that are None."""
-    return as_mapping(read_study(study))
-
-
-def as_mapping(found: Study) -> dict:
-    """A study as nested mappings, without the keys that are None."""
-    mapping = {"name": found.name, **found.model_dump(exclude_none=True)}
-    if found.benchmark.is_fetched:
-        given = found.benchmark.model_fields_set
-        mapping["benchmark"] = {key: value for key, value in mapping["benchmark"].items() if key in given}
-    return mapping
-
-
-def is_fetched(benchmark: dict) -> bool:
-    """Whether a study's `benchmark` names files made elsewhere."""
-    return Benchmark.model_validate(benchmark).is_fetched
-
-
-def format_name(benchmark: dict) -> str:
-    """The format of a study's `benchmark`: a key of manu.data.reading.FORMATS."""
-    return benchmark.get("format", "mllmu")
-
-
-def methods_of_kind(study: dict, kind: str) -> list[str]:
-    """The study's methods of one kind (training, pruning or prompting), in its order."""
-    from manu.unlearning.registry import method_class
-
-    return [name for name in study["methods"] if method_class(name).kind == kind]
-
-
-def tuned_methods(study: dict) -> list[str]:
-    """The study's methods with open settings, in its order."""
-    return [name for name, settings in study["methods"].items() if trials.tuned(settings)]
-
-
-def figures_that_need(study: dict, needs: str) -> list[str]:
-    """The study's figures that are drawn from the scores ("scores"), masks ("masks", "variant_masks") or a table."""
-    from manu.analysis.figures.registry import figure_module
-
-    return [name for name in study["figures"] if needs == figure_module(name).NEEDS]
-
-
-def variants_by_function(ablation: dict) -> dict[str, list[str]]:
-    """The variants that differ from `manu` in the importance functions only, with their functions."""
-    from manu.study.model import Ablation, Variant
-
-    variants = {name: Variant.model_construct(**given) for name, given in ablation["variants"].items()}
-    return Ablation(prune_ratio=ablation["prune_ratio"]).model_copy(update={"variants": variants}).by_function()
-
-
-__all__ = ["CHECKPOINTS", "OF_ROBUSTNESS"]
