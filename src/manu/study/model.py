@@ -427,7 +427,9 @@ class StudyFile(Section):
     )
     metrics: Distinct[str] = setting([], "Metrics beside the package's own, from the stored answers: extensions.")
     extensions: Distinct[str] = setting(
-        [], "Files with methods, models, figures, tables and metrics of your own.", "paths from the study's folder"
+        [],
+        "Files with methods, models, statistics, figures, tables and metrics of your own.",
+        "paths from the study's folder",
     )
 
 
@@ -452,7 +454,7 @@ class Study(StudyFile):
         return [name for name, settings in self.methods.items() if trials.tuned(settings)]
 
     def figures_that_need(self, needs: str) -> list[str]:
-        """The figures drawn from the scores ("scores"), the masks ("masks", "variant_masks") or a table, by its name."""
+        """The figures drawn from one source: "scores", "masks", "variant_masks" or the name of a table."""
         from manu.analysis.figures.registry import figure_module
 
         return [name for name in self.figures if needs == figure_module(name).NEEDS]
