@@ -114,7 +114,7 @@ def test_a_clock_that_jumps_reruns_nothing(finished, undisturbed):
     assert finished.planned()[0] == {}
     (finished.folder / SCORES).unlink()
     jobs, _ = finished.planned()
-    assert jobs["aggregate"] == 1 and not {"train", "unlearn", "evaluate"} & set(jobs)
+    assert jobs["make_scores"] == 1 and not {"train", "unlearn", "evaluate"} & set(jobs)
     finished.run()  # with inputs that are dated after all that is made of them
     assert finished.produced() == undisturbed[0].produced()
 

@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from manu.audit.exhibits import numbers_of
 
 from extend_page import files_on_the_page
 from listed_jobs import listed
+from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
+from manu.analysis.grid import TableOnPage
+from manu.analysis.origin import Rows
 from manu.analysis.score_file import read_scores
+from manu.analysis.tables.registry import table
 from manu.contract import method
 from manu.contract.material import Material
 from manu.contract.points import judged
@@ -26,6 +31,8 @@ from manu.models.registry import vlm_class
 from manu.neurons.activations import record_activations
 from manu.neurons.masks import load_mask
 from manu.neurons.statistics.registry import statistics_class
+from manu.report.page import Study
+from manu.report.page import page as write_page
 from manu.steps import draw, fetch_benchmark, make_table, measure_statistics, select_neurons
 from manu.study.loading import read_study
 from manu.study.settings import settings_of
@@ -159,6 +166,58 @@ def test_only_jobs_that_score_carry_the_metric(page):
     (page / "mine/tiny.yaml").write_text(text.replace("metrics: [refusal]", "metrics: [refusl]"))
     with pytest.raises(UserError, match="unknown metric 'refusl' in 'metrics'; did you mean 'refusal'?"):
         read_study("mine/tiny.yaml")
+
+
+def answered(right: dict[tuple[str, str], list[int]]) -> pd.DataFrame:
+    """Multiple-choice answers on forget by name. right: (method, person) -> 1 or 0 for each question."""
+    rows = [
+        {
+            **KEYS,
+            "method": method,
+            "task": "classification",
+            "profile_id": person,
+            "question_id": f"{person}/{place}",
+            "correct": float(value),
+            **dict.fromkeys(("rouge1", "rouge2", "rougeL", "bleu")),
+        }
+        for (method, person), values in right.items()
+        for place, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_table_is_in_the_workflow_the_audit_and_the_page(page, tmp_path):
+    settings = dict(resolved_files(load_study("mine/tiny.yaml")))
+    assert settings["results/tiny/tables/people_known.yaml"] == {"extensions": ["mine/people_known.py"]}
+    assert "people_known" in settings["results/tiny/report/index.yaml"]["tables"]
+    assert "mine/people_known.py" in settings["results/tiny/report/index.yaml"]["extensions"]
+
+    answered({("simnpo", "a"): [1, 1, 0], ("simnpo", "b"): [1, 0], ("vanilla", "a"): [1]}).to_parquet("a.parquet")
+    csv = tmp_path / "people_known.csv"
+    given = ["--table", "people_known", "--source", "answers", "a.parquet", "--csv", str(csv)]
+    make_table.main(make_table.parser().parse_args(given), {})
+    rows = read_cells(csv)
+    assert [(row["method"], row["people_known"], row["people"]) for row in rows] == [
+        ("simnpo", "1", "2"),  # of b half is right, which is not more than half
+        ("vanilla", "1", "1"),
+    ]
+
+    content = {"extensions": ["mine/people_known.py"]}
+    record = {
+        "stage": "manu.steps.make_table",
+        "options": {"table": "people_known"},
+        "configuration": {"content": content},
+    }
+    numbers = list(numbers_of(record, rows))
+    assert [column for _, column, _ in numbers] == ["people_known", "people"] * 2
+    behind = Rows(pd.read_parquet("a.parquet")).match(numbers[0][2].where)
+    assert sorted(behind["correct"]) == [0, 0, 1, 1, 1]
+
+    file = TableOnPage("results/tiny/tables/people_known.csv", rows)
+    shown = write_page(
+        Study("tiny", {"simnpo": {"kind": "training"}}, [file], [], {}, "", {"people_known": table("people_known")})
+    )
+    assert '<h2 id="more-tables">People known</h2>' in shown and "--column people_known" in shown
 
 
 def test_the_figure_is_drawn_from_real_scores_and_every_number_has_its_rows(page):

@@ -80,7 +80,7 @@ def listed(study, target="all"):
 def remembered(record):
     """`check_job`, remembered by everything that it reads: the record and the files that it names."""
     named = [*files(record["inputs"]), *files(record["outputs"])]
-    named += ["README.md"] if record["rule"] == "write_readme" else []
+    named += ["README.md"] if record["rule"] == "make_readme" else []
     key = json.dumps([record, [sha256_of_file(file) if Path(file).is_file() else None for file in named]])
     if key not in REMEMBERED:
         REMEMBERED[key] = whole.check_job(record)
@@ -221,13 +221,13 @@ TAMPERS = {
         [f"{FIGURE}.svg"],
         lambda: byte(f"{FIGURE}.svg"),
         f"{FIGURE}.svg",
-        "was changed since draw_scores",
+        "was changed since draw",
     ),
     "a byte of a figure (PNG)": (
         [f"{FIGURE}.png"],
         lambda: byte(f"{FIGURE}.png"),
         f"{FIGURE}.png",
-        "was changed since draw_scores",
+        "was changed since draw",
     ),
     "a number in the README": (
         ["README.md"],
@@ -367,9 +367,9 @@ TAMPERS = {
         "was changed since the job",
     ),
     "an edited stage": (
-        ["src/manu/steps/tabulate.py"],
-        lambda: replace("src/manu/steps/tabulate.py", "", "# \n"),
-        "src/manu/steps/tabulate.py",
+        ["src/manu/steps/make_table.py"],
+        lambda: replace("src/manu/steps/make_table.py", "", "# \n"),
+        "src/manu/steps/make_table.py",
         "was changed since the job",
     ),
     "a deleted source file": (
@@ -437,7 +437,7 @@ TAMPERS = {
         [RECORD[TABULATE]],
         lambda: edit_record(RECORD[TABULATE], lambda r: r["inputs"]["scores"].update({SCORES: "0" * 64})),
         RECORD[TABULATE],
-        f"it read another {SCORES} than results/smoke/aggregate{RECORD_SUFFIX} wrote",
+        f"it read another {SCORES} than results/smoke/scores{RECORD_SUFFIX} wrote",
     ),
     "an output taken out of a record": (
         [RECORD[SELECT]],
@@ -472,7 +472,7 @@ TAMPERS = {
     "an answer and its checksum": (
         [ANSWERS, RECORD[NPO]],
         lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))),
-        f"results/smoke/aggregate{RECORD_SUFFIX}",
+        f"results/smoke/scores{RECORD_SUFFIX}",
         f"it read another {ANSWERS}",
     ),
     "a likelihood and its checksum": (
@@ -480,7 +480,7 @@ TAMPERS = {
         lambda: covered(
             ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))
         ),
-        f"results/smoke/aggregate{RECORD_SUFFIX}",
+        f"results/smoke/scores{RECORD_SUFFIX}",
         f"it read another {ANSWERS}",
     ),
     "an outcome": (
@@ -499,13 +499,13 @@ TAMPERS = {
         ["config/claims.yaml"],
         lambda: replace("config/claims.yaml", "threshold: 0.5", "threshold: 0.1"),
         "config/claims.yaml",
-        "was changed since judge_claims read it",
+        "was changed since make_claims",
     ),
     "a published number": (
         ["data/reported/reported.csv"],
         lambda: replace("data/reported/reported.csv", ",51.7,", ",41.7,"),
         "data/reported/reported.csv",
-        "was changed since compare_reported read it",
+        "was changed since make_comparison read it",
     ),
     "a mask and its checksum": (
         [MASK, RECORD[SELECT]],
@@ -611,7 +611,10 @@ def test_records_hold_what_ran(here):
             extra += [f"src/manu/unlearning/{variant['method']}.py" for variant in content["variants"].values()]
         if "figure" in record["options"]:
             extra.append(f"src/manu/analysis/figures/{record['options']['figure']}.py")
+        if "table" in record["options"]:
+            extra.append(f"src/manu/analysis/tables/{record['options']['table']}.py")
         if record["rule"] == "write_report":
+            extra += [f"src/manu/analysis/tables/{name}.py" for name in content["tables"]]
             extra += [f"src/manu/analysis/figures/{Path(figure).stem}.py" for figure in record["options"]["figures"]]
         package = Path("src/manu").resolve()
         listed = source_files(record["stage"].removeprefix("manu.steps."), *extra, package=package)
@@ -626,8 +629,8 @@ def test_the_story_of_one_number(here, capsys):
     user_message = capsys.readouterr().out
     assert code == 0 and user_message.endswith("audit passed\n")
     for part in (
-        "tabulate → ",
-        "aggregate → ",
+        "make_main → ",
+        "make_scores → ",
         "evaluate → ",
         "select_neurons → ",
         "measure_statistics → ",
@@ -643,7 +646,7 @@ def test_the_story_of_one_number(here, capsys):
         "Commit ",
     ):
         assert part in user_message, part
-    assert "npo" not in user_message.split("Made by")[1].split("results/smoke/aggregate.yaml")[1]
+    assert "npo" not in user_message.split("Made by")[1].split("results/smoke/scores.yaml")[1]
 
 
 def test_a_number_whose_answers_lack_some_metrics_is_the_same_again(here, capsys):
@@ -665,16 +668,16 @@ def test_the_same_as_json(here, capsys):
     assert [part["rows"] for part in parts] == [10, 10] == [len(part["examples"]) for part in parts]
     assert sum(part["mean"] for part in parts) / 2 == pytest.approx(float(number["value"]))
     rules = [job["rule"] for job in answer["jobs"]]
-    assert rules[0] == "tabulate" and rules[-1] == "generate_benchmark"
+    assert rules[0] == "make_main" and rules[-1] == "generate_benchmark"
     assert sorted(rules) == [
-        "aggregate",
         "choose_settings",
         "evaluate",
         "generate_benchmark",
+        "make_main",
+        "make_scores",
         "measure_statistics",
         "measure_statistics",
         "select_neurons",
-        "tabulate",
         "train",
         "train",
         "tune",
@@ -727,7 +730,7 @@ def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):
 def test_an_output_without_numbers_shows_its_chain(here, capsys):
     assert cli.main(["audit", MASK]) == 0
     user_message = capsys.readouterr().out
-    assert "select_neurons → " in user_message and "train → " in user_message and "aggregate" not in user_message
+    assert "select_neurons → " in user_message and "train → " in user_message and "make_scores" not in user_message
 
 
 @pytest.mark.parametrize(

@@ -28,19 +28,23 @@ SCORE_COLUMNS = (
     "higher_is_better"
 )
 # the jobs that any new answers bring with them
+TABLES = (
+    "scores",
+    "diverged",
+    "outcomes",
+    "costs",
+    "readme",
+    "claims",
+    "claims_by_run",
+    "distance_to_goal",
+    "comparison",
+    "seeds",
+    "paired_tests",
+)
 FROM_ANSWERS = {
-    "aggregate": 1,
-    "tabulate": 2,
-    "write_readme": 1,
-    "draw_scores": 2,
-    "measure_outcomes": 1,
-    "compare_methods": 1,
-    "judge_claims": 1,
-    "tabulate_standing": 1,
-    "compare_reported": 1,
-    "tabulate_seeds": 1,
-    "tabulate_costs": 1,
-    "draw_tables": 4,
+    **{f"make_{table}": 1 for table in TABLES},
+    "make_main": 2,
+    "draw": 6,
     "write_report": 1,
     "write_explorer": 1,
 }
@@ -72,12 +76,12 @@ def test_every_expected_output_is_there(copy):
             for table in (
                 "claims",
                 "claims_by_run",
-                "standing",
+                "distance_to_goal",
                 "comparison",
                 "seeds",
                 "tuning",
                 "paired_tests",
-                "anatomy",
+                "activations",
             )
         ),
         *(f"figures/smoke/{figure}.{form}" for figure in FIGURES for form in ("png", "svg", "csv")),
@@ -152,7 +156,7 @@ def test_a_second_run_does_nothing_and_says_so(copy):
 def test_a_deleted_figure_is_drawn_again_and_the_report_with_it(copy):
     before = copy.times()
     (copy.folder / "figures/smoke/tradeoff.svg").unlink()
-    assert copy.planned() == ({"draw_scores": 1, "write_report": 1}, set())
+    assert copy.planned() == ({"draw": 1, "write_report": 1}, set())
     assert summaries(copy.run().stdout) == 1
     after = copy.times()
     assert {name for name in after if after[name] != before[name]} == {
@@ -179,24 +183,23 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
     assert jobs == {
         "select_neurons": 2,
         "evaluate": 2,
-        "draw_masks": 2,
         "list_activations": 2,
-        "tabulate_anatomy": 1,
+        "make_activations": 1,
         "select_variants": 2,
         "evaluate_variants": 2,
-        "tabulate_ablation": 2,
+        "make_ablation": 2,
         **FROM_ANSWERS,
-        "draw_tables": 7,
+        "draw": 11,
         "tune": 2,
         "choose_settings": 2,
-        "tabulate_tuning": 1,
+        "make_tuning": 1,
     }
     assert methods == {"manu"}
 
 
 def test_an_edited_figure_is_the_only_one_drawn(copy, edited):
     edited("src/manu/analysis/figures/tradeoff.py", "", "\nHARMLESS = 1\n")
-    assert copy.planned() == ({"draw_scores": 1, "write_report": 1}, set())
+    assert copy.planned() == ({"draw": 1, "write_report": 1}, set())
 
 
 def test_another_way_of_asking_trains_no_model_anew(copy, edited):
@@ -205,18 +208,17 @@ def test_another_way_of_asking_trains_no_model_anew(copy, edited):
     assert set(jobs) == {
         "evaluate",
         "evaluate_variants",
-        "tabulate_ablation",
-        "tabulate_capacity",
+        "make_ablation",
+        "make_capacity",
         *FROM_ANSWERS,
         # what is open is chosen by what is answered
         "tune",
         "choose_settings",
-        "tabulate_tuning",
+        "make_tuning",
         "unlearn",
         "select_neurons",
         "list_activations",
-        "tabulate_anatomy",
-        "draw_masks",
+        "make_activations",
     }
     assert "train" not in jobs
 
@@ -228,7 +230,7 @@ def test_a_setting_of_a_method_reruns_that_method(copy, edited):
 
 def test_the_attacks_are_a_target_of_their_own(copy):
     assert not (copy.folder / "results/smoke/tables/robustness.csv").exists()
-    attacks = {"attack": 18, "tabulate_robustness": 1, "draw_tables": 1, "write_report": 1, "robustness": 1}
+    attacks = {"attack": 18, "make_robustness": 1, "draw": 1, "write_report": 1, "robustness": 1}
     assert copy.planned("robustness")[0] == attacks
 
 
