@@ -12,9 +12,7 @@ WORKFLOW = Path(__file__).parents[2] / "workflow"
 def test_every_result_has_a_caption_and_every_caption_a_result():
     text = "".join(path.read_text(encoding="utf-8") for path in (WORKFLOW / "rules").glob("*.smk"))
     named = re.findall(r'shown\("[^"]+", "[^"]+", "[^"]+", "(\w+)"\)', text)
-    assert text.count("shown(") == len(named) + text.count(
-        "caption="
-    )  # the others have their own caption as a parameter
+    assert text.count("shown(") == len(named) + text.count("caption=")  # the others bring one as a parameter
     assert {*named, "exhibit", "workflow"} == {path.stem for path in (WORKFLOW / "report").glob("*.rst")}
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from manu.audit.exhibits import numbers_of
 
 from extend_page import files_on_the_page
 from listed_jobs import listed
@@ -19,6 +18,7 @@ from manu.analysis.grid import TableOnPage
 from manu.analysis.origin import Rows
 from manu.analysis.score_file import read_scores
 from manu.analysis.tables.registry import table
+from manu.audit.numbers import numbers_of
 from manu.contract import method
 from manu.contract.material import Material
 from manu.contract.points import judged

@@ -184,7 +184,7 @@ def written(tmp_path) -> argparse.Namespace:
     scores = tmp_path / "scores.csv"
     scores.write_text(csv_text(pd.DataFrame(SCORES)[list(SCORE_COLUMNS)]))
     written = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    options = make_table.parser().parse_args(["--table", "harness", "--source", "harness", str(scores), *written])
+    options = make_table.parser().parse_args(["--table", "harness", "--source", "harness_scores", str(scores), *written])
     assert make_table.main(options, {"methods": ["ga", "manu"], "tasks": ["art"]}).endswith("4 rows")
     return options
 
@@ -206,7 +206,7 @@ def test_every_method_beside_vanilla(written):
 
 
 def test_every_number_says_where_it_comes_from(written):
-    scores = Rows(pd.read_csv(written.harness[0], dtype={"metric_version": str}))
+    scores = Rows(pd.read_csv(written.harness_scores[0], dtype={"metric_version": str}))
     for row in read_cells(written.csv):
         for column, text in row.items():
             if is_number(text) and column not in table.TABLE.keys:

@@ -238,7 +238,7 @@ def test_differences_are_paired_on_the_same_draws_of_people():
 
 
 def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"at_once": stored(), "sequential": user_message()}
+    given = {"at_once": stored(), "in_turn": user_message()}
     plain = sequential_table(*given.values(), resamples=20).map(str).to_dict("records")
     for i, row in enumerate(plain):
         assert all(sequential.origin(row, key) is None for key in sequential.TABLE.keys)

@@ -60,6 +60,11 @@ def test_an_edit_runs_the_jobs_of_that_file_again_and_no_others(mine, edited):
     assert jobs == {"unlearn": 1, "evaluate": 1, "part": 1} and methods == {"simnpo"}
 
 
+def test_a_table_from_outside_is_made_with_the_study(mine):
+    jobs, _ = mine.planned("--config", f"study={mine.study}")
+    assert jobs["make_people_known"] == 1 and jobs["make_scores"] == 1
+
+
 def test_the_audit_finds_what_was_changed_afterwards(mine, edited, monkeypatch):
     chain = Chain("tiny", mine.folder)
     assert ("was changed since the job", "mine/simnpo.py") in list(job_problems(chain, UNLEARN))

@@ -23,7 +23,7 @@ SOURCE_FILES = {
         *expand(rules.select_neurons.output.record, method=PRUNING, **MAKES),
     ],
     "neurons": expand(rules.list_activations.output.neurons, method=BY_ACTIVATIONS, **MAKES),
-    "harness": [
+    "harness_scores": [
         *expand(rules.evaluate_harness.output.scores, seed=SEEDS, at="", method="vanilla", allow_missing=True),
         *expand(rules.evaluate_harness.output.scores, seed=SEEDS, at=AT, method=UTILITY, allow_missing=True),
     ],
@@ -34,7 +34,7 @@ SOURCE_FILES = {
     "attacks": expand(rules.attack.output.answers, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
     "signals": expand(rules.attack.output.signals, **ATTACKED, method=["vanilla", *ASKED], allow_missing=True),
     "at_once": expand(METHOD_ANSWERS, **AT_ONCE, allow_missing=True),
-    "sequential": expand(rules.forget_in_turn.output.answers, **IN_TURN, allow_missing=True),
+    "in_turn": expand(rules.forget_in_turn.output.answers, **IN_TURN, allow_missing=True),
     "masks": expand(rules.select_neurons.output.mask, method=PRUNING, **MAKES),
     "variant_masks": expand(
         "results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",

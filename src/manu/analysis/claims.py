@@ -267,7 +267,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     alls = []
-    for (claim, method), group in table.groupby(["claim", "method"], sort=False):
+    for _, group in table.groupby(["claim", "method"], sort=False):
         row = group.iloc[0].to_dict() | {"model": ALL, "cells": int(group["cells"].sum())}
         row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})

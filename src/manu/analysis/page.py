@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Union
+from typing import Protocol
 
 from manu.analysis.grid import Cell, Grid, TableOnPage
 
@@ -21,8 +21,8 @@ class Chains(Protocol):
 class Page:
     """What a table may use of the page that it stands on.
 
-    methods: the study's methods in its order; chains: links; tables: the page's tables by the stem of their file, without
-    those that hold no row; records: path -> content of the records of the study's jobs.
+    methods: the study's methods in its order; chains: links; tables: the page's tables by the stem of their file,
+    without those that hold no row; records: path -> content of the records of the study's jobs.
     """
 
     methods: Sequence[str]
@@ -79,4 +79,4 @@ class Fold:
     is_open: bool = False
 
 
-Block = Union[Prose, Heading, Items, Terms, Badges, Fold, Grid]
+Block = Prose | Heading | Items | Terms | Badges | Fold | Grid

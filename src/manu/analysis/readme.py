@@ -8,7 +8,7 @@ END = "<!-- end of results -->"
 
 def fill(readme: str, filled: str) -> str:
     """The README's text with `filled` between its markers. Raises UserError when they are not there once each."""
-    before, inside, after = parts(readme)
+    before, _, after = parts(readme)
     return f"{before}{filled}{after}"
 
 

@@ -72,8 +72,8 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
     """Run a stage: `main(options, config)` does the work and returns the line shown on the terminal.
 
     Details go to the file given by --log; the record of what was read and written goes beside --config.
-    A UserError, and a disk that cannot be written, end in one line and exit code 2; any other error in one line and exit
-    code 1, with the traceback in the log, which the workflow shows.
+    A UserError, and a disk that cannot be written, end in one line and exit code 2; any other error in one line and
+    exit code 1, with the traceback in the log, which the workflow shows.
     """
     parser.add_argument("--config", type=Path, required=True, help="the job's resolved configuration (YAML)")
     parser.add_argument("--rule", help="the workflow's rule, for the record")

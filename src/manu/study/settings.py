@@ -381,9 +381,9 @@ def sources_of(study: Study) -> list[str]:
         "trials": study.tuned_methods(),
         "choices": study.tuned_methods(),
         "neurons": methods_by_activations(study),
-        "harness": study.harness,
+        "harness_scores": study.harness,
         "at_once": forgets_in_turn(study),
-        "sequential": forgets_in_turn(study),
+        "in_turn": forgets_in_turn(study),
         "masks": study.methods_of_kind("pruning"),
         "variant_masks": study.ablation.by_function(),
     }

@@ -1,0 +1,1 @@
+"""Tables: one file is one table."""

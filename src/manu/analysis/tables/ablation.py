@@ -126,8 +126,9 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 TABLE = Table(
     title="Ablation",
-    caption="Variants of pruning beside each other: classification accuracy on forget and retain, and the difference, in "
-    "percent, with bootstrap intervals over people. A variant that hits forget and retain alike has a difference of 0.",
+    caption="Variants of pruning beside each other: classification accuracy on forget and retain, and the "
+    "difference, in percent, with bootstrap intervals over people. A variant that hits forget and retain "
+    "alike has a difference of 0.",
     section="ablation",
     needs=("vanilla", "variants"),
     keys=(*RUN, "method", "prune_ratio", "split", "modality"),

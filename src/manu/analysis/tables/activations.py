@@ -156,9 +156,10 @@ def _sentence(table: TableOnPage) -> str:
 
 TABLE = Table(
     title="Activations",
-    caption="Why pruning forgets as much, or as little, as it does: what the pruned neurons did on forget and on retain before they were pruned, beside those that were kept. Where "
-    "the magnitude on forget is about that on retain (forget / retain near 1), a neuron serves both alike, and pruning it "
-    "cannot remove the one and keep the other.",
+    caption="Why pruning forgets as much, or as little, as it does: what the pruned neurons did on forget and on "
+    "retain before they were pruned, beside those that were kept. Where the magnitude on forget is about "
+    "that on retain (forget / retain near 1), a neuron serves both alike, and pruning it cannot remove "
+    "the one and keep the other.",
     section="activations",
     needs=("neurons",),
     keys=(*KEYS, "part", "group"),

@@ -29,12 +29,12 @@ SOURCES = {
     "choices": "the chosen settings",
     "records": "the records of the jobs that make an edit",
     "neurons": "the lists of neurons with their activations",
-    "harness": "the scores of lm-evaluation-harness",
+    "harness_scores": "the scores of lm-evaluation-harness",
     "attacked_before": "the answers, before any attack, of the models that are attacked",
     "attacks": "the answers under attack",
     "signals": "what probes and membership inference read",
     "at_once": "the answers of the methods at the ratio of the last request",
-    "sequential": "the answers after each of several requests",
+    "in_turn": "the answers after each of several requests",
     "masks": "the masks of the pruning methods",
     "variant_masks": "the masks of the ablation's variants that differ in their importance functions",
     "claims_file": "config/claims.yaml",
@@ -46,10 +46,10 @@ SOURCES = {
 class Table:
     """A table of a study.
 
-    title, caption: on the page and in Snakemake's report, where each stands once whatever the number of models. needs:
-    names of sources (SOURCES) and of other tables; keys: columns that say what a row is about, every other number has an
-    origin; make: (inputs, settings) -> the frame; origin: where a number comes from (manu.analysis.origin); section: the
-    id of the page's section.
+    title, caption: on the page and in Snakemake's report, once whatever the number of models. needs: names of sources
+    (SOURCES) and of other tables; keys: columns that say what a row is about, every other number has an origin; make:
+    (inputs, settings) -> the frame; origin: where a number comes from (manu.analysis.origin); section: the id of the
+    page's section.
     optional: more sources, which may have no files; a study that lists no tables has all whose `needs` it makes.
     per_model: made once per model, as <name>_<model>, from that model's files. settings: what the job may read of the
     study. folder: below the study's results. markdown: (frame, inputs, settings) -> a text for reading, written beside

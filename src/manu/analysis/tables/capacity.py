@@ -81,8 +81,8 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 TABLE = Table(
     title="Capacity",
-    caption="What the vanilla model loses when random neurons are pruned: the check that it is not simply too large to "
-    "be hurt. Accuracy in percent, in brackets the points gained or lost.",
+    caption="What the vanilla model loses when random neurons are pruned: the check that it is not simply too "
+    "large to be hurt. Accuracy in percent, in brackets the points gained or lost.",
     section="capacity",
     needs=("vanilla", "random"),
     keys=(*RUN, "prune_ratio", "method", *CELL),

@@ -34,8 +34,8 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
 
 TABLE = Table(
     title="Claims by run",
-    caption="The claims of config/claims.yaml put to the test in every run: the measured value, its interval over people, the "
-    "threshold and the verdict.",
+    caption="The claims of config/claims.yaml put to the test in every run: the measured value, its interval "
+    "over people, the threshold and the verdict.",
     section="claims",
     needs=("answers", "claims_file"),
     optional=("variants",),

@@ -286,8 +286,8 @@ def _grid(table: TableOnPage, order: Sequence[str], page: Page) -> Grid:
 
 TABLE = Table(
     title="The paper beside ours",
-    caption="Every published number of data/reported/reported.csv with the cell of this study that answers to it, if there "
-    "is one, a status and a reason.",
+    caption="Every published number of data/reported/reported.csv with the cell of this study that answers to "
+    "it, if there is one, a status and a reason.",
     section="paper",
     needs=("reported", "scores", "outcomes"),
     keys=tuple(

@@ -131,8 +131,9 @@ def _behind(job: str, records: Mapping[str, Mapping], makers: Mapping[str, str])
 
 TABLE = Table(
     title="Costs",
-    caption="What each method's edit of the vanilla model cost in seconds and memory, beside its forgetting success, the "
-    "balance over the modalities, and retention. retain_only is training anew without the forget set.",
+    caption="What each method's edit of the vanilla model cost in seconds and memory, beside its forgetting "
+    "success, the balance over the modalities, and retention. retain_only is training anew without the "
+    "forget set.",
     section="costs",
     needs=("records", "outcomes"),
     keys=RUN,

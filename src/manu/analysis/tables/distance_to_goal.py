@@ -137,8 +137,8 @@ def markdown_text(table: pd.DataFrame, aim: Aim) -> str:
     """`markdown`, with the bounds."""
     text = (
         "# Distance to goal: how far each method is from what unlearning is for\n\n"
-        "forget: classification accuracy on the forget people, percent; the goal is the interval of retain\\_only. gap: "
-        f"between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy as a share of "
+        "forget: classification accuracy on the forget people, percent; the goal is the interval of retain\\_only. "
+        f"gap: between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy as a share of "
         f"vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
     )
     for model, part in table.groupby("model", sort=False):
@@ -207,10 +207,11 @@ def _grid(table: TableOnPage, page: Page) -> Grid:
 
 TABLE = Table(
     title="Distance to goal",
-    caption="How far each method is from what unlearning is for, whatever was claimed: accuracy on forget within the interval "
-    "of retain_only, with the picture and in plain text; almost no gap between the two modalities' forgetting success; "
-    "almost all of vanilla's accuracy on retain and on the public figures. The bounds are in config/claims.yaml. In "
-    "brackets the interval over people; accuracies in percent.",
+    caption="How far each method is from what unlearning is for, whatever was claimed: accuracy on forget within "
+    "the interval of retain_only, with the picture and in plain text; almost no gap between the two "
+    "modalities' forgetting success; almost all of vanilla's accuracy on retain and on the public "
+    "figures. The bounds are in config/claims.yaml. In brackets the interval over people; accuracies in "
+    "percent.",
     section="distance-to-goal",
     needs=("answers", "claims_file"),
     keys=(*RUN, "method", "meets", "misses"),

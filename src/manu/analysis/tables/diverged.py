@@ -46,8 +46,8 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 TABLE = Table(
     title="Diverged",
-    caption="The trainings that diverged, with the step and its loss: there is no model to ask, so no other table holds a "
-    "number of theirs. Without a row, none diverged.",
+    caption="The trainings that diverged, with the step and its loss: there is no model to ask, so no other "
+    "table holds a number of theirs. Without a row, none diverged.",
     section="main-tables",
     needs=("answers",),
     keys=COLUMNS,

@@ -24,7 +24,7 @@ def settings(study: Study) -> dict:
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """Every method beside vanilla (COLUMNS)."""
-    return harness_table(inputs.table("harness"), settings["methods"])
+    return harness_table(inputs.table("harness_scores"), settings["methods"])
 
 
 def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
@@ -79,8 +79,8 @@ def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
     caption = (
         f"Tasks of {escape(harness)}. Values in percent, mean over seeds, with the standard error over questions "
         "and, of several seeds, the standard deviation over them; the last column is the difference to the vanilla "
-        "model in points. How a reply is read is the task's: MMMU's scoring guesses where it finds no letter, so that a "
-        "silent model scores at chance. Prompting is not asked: it leaves the model as it is."
+        "model in points. The task says how a reply is read: MMMU's scoring guesses where it finds no letter, so a "
+        "silent model scores at chance. Prompting is left out: it does not change the model."
     )
     return "\n\n".join(["# General utility", caption, *parts]) + "\n"
 
@@ -92,7 +92,7 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     where = same(row, *CELL)
     if column in ("vanilla", "difference"):
         where["method"] = tuple(dict.fromkeys(("vanilla", *([row["method"]] if column == "difference" else []))))
-    return Origin(("harness",), where, column if column in ("stderr", "n") else "value")
+    return Origin(("harness_scores",), where, column if column in ("stderr", "n") else "value")
 
 
 def _percent(value: float, empty: str = "–", sign: str = "") -> str:
@@ -103,7 +103,7 @@ TABLE = Table(
     title="General utility",
     caption="General utility by lm-evaluation-harness: every task's score of every method, beside the vanilla model's.",
     section="utility",
-    needs=("harness",),
+    needs=("harness_scores",),
     keys=(*CELL, *TOLD, "seeds"),
     settings=settings,
     make=make,

@@ -290,10 +290,11 @@ def _grid(table: TableOnPage, heading: str, shown: Sequence[tuple[str, Column]],
 
 TABLE = Table(
     title="Main table",
-    caption="The paper's table for one model: classification accuracy, ROUGE-L and cloze accuracy on forget, test, retain "
-    "and celebrity, in percent, one row per forget ratio and method. Questions come with the picture and as text; the mean "
-    "of the two is what the paper's table shows. ↓ lower is better: people to forget; ↑ higher is better: everybody else. "
-    "vanilla: nothing unlearned; retain_only: trained without the forget set.",
+    caption="The paper's table for one model: classification accuracy, ROUGE-L and cloze accuracy on forget, "
+    "test, retain and celebrity, in percent, one row per forget ratio and method. Questions come with "
+    "the picture and as text; the mean of the two is what the paper's table shows. ↓ lower is better: "
+    "people to forget; ↑ higher is better: everybody else. vanilla: nothing unlearned; retain_only: "
+    "trained without the forget set.",
     section="main-tables",
     needs=("scores", "diverged"),
     optional=("choices",),

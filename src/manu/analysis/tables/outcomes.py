@@ -1,4 +1,4 @@
-"""How well each run unlearned, against vanilla, which knows the forget people, and retain_only, which never saw them."""
+"""How well each run unlearned, against vanilla, which knows the forget set, and retain_only, which never saw it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -96,8 +96,8 @@ def _column(metric: str, head: str, modality: str, higher: bool) -> Column:
 
 TABLE = Table(
     title="Outcomes",
-    caption="How well each run unlearned, measured against vanilla, which knows the people to forget, and retain_only, which "
-    "never saw them, with bootstrap intervals over people.",
+    caption="How well each run unlearned, measured against vanilla, which knows the people to forget, and "
+    "retain_only, which never saw them, with bootstrap intervals over people.",
     section="outcomes",
     needs=("answers",),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),

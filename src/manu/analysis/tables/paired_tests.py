@@ -156,8 +156,8 @@ def _show(table: TableOnPage, page: Page) -> Fold:
 TABLE = Table(
     title="Paired tests",
     caption="Did one method answer the same questions better than the other? Signs are swapped person by person, "
-    "two-sided; the p-values of one model, forget ratio and seed are corrected together (Benjamini and Hochberg). "
-    "Differences in points of accuracy; the uncorrected p-values stand in the file.",
+    "two-sided; the p-values of one model, forget ratio and seed are corrected together (Benjamini and "
+    "Hochberg). Differences in points of accuracy; the uncorrected p-values stand in the file.",
     section="paired",
     needs=("answers",),
     keys=(*RUN, "method", "other_method", "split", "modality", "significant"),

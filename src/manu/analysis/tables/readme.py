@@ -173,7 +173,8 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 TABLE = Table(
     title="Numbers of the README",
-    caption="Every number of the README's block: a minimum, maximum or mean over cells of the scores or of the capacity tables.",
+    caption="Every number of the README's block: a minimum, maximum or mean over cells of the scores or of the "
+    "capacity tables.",
     section="readme",
     needs=("scores", "diverged"),
     optional=("capacity", "choices"),

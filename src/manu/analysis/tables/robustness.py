@@ -42,8 +42,8 @@ TEXTS = {  # in short; docs/robustness.md says more
 }
 _KEYS = ("model", "seed", "method", "attack", "condition", "split", "modality")
 _GOT = (
-    "In percent: accuracy on people to be forgotten (on people to be kept where it says retain); of leakage the share of "
-    "lost facts, of membership the AUC. The intervals over people stand in the file."
+    "In percent: accuracy on people to be forgotten (on people to be kept where it says retain); of leakage the share "
+    "of lost facts, of membership the AUC. The intervals over people stand in the file."
 )
 
 
@@ -114,10 +114,11 @@ def _measure_column(row: Row) -> Column:
 
 TABLE = Table(
     title="Robustness",
-    caption="What attacks still get out of each model at one forget ratio. The resistance to an attack is 1 less the mean of "
-    "what it gets of the people to be forgotten (of relearning after the most steps, of membership how far the AUC is from "
-    "a guess), and robustness is the mean over the attacks. Read both beside those of retain_only, which never saw these "
-    "people: an attack gets guesses from it (one answer in four is right), not knowledge.",
+    caption="What attacks still get out of each model at one forget ratio. The resistance to an attack is 1 less "
+    "the mean of what it gets of the people to be forgotten (of relearning after the most steps, of "
+    "membership how far the AUC is from a guess), and robustness is the mean over the attacks. Read both "
+    "beside those of retain_only, which never saw these people: an attack gets guesses from it (one "
+    "answer in four is right), not knowledge.",
     section="robustness",
     needs=("attacked_before", "attacks", "signals"),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),

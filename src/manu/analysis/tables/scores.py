@@ -104,8 +104,8 @@ def _check_rows(answers: pd.DataFrame) -> None:
 
 TABLE = Table(
     title="Scores",
-    caption="Every score: one row per model, method, forget ratio, seed, split, modality, task and metric, with the number "
-    "of answers, an interval over people, the direction and the metric's version.",
+    caption="Every score: one row per model, method, forget ratio, seed, split, modality, task and metric, with "
+    "the number of answers, an interval over people, the direction and the metric's version.",
     section="scores",
     needs=("answers",),
     keys=(*CELL_KEYS, "metric", "metric_version", "higher_is_better"),

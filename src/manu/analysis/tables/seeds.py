@@ -43,8 +43,8 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 TABLE = Table(
     title="Seeds",
-    caption="Every score and outcome over the study's seeds: mean, standard deviation, lowest and highest seed, and, apart "
-    "from them, the mean of the seeds' intervals over people.",
+    caption="Every score and outcome over the study's seeds: mean, standard deviation, lowest and highest seed, "
+    "and, apart from them, the mean of the seeds' intervals over people.",
     section="seeds",
     needs=("scores", "outcomes"),
     keys=(*KEYS, "seeds", "higher_is_better"),

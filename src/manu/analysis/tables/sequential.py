@@ -36,7 +36,7 @@ LAST = 100  # percent; no request is higher
 SPLITS = {REQUESTED: "forget", RETAIN: "retain"}  # groups that exist in both orders, and where they stand at once
 
 
-AFTER_REQUEST = From("sequential", (*KEYS, "modality", "after"), "correct")
+AFTER_REQUEST = From("in_turn", (*KEYS, "modality", "after"), "correct")
 ALL_AT_ONCE = From("at_once", (*KEYS, "modality"), "correct", {"task": ("classification",)})
 NUMBERS = ("value", "n", "ci_low", "ci_high")
 
@@ -44,7 +44,7 @@ NUMBERS = ("value", "n", "ci_low", "ci_high")
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """Requests in turn beside the same at once (COLUMNS)."""
     at_once = inputs.answers("at_once", columns=STORED_COLUMNS)
-    in_turn, drawn = inputs.answers("sequential", columns=ANSWER_COLUMNS), settings["intervals"]
+    in_turn, drawn = inputs.answers("in_turn", columns=ANSWER_COLUMNS), settings["intervals"]
     return sequential_table(at_once, in_turn, drawn["resamples"], drawn["level"])
 
 
@@ -122,9 +122,9 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
     after = int(row["after"])
     if row["order"] == IN_TURN:
         where = AFTER_REQUEST.where(row) | in_group(row["group"], after)
-        return Origin(("sequential",), where, "correct")
+        return Origin(("in_turn",), where, "correct")
     where = ALL_AT_ONCE.where(row) | {"forget_ratio": (after,), "split": (SPLITS[row["group"]],)}
-    return Origin(("at_once",) if row["order"] == AT_ONCE else ("at_once", "sequential"), where, "correct")
+    return Origin(("at_once",) if row["order"] == AT_ONCE else ("at_once", "in_turn"), where, "correct")
 
 
 _HEADS = ("in turn", "at once", "difference")
@@ -162,11 +162,11 @@ def _column(row: Row) -> Column:
 
 TABLE = Table(
     title="Requests in turn",
-    caption="Accuracy while people are forgotten in turn, request after request, each from the model that the one before it "
-    "left; beside it the same people forgotten at once, and the difference after the last request in points, paired on the "
-    "same draws of people.",
+    caption="Accuracy while people are forgotten in turn, request after request, each from the model that the "
+    "one before it left; beside it the same people forgotten at once, and the difference after the last "
+    "request in points, paired on the same draws of people.",
     section="robustness",
-    needs=("at_once", "sequential"),
+    needs=("at_once", "in_turn"),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),
     settings=intervals,
     make=make,

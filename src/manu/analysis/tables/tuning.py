@@ -70,9 +70,9 @@ def trial_table(answers: pd.DataFrame, trials: Sequence[Mapping], criterion: str
     """One row per trial of one method on one model (COLUMNS), in the trials' order; one row is chosen.
 
     answers: scored answers with the column `trial`, counted from 1; trials: the tuned settings of each. score: the
-    criterion over 1 - forget accuracy (chance at least) and the other accuracies, of the modalities that were asked; 0 for a
-    trial without answers, which diverged. The highest score is chosen; of equal ones that which keeps more, then the
-    earlier one.
+    criterion over 1 - forget accuracy (chance at least) and the other accuracies, of the modalities that were asked; 0
+    for a trial without answers, which diverged. The highest score is chosen; of equal ones the one that keeps more,
+    then the earlier one.
     """
     asked = select(answers, ASKED_OF_TRIAL.fixed)
     chance = guessed(asked[asked["split"] == "forget"])
@@ -158,10 +158,11 @@ def _grid(table: TableOnPage, page: Page) -> Grid:
 
 TABLE = Table(
     title="Tuning",
-    caption="How the settings that the methods leave open were chosen: the same number of trials for each method, from the "
-    "vanilla model of the first seed, on people and public figures who are in no other table. Accuracy in percent over "
-    "classification and cloze questions; the score takes 100 - forget (below chance counts as chance), retain and "
-    "celebrity over the modalities, with half of the weight on forget. The highest score is chosen.",
+    caption="How the settings that the methods leave open were chosen: the same number of trials for each "
+    "method, from the vanilla model of the first seed, on people and public figures who are in no other "
+    "table. Accuracy in percent over classification and cloze questions; the score takes 100 - forget "
+    "(below chance counts as chance), retain and celebrity over the modalities, with half of the weight "
+    "on forget. The highest score is chosen.",
     section="tuning",
     needs=("trials",),
     keys=("model", "method", "trial", "settings", "criterion", "chosen"),
