@@ -187,6 +187,7 @@ def answered(right: dict[tuple[str, str], list[int]]) -> pd.DataFrame:
 
 
 def test_the_table_is_in_the_workflow_the_audit_and_the_page(page, tmp_path):
+    read_study("mine/tiny.yaml")  # this process knows its extensions from here on
     settings = {path: job.settings for path, job in listed("mine/tiny.yaml").items()}
     assert settings["results/tiny/tables/people_known.yaml"] == {"extensions": ["mine/people_known.py"]}
     assert "people_known" in settings["results/tiny/report/index.yaml"]["tables"]
