@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,18 +18,17 @@ from manu.data.profiles import forget_config
 from manu.data.reading import read_names
 from manu.models.base import VisionLanguageModel
 from manu.models.registry import known_models
-from manu.neurons.masks import apply_mask, load_mask, save_mask
+from manu.neurons.masks import Mask, apply_mask, load_mask, save_mask
 from manu.neurons.selection import Selection
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
-from manu.unlearning.base import Batches
+from manu.unlearning.base import Batches, PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.measured import measured
-from manu.unlearning.pruning import selected
 from manu.unlearning.registry import Method, create_method, method_class
 from manu.unlearning.run import unlearned
 from manu.unlearning.training_data import UnlearningData
 
-GIVEN = {  # settings that every method of a kind has and that have no default
+GIVEN: dict[str, dict[str, Any]] = {  # required settings, by kind of method
     "training": {"learning_rate": 1.0e-3, "epochs": 1, "batch_size": 4},
     "pruning": {"prune_ratio": 30},
     "prompting": {},
@@ -50,6 +49,21 @@ class Subject:
         """The method with its settings. Raises UserError where one is missing or wrong."""
         return create_method(self.name, GIVEN[method_class(self.name).kind] | self.settings)
 
+    @property
+    def training(self) -> TrainingMethod:
+        """The method. CHECKS asks for it only where the method trains."""
+        return cast(TrainingMethod, self.method)
+
+    @property
+    def pruning(self) -> PruningMethod:
+        """The same of a method that prunes."""
+        return cast(PruningMethod, self.method)
+
+    @property
+    def prompting(self) -> PromptingMethod:
+        """The same of a method that writes a system prompt."""
+        return cast(PromptingMethod, self.method)
+
     def config(self, model: str) -> dict:
         """What the job of such a method reads."""
         return {"model": model, "method": self.name, "seed": 0, "statistics": STATISTICS}
@@ -62,25 +76,26 @@ class Subject:
     def unlearn(self, model: str) -> VisionLanguageModel:
         """A model that the method was trained on."""
         vlm = self.material.vlm(model)
-        unlearned(self.config(model), self.method, vlm, self.material.benchmark, RATIO)
+        unlearned(self.config(model), self.training, vlm, self.material.benchmark, RATIO)
         return vlm
 
     def batches(self, vlm: VisionLanguageModel, modality: str) -> Batches:
         """What the method sees in one step on questions of a modality."""
-        method = create_method(self.name, GIVEN["training"] | self.settings | {"modalities": [modality]})
+        settings = GIVEN["training"] | self.settings | {"modalities": [modality]}
+        method = cast(TrainingMethod, create_method(self.name, settings))
         data = UnlearningData(vlm, method, self.material.benchmark, RATIO)
         return next(data.epochs(1, np.random.default_rng(0)))
 
     def selection(self, model: str, vlm: VisionLanguageModel) -> Selection:
         """The units that the method prunes of a model, by statistics of its own kind."""
-        kind = self.method.statistics
+        kind = self.pruning.statistics
         statistics = measured(self.config(model), vlm, self.material.benchmark, RATIO, kind)
-        return self.method.select(statistics)
+        return self.pruning.select(statistics)
 
 
 def settings(subject: Subject) -> None:
     """Settings: every one has a default, or is one that all methods of its kind have."""
-    subject.method
+    _ = subject.method
 
 
 def finite_loss(subject: Subject) -> None:
@@ -90,7 +105,7 @@ def finite_loss(subject: Subject) -> None:
         for modality in MODALITIES:
             where = f"{model}, {modality}"
             try:
-                loss = subject.method.loss(vlm.model, subject.batches(vlm, modality), reference)
+                loss = subject.training.loss(vlm.model, subject.batches(vlm, modality), reference)
             except (AttributeError, TypeError) as error:
                 if reference is None and "NoneType" in str(error):
                     said = f"{error} ({place(error)}): the reference is None unless the class says"
@@ -111,11 +126,11 @@ def falling_loss(subject: Subject) -> None:
             batches = subject.batches(trial, modality)
             taught = Optimisation(1e-2, _TAUGHT, "constant")
             fit(trial.model, [batches.forget] * _TAUGHT, partial(answer_cross_entropy, trial.model), taught)
-            reference = deepcopy(trial.model).requires_grad_(False) if subject.method.needs_reference else None
+            reference = deepcopy(trial.model).requires_grad_(False) if subject.training.needs_reference else None
             optimiser = torch.optim.SGD(trial.model.parameters(), lr=1e-4)
             losses = []
             for _ in range(_STEPS + 1):
-                loss = subject.method.loss(trial.model, batches, reference)
+                loss = subject.training.loss(trial.model, batches, reference)
                 losses.append(loss.item())
                 optimiser.zero_grad()
                 loss.backward()
@@ -158,16 +173,16 @@ def leaves_the_model(subject: Subject) -> None:
         )
         if reference := _reference(subject, model):
             before = weights(reference)
-            subject.method.loss(after, subject.batches(vlm, MODALITIES[0]), reference).backward()
+            subject.training.loss(after, subject.batches(vlm, MODALITIES[0]), reference).backward()
             must(not changed(before, weights(reference)), f"{model}: the loss changed the reference model")
 
 
 def restricted(subject: Subject) -> None:
     """Training: changes no weight that `restrict` does not allow."""
     for model, vlm in subject.each():
-        data = UnlearningData(vlm, subject.method, subject.material.benchmark, RATIO)
+        data = UnlearningData(vlm, subject.training, subject.material.benchmark, RATIO)
         apart = np.random.default_rng([0, 1])  # as a job draws them
-        masks = subject.method.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
+        masks = subject.training.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
         if masks is None:
             return
         before, after = weights(vlm.model), weights(subject.unlearn(model).model)
@@ -180,10 +195,11 @@ def restricted(subject: Subject) -> None:
 
 
 def with_adapters(subject: Subject) -> None:
-    """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them meanwhile."""
+    """Training: works with low-rank adapters (`lora`), which rename the weights below them while they learn."""
     for model, vlm in subject.each():
         before = weights(vlm.model)
-        unlearned(subject.config(model) | {"lora": {"rank": 2}}, subject.method, vlm, subject.material.benchmark, RATIO)
+        lora = {"lora": {"rank": 2}}
+        unlearned(subject.config(model) | lora, subject.training, vlm, subject.material.benchmark, RATIO)
         after = weights(vlm.model)
         must(before.keys() == after.keys(), f"{model}: the weights have other names afterwards")
         must(bool(changed(before, after)), f"{model}: no weight is another; needed: a loss that reaches the adapters")
@@ -216,7 +232,7 @@ def scores(subject: Subject) -> None:
             must(mask.dtype == torch.bool, f"{model}: the mask of {site} is {mask.dtype}; needed: torch.bool")
             finite = selection.scores[site].isfinite().all()
             must(bool(finite), f"{model}: a score of {site} is not finite; needed: finite (guard divisions by `eps`)")
-        wanted = subject.method.prune_ratio / 100 * selection.total
+        wanted = subject.pruning.prune_ratio / 100 * selection.total
         near = abs(selection.pruned - wanted) <= len(selection.masks)  # rounded where neurons compete in groups
         must(near, f"{model}: {selection.pruned} of {selection.total} units; needed: {wanted:.1f} (see `select_top`)")
 
@@ -235,7 +251,7 @@ def pruned_is_silent(subject: Subject) -> None:
     """Pruning: the masked weights do what silencing these units does, from the stored mask as well."""
     for model, vlm in subject.each():
         selection = subject.selection(model, vlm)
-        _, mask = selected(_Chosen(selection, subject.method.factor), None)
+        mask = Mask(selection.masks, selection.unit, subject.pruning.factor)
         batches = {modality: _forget_batch(subject, vlm, modality) for modality in MODALITIES}
         silenced = {modality: silenced_logits(vlm, mask, batch) for modality, batch in batches.items()}
         with tempfile.TemporaryDirectory() as folder:
@@ -249,9 +265,9 @@ def pruned_is_silent(subject: Subject) -> None:
 def prompt(subject: Subject) -> None:
     """Prompt: a text that is not empty, the same at every call."""
     names = list(read_names(subject.material.benchmark, forget_config(RATIO)).values())
-    said = subject.method.system_prompt(names)
+    said = subject.prompting.system_prompt(names)
     must(isinstance(said, str) and bool(said.strip()), f"system_prompt gives {said!r}; needed: text")
-    must(said == subject.method.system_prompt(names), "system_prompt says something else at the second time")
+    must(said == subject.prompting.system_prompt(names), "system_prompt says something else at the second time")
 
 
 TRAINING = (settings, finite_loss, falling_loss, same_weights, leaves_the_model, restricted, with_adapters, round_trip)
@@ -263,26 +279,15 @@ CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """A pruning method that has chosen already."""
-
-    selection: Selection
-    factor: float
-
-    def select(self, statistics: None) -> Selection:
-        return self.selection
-
-
 def _reference(subject: Subject, model: str) -> torch.nn.Module | None:
     """The model that the method compares with, if it does: the same weights, frozen."""
-    if not subject.method.needs_reference:
+    if not subject.training.needs_reference:
         return None
     return subject.material.vlm(model).model.requires_grad_(False)
 
 
 def _widths(vlm: VisionLanguageModel) -> dict[str, int]:
-    return {site.name: site.width for site in (*vlm.mlp_sites(), *vlm.linear_sites())}
+    return {site.name: site.width for site in vlm.mlp_sites()} | {site.name: site.width for site in vlm.linear_sites()}
 
 
 def _forget_batch(subject: Subject, vlm: VisionLanguageModel, modality: str):

@@ -59,11 +59,11 @@ class Subject:
 
     def asked(self) -> list[AskedQuestion]:
         """Questions of every kind about these people, in both modalities."""
-        tasks = ("classification", "cloze")
+        tasks = ["classification", "cloze"]
         return [
             question
             for profile in self.profiles()
-            for question in asked_questions(profile, "forget", MODALITIES, tasks, "likelihood", "bare")
+            for question in asked_questions(profile, "forget", list(MODALITIES), tasks, "likelihood", "bare")
         ]
 
 
@@ -170,8 +170,8 @@ def padding(subject: Subject) -> None:
         asked = [Example(e.prompt, [], e.picture) for e in examples]
         padded = prompt_batch(vlm, asked, pictures)
         said = logits(vlm.model, padded | {"position_ids": vlm.positions(padded)})[:, -1]
-        alone = torch.stack([logits(vlm.model, prompt_batch(vlm, [e], pictures))[0, -1] for e in asked])
-        off = (said - alone).abs().max().item()
+        singly = torch.stack([logits(vlm.model, prompt_batch(vlm, [e], pictures))[0, -1] for e in asked])
+        off = (said - singly).abs().max().item()
         must(
             off < _CLOSE * 10,
             f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?",
@@ -190,12 +190,12 @@ def options(subject: Subject) -> None:
     asked = [question for question in subject.asked() if question.task == "classification"]
     for question in asked:
         reply = ask(vlm, [question], AskingSettings(batch_size=1, max_new_tokens=1))[0]
-        pictures, shown = Pictures(vlm), question.image is not None
-        row = pictures.add(question.image, question.question_id) if shown else None
-        prompt = vlm.prompt_ids(question.prompt, shown)
-        said = logits(vlm.model, prompt_batch(vlm, [Example(prompt, [], row)], pictures))[0, -1].argmax().item()
+        pictures, image = Pictures(vlm), question.image
+        row = None if image is None else pictures.add(image, question.question_id)
+        prompt = vlm.prompt_ids(question.prompt, image is not None)
+        said = logits(vlm.model, prompt_batch(vlm, [Example(prompt, [], row)], pictures))[0, -1].argmax()
         endings = [vlm.continued_ids(f" {question.options[letter]}.") for letter in LETTERS]
-        batch = training_batch(vlm, [Example([*prompt, said], ending, row) for ending in endings], pictures)
+        batch = training_batch(vlm, [Example([*prompt, int(said)], ending, row) for ending in endings], pictures)
         with torch.no_grad():
             plain = answer_log_likelihood(vlm.model, batch)
         off = (plain - torch.tensor(reply.log_likelihoods)).abs().max().item()
@@ -279,6 +279,6 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
 
 def _apart(ours: list[int], theirs: list[int]) -> str:
     """Two lists of token ids, from where they part."""
-    pairs = enumerate(zip(ours, theirs))
+    pairs = enumerate(zip(ours, theirs, strict=False))
     start = next((place for place, (one, other) in pairs if one != other), min(len(ours), len(theirs)))
     return f"{ours[start : start + 4]} at token {start}, the processor {theirs[start : start + 4]}"

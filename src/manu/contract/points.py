@@ -45,7 +45,7 @@ def judged(checks: Iterable[Callable[[Subject], None]], subject: Subject) -> Ite
         except Exception as error:  # whatever a user's file may make of it
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             problem = f"{kind}{' '.join(str(error).split())} ({place(error)})"
-        yield Point(check.__doc__.strip().removesuffix("."), problem)
+        yield Point((check.__doc__ or "").strip().removesuffix("."), problem)
 
 
 def place(error: Exception) -> str:
