@@ -120,11 +120,9 @@ def test_terminal_and_readme_say_it():
     there, lines = tiny()[lambda rows: rows["method"] != "ga"], listed(diverged(0), "`")
     assert lines == [f"`ga` on llava, forget 5 %, seed 0 ({WHY})"]
     assert f"diverged, no model to ask: {lines[0]}" in text_summary(there, list(METHODS), lines)
-    kinds = {name: {"kind": "training"} for name in METHODS}
-    numbers = readme.numbers(there, pd.DataFrame(), kinds, 5)
-    block = readme.block(numbers, kinds, {"llava": kinds}, 5, "tiny", 1, lines)
-    assert f"* Diverged, so that there is no model to ask: {lines[0]}." in block
-    assert "Diverged" not in readme.block(numbers, kinds, {"llava": kinds}, 5, "tiny")
+    numbers = readme.numbers(there, list(METHODS), 5)
+    assert f"Diverged, so no model answers: {lines[0]}." in readme.block(numbers, 5, "tiny", 1, lines)
+    assert "Diverged" not in readme.block(numbers, 5, "tiny")
 
 
 def test_claims_are_held_against_the_baselines_that_there_are():

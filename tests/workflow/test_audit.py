@@ -708,7 +708,7 @@ def test_every_table_figure_and_page_can_be_asked_about(here, capsys, monkeypatc
 
 def test_the_numbers_of_the_readme_are_listed(here, capsys):
     assert cli.main(["audit", "README.md", "--study", "smoke"]) == 0
-    assert "random llava 40 percent" in capsys.readouterr().out
+    assert "model llava, method manu, forget_ratio 10, split forget, modality text" in capsys.readouterr().out
 
 
 def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):

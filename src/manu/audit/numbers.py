@@ -47,7 +47,7 @@ def named(row: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
 
 def row_name(row: Mapping[str, str], keys: Collection[str]) -> str:
     """A row in words: its keys."""
-    return row.get("place") or ", ".join(f"{key} {text}" for key, text in named(row, keys).items())
+    return ", ".join(f"{key} {text}" for key, text in named(row, keys).items())
 
 
 def origin_of(record: Mapping, row: Mapping[str, str], column: str) -> Origin | None:
