@@ -68,8 +68,9 @@ def block(listed: pd.DataFrame, ratio: int, study: str, seeds: int = 1, diverged
             cells.append(" / ".join(plus_minus(texts["mean", *at], texts.get(("sd", *at), "")) for at in found))
         columns[f"{split} {'↓' if split in FORGET_SPLITS else '↑'}"] = cells
     lines = [
-        f"Study `{study}`: percent of multiple-choice questions answered right, with the picture / in plain text, "
-        f"after {ratio} percent of the people were forgotten (chance: 25){over}. ↓ lower is better, ↑ higher is better.",
+        f"Study `{study}`: percent of multiple-choice questions answered right, with the picture / in plain "
+        f"text, after {ratio} percent of the people were forgotten (chance: 25){over}. "
+        "↓ lower is better, ↑ higher is better.",
         "",
         *markdown_table(columns, ("model", "method")).splitlines(),
     ]
