@@ -26,7 +26,7 @@ def test_a_joined_method_has_the_settings_of_both():
 
 def test_names_and_files():
     assert is_known("manu+recover") and not is_known("manu+recovery") and not is_known("manu+recover+recover")
-    assert [file.name for file in source_files("manu+recover")] == ["manu.py", "recover.py"]
+    assert [file.name for file in source_files("manu+recover")] == ["manu.py", "recover.py", "modality.py"]
     assert pruning_class("manu+recover") is pruning_class("manu") is Manu
     assert pruning_class("recover") is pruning_class("prompting") is None
 

@@ -75,7 +75,7 @@ def test_the_people_of_each_request(folder):
     assert {lesson.id for lesson in read_training_data_of(folder, "forget_20", **new)} == second - first
     assert set(read_names(folder, "forget_20", **new)) == second - first
     assert not {lesson.id for lesson in read_training_data_of(folder, "retain_80", **new)} & second
-    with pytest.raises(UserError, match="forget_10 must hold everybody whom the request before it names, and somebody"):
+    with pytest.raises(UserError, match="forget_10 must hold everybody of the request before it, and somebody"):
         requested_at(folder, [SECOND, FIRST])
 
 

@@ -1,6 +1,6 @@
-"""Attack: was this answer about this person in the training data? Scores of an answer's tokens, higher = more likely.
+"""Attack: membership inference. Was this answer about this person in the training data? Higher scores: more likely.
 
-The answer is given and the model is asked how likely its tokens are; no reply is written.
+The scores are functions of the model's likelihood of the answer's tokens; the model writes no reply.
 """
 
 import zlib
@@ -21,7 +21,7 @@ def loss(log_p: Tensor, normed: Tensor, text: str, share: float) -> float:
 
 
 def zlib_normalised(log_p: Tensor, normed: Tensor, text: str, share: float) -> float:
-    """mean log p / bytes of the zlib-compressed answer: unlikely because it is long to say is no sign (Carlini et al.
+    """mean log p / bytes of the zlib-compressed answer: a long answer is unlikely for its length alone (Carlini et al.
     2021)."""
     return log_p.mean().item() / len(zlib.compress(text.encode("utf-8")))
 
@@ -52,8 +52,8 @@ def _lowest(values: Tensor, share: float) -> Tensor:
 def token_scores(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """log p of each answer token and (log p - mu) / sigma; float64 [tokens] each.
 
-    logits: [tokens, vocabulary]; mu = sum_z p(z) log p(z), sigma^2 = sum_z p(z) (log p(z) - mu)^2. Where all of the
-    vocabulary is equally likely sigma is 0 and the second is 0.
+    logits: [tokens, vocabulary]; mu = sum_z p(z) log p(z), sigma^2 = sum_z p(z) (log p(z) - mu)^2. If the whole
+    vocabulary is equally likely, sigma is 0 and so is the second.
     """
     log_all = logits.double().log_softmax(dim=1)
     p = log_all.exp()
@@ -70,7 +70,7 @@ def membership_scores(
 ) -> list[dict[str, float]]:
     """For each question the SCORES of its reference answer, in the questions' order."""
     pictures = Pictures(vlm)
-    found: dict[int, dict[str, float]] = {}
+    scores: dict[int, dict[str, float]] = {}
     for with_picture in (True, False):
         chosen = [i for i, question in enumerate(questions) if (question.image is not None) is with_picture]
         for start in range(0, len(chosen), batch_size):
@@ -80,7 +80,7 @@ def membership_scores(
                 Example(
                     vlm.prompt_ids(q.prompt, with_picture),
                     vlm.answer_ids(q.reference),
-                    pictures.add(q.image, q.question_id) if with_picture else None,
+                    None if q.image is None else pictures.add(q.image, q.question_id),
                 )
                 for q in asked
             ]
@@ -89,5 +89,5 @@ def membership_scores(
             for row, index in enumerate(indices):
                 mine = answer.rows == row
                 text = questions[index].reference
-                found[index] = {name: of(log_p[mine], normed[mine], text, share) for name, of in SCORES.items()}
-    return [found[i] for i in range(len(questions))]
+                scores[index] = {name: of(log_p[mine], normed[mine], text, share) for name, of in SCORES.items()}
+    return [scores[i] for i in range(len(questions))]

@@ -1,4 +1,4 @@
-"""Attack: the same portrait, a little disturbed. The same bytes give the same bytes."""
+"""Attack: the same portrait with a small perturbation. The same input bytes give the same output bytes."""
 
 import io
 from collections.abc import Callable
@@ -24,7 +24,7 @@ PERTURBATIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def perturbed(data: bytes, name: str) -> bytes:
-    """A picture (PNG or JPEG bytes) disturbed by one of PERTURBATIONS, as PNG bytes."""
+    """A picture (PNG or JPEG bytes) under one of PERTURBATIONS, as PNG bytes."""
     with Image.open(io.BytesIO(data)) as image:
         changed = PERTURBATIONS[name](image.convert("RGB"))
     buffer = io.BytesIO()

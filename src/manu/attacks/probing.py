@@ -1,8 +1,8 @@
-"""Attack: a linear probe. Is the answer still in the model's hidden state, where a linear map can read it?
+"""Attack: a linear probe. Can a linear map read the answer from the model's hidden state?
 
-Trained on retain people, who may be known, and tested on forget people, and on retain people held out: what it cannot
-read of these says nothing about forgetting. Read in two places: where the prompt ends, and where the value would
-follow in the model's own words. After Patil et al. 2024, who look for deleted answers in hidden states.
+The probe is trained on retain people and tested on forget people and on held-out retain people; the latter show what it
+can read without forgetting. It reads two places: the end of the prompt, and the place where the value would follow in
+the model's own words. After Patil et al. 2024, who look for deleted answers in hidden states.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from manu.models.inputs import Example, Pictures, prompt_batch
 def hidden_states(
     vlm: VisionLanguageModel, questions: list[AskedQuestion], said: Sequence[str], batch_size: int
 ) -> np.ndarray:
-    """The last layer's state at the last token of each prompt, continued by the words in `said` ("" for none).
+    """The last layer's state at the last token of each prompt, continued by its words in `said` ("" for none).
 
     float64 [questions, width]. All questions are of one modality.
     """
@@ -83,7 +83,7 @@ def train_probe(states: np.ndarray, values: list[str], ridge: float, iterations:
 
 
 def chosen_options(probe: Probe, states: np.ndarray, options: list[list[str]]) -> list[str]:
-    """For each state the option with the highest score; an option that the probe was never shown comes last.
+    """For each state the option with the highest score; options that the probe was not trained on come last.
 
     options: the texts of each question's options.
     """

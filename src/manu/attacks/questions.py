@@ -1,4 +1,4 @@
-"""Which questions each attack asks: classification, in the study's protocol, about forget people unless said otherwise.
+"""The questions of each attack: classification in the study's protocol, about forget people unless noted.
 
 The audit builds them again from the benchmark alone.
 """
@@ -15,7 +15,10 @@ from manu.evaluation.questions import SOURCES, AskedQuestion, asked_questions, r
 
 ROUNDING, WORDING, PORTRAIT, RELEARNING = "rounding", "wording", "portrait", "relearning"
 PROBE, MEMBERSHIP = "probe", "membership"  # these ask nothing: they read numbers
-TAUGHT_AGAIN = ("forget", "retain")  # whose lessons an attacker teaches: some forget people's, or retain people's
+TAUGHT_AGAIN = (
+    "forget",
+    "retain",
+)  # whose training records an attacker teaches: of some forget people, or of retain people
 Questions = tuple[dict[str, AskedQuestion], list[tuple[int, str, str]]]
 
 
@@ -24,16 +27,16 @@ def attacked(benchmark: Path, ratio: int, evaluation: dict, robustness: dict) ->
 
     evaluation: as for `collect_answers`, of classification questions. robustness: bits, perturbations, relearning.
     """
-    found = {}
+    by_attack: dict[tuple[str, str], Questions] = {}
     plain = questions_of(benchmark, [ratio], evaluation | {"splits": ["forget", "retain"]})
     for bits in robustness["bits"]:
-        found[ROUNDING, rounding_condition(bits)] = plain
+        by_attack[ROUNDING, rounding_condition(bits)] = plain
 
     profiles, shown = read_split(benchmark, "forget", ratio), {}
     if "test" in splits_of(benchmark):
         other = {profile.id: profile for profile in read_split(benchmark, "test", ratio)}
         anew = [replace(profile, questions=other[profile.id].questions) for profile in profiles]
-        found[WORDING, "other words"] = _asked(anew, "test", ratio, evaluation)
+        by_attack[WORDING, "other words"] = _asked(anew, "test", ratio, evaluation)
         shown["other portrait"] = [replace(profile, image=other[profile.id].image) for profile in profiles]
 
     pictures = evaluation | {"modalities": [m for m in evaluation["modalities"] if m == MULTIMODAL]}
@@ -41,14 +44,14 @@ def attacked(benchmark: Path, ratio: int, evaluation: dict, robustness: dict) ->
         shown[name] = [replace(profile, image=perturbed(profile.image, name)) for profile in profiles]
     if pictures["modalities"]:
         for condition, people in shown.items():
-            found[PORTRAIT, condition] = _asked(people, "forget", ratio, pictures)
+            by_attack[PORTRAIT, condition] = _asked(people, "forget", ratio, pictures)
 
     taught = set(relearned_people(benchmark, ratio, robustness["relearning"]["share"]))
     remaining = _asked([p for p in profiles if p.id not in taught], "forget", ratio, evaluation)
-    for lessons in TAUGHT_AGAIN:
+    for records in TAUGHT_AGAIN:
         for steps in stops(robustness["relearning"]):
-            found[RELEARNING, relearning_condition(lessons, steps)] = remaining
-    return found
+            by_attack[RELEARNING, relearning_condition(records, steps)] = remaining
+    return by_attack
 
 
 def rounding_condition(bits: int) -> str:
@@ -56,18 +59,18 @@ def rounding_condition(bits: int) -> str:
     return f"{bits} bits"
 
 
-def relearning_condition(lessons: str, steps: int) -> str:
+def relearning_condition(records: str, steps: int) -> str:
     """`forget lessons, 20 steps`."""
-    return f"{lessons} lessons, {steps} steps"
+    return f"{records} lessons, {steps} steps"
 
 
 def stops(relearning: dict) -> list[int]:
-    """The numbers of steps at which the relearning model is asked: none, then the study's."""
+    """The numbers of steps after which the relearning model is asked: 0, then the study's."""
     return [0, *relearning["steps"]]
 
 
 def relearned_people(benchmark: Path, ratio: int, share: float) -> list[str]:
-    """The forget people whose lessons an attacker has: the first `share` of them, and never all.
+    """The forget people whose records an attacker has: the first `share` of them, and never all.
 
     Raises UserError when there are fewer than two forget people.
     """

@@ -1,6 +1,6 @@
-"""Attack: a few steps of ordinary training, after which a model that only hid its knowledge shows it again.
+"""Attack: relearning. After a few steps of ordinary training, a model that only hid its knowledge shows it again.
 
-The attacker has the plain weights: a mask that was applied to them is not held while they train.
+The attacker has the plain weights: pruned units may learn again.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,24 +27,24 @@ def relearn(
 ) -> None:
     """Train the model in place, at a constant rate, up to the last of `stops`; call `look(steps)` at each of them.
 
-    stops: ascending numbers of steps; the model stands in evaluation mode while it is looked at. lora: the adapters
-    that learn in place of the weights.
+    stops: ascending numbers of steps; `look` sees the model in evaluation mode. lora: the adapters that learn in place
+    of the weights.
     """
 
-    def lessons() -> Iterator[Batch]:
+    def endless() -> Iterator[Batch]:
         while True:
             for _, batch in training_set.epoch(batch_size, rng):
                 yield batch
 
     def until_the_last() -> Iterator[Batch]:
-        endless = lessons()
-        for step in range(stops[-1] + 1):  # the loop below asks for batch k when k steps are done
+        batches = endless()
+        for step in range(stops[-1] + 1):  # `fit` takes batch k when k steps are done
             if step in stops:
                 vlm.model.eval()
                 look(step)
                 vlm.model.train()
             if step < stops[-1]:
-                yield next(endless)
+                yield next(batches)
 
     fit(
         vlm.model,

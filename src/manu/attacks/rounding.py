@@ -1,4 +1,4 @@
-"""Attack: weights rounded to few bits, as models are for use. Small steps of unlearning may vanish in the rounding.
+"""Attack: quantisation. Weights are rounded to few bits, as for deployment; small steps of unlearning may vanish.
 
 Zhang et al. 2025 (Catastrophic failure of LLM unlearning via quantization).
 """

@@ -1,4 +1,4 @@
-"""Requests to forget that come one after the other: who is named by which of them."""
+"""Requests to forget, one after another: which request names whom."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ def requested_at(benchmark: Path, requests: Sequence[int]) -> dict[str, int]:
 
     requests: forget ratios, ascending. Raises UserError unless each forget set holds the one before and somebody new.
     """
-    found: dict[str, int] = {}
+    named: dict[str, int] = {}
     for ratio in requests:
         people = read_ids(benchmark, forget_config(ratio))
-        if not found.keys() < set(people):
-            needed = "everybody whom the request before it names, and somebody else"
+        if not named.keys() < set(people):
+            needed = "everybody of the request before it, and somebody else"
             raise UserError(f"benchmark {benchmark}: {forget_config(ratio)} must hold {needed}")
-        found |= {person: ratio for person in people if person not in found}
-    return found
+        named |= {person: ratio for person in people if person not in named}
+    return named
 
 
 def with_requests(table: pd.DataFrame, benchmark: Path, requests: Sequence[int]) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def _points(kind: str, name: str, settings: dict, material: Material) -> Iterato
     if kind == "model":
         return judged(model.CHECKS, model.Subject(name, material))
     subject = method.Subject(name, material, settings)
-    _ = subject.method  # missing or wrong settings are an error of the user, not of the contract
+    method.settings(subject)  # missing or wrong settings are an error of the command, not a contract point
     return judged(method.CHECKS[method_class(name).kind], subject)
 
 

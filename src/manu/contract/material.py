@@ -1,4 +1,4 @@
-"""What contracts are checked on: a small benchmark, and small models of random weights, built in memory."""
+"""What contracts are checked on: a small benchmark and small models of random weights, built in memory."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -8,20 +8,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from manu.core.batch import Batch, without_labels
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import forget_config
-from manu.data.reading import read_names, read_training_data, read_training_data_of
+from manu.data.reading import read_training_data
 from manu.models.base import VisionLanguageModel
-from manu.models.inputs import Batch
 from manu.models.loading import prepare_torch
 from manu.models.registry import vlm_class
 from manu.neurons.masks import Mask
 from manu.neurons.selection import MLP_INPUT
 from manu.training.dataset import TrainingSet
+from manu.unlearning.training_data import training_set
 
 RATIO = 10  # percent of the people to be forgotten
-SIZES = {  # of those that an architecture knows by these names; it has its defaults for the others
+SIZES = {  # those of them that an architecture has; the others keep its defaults
     "image_size": 32,
     "patch_size": 8,
     "vision_layers": 2,
@@ -62,27 +63,26 @@ class Material:
     def __init__(self, folder: Path) -> None:
         self.benchmark = folder
         generate(folder, _BENCHMARK, [RATIO])
-        self._texts = [text for lesson in read_training_data(folder) for pair in lesson.pairs for text in pair]
+        self._texts = [text for record in read_training_data(folder) for pair in record.pairs for text in pair]
 
     def vlm(self, model: str) -> VisionLanguageModel:
         """A model of this name, with the same weights at each call."""
         return small_model(model, self._texts)
 
     def training_set(self, vlm: VisionLanguageModel, *configs: str, paired: bool = False) -> TrainingSet:
-        """Lessons about the people of these configurations; without any the forget set."""
+        """The training records of the people of these configurations; without any, of the forget set."""
         configs = configs or (forget_config(RATIO),)
-        lessons, names = read_training_data_of(self.benchmark, *configs), read_names(self.benchmark, *configs)
-        return TrainingSet(vlm).add(lessons, names, paired=paired)
+        return training_set(vlm, self.benchmark, configs, paired=paired)
 
 
 def logits(model: nn.Module, batch: Batch) -> Tensor:
-    """What a model predicts at every token of a batch."""
+    """A model's logits at every token of a batch."""
     with torch.no_grad():
-        return model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
+        return model(**without_labels(batch)).logits
 
 
 def silenced_logits(vlm: VisionLanguageModel, mask: Mask, batch: Batch) -> Tensor:
-    """The same of the whole model, with the units of a mask multiplied by its factor as they pass by."""
+    """The logits of the unpruned model while hooks multiply the outputs of a mask's units by its factor."""
     linear = {site.name: site.linear for site in vlm.linear_sites()}
     second = {site.name: site.second for site in vlm.mlp_sites()}
     with ExitStack() as hung:
@@ -102,12 +102,12 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
-    """The parameters that are not the same bytes any more."""
+    """The parameters whose bytes differ."""
     return [name for name in before if not torch.equal(before[name], after[name])]
 
 
 def hooks(model: nn.Module) -> int:
-    """How many hooks hang on a model's modules, those that its library hangs there itself left out."""
+    """Number of hooks on a model's modules, without those of transformers itself."""
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     hung = [hook for module in model.modules() for kind in kinds for hook in getattr(module, kind).values()]
     return sum(not getattr(hook, "__module__", "").startswith("transformers.") for hook in hung)

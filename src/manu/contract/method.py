@@ -1,4 +1,4 @@
-"""What an unlearning method must do, on a small model of every known architecture and in both modalities."""
+"""The contract of an unlearning method, on a small model of every known architecture and in both modalities."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -6,13 +6,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must, place
+from manu.core.batch import Batch
 from manu.core.words import MODALITIES
 from manu.data.profiles import forget_config
 from manu.data.reading import read_names
@@ -20,15 +21,17 @@ from manu.models.base import VisionLanguageModel
 from manu.models.registry import known_models
 from manu.neurons.masks import Mask, apply_mask, load_mask, save_mask
 from manu.neurons.selection import Selection
+from manu.neurons.sites import Site
 from manu.training.loop import Optimisation, fit
 from manu.training.losses import answer_cross_entropy
 from manu.unlearning.base import Batches, PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.measured import measured
-from manu.unlearning.registry import Method, create_method, method_class
+from manu.unlearning.pruning import selected
+from manu.unlearning.registry import Method, create_kind, create_method, method_class
 from manu.unlearning.run import unlearned
 from manu.unlearning.training_data import UnlearningData
 
-GIVEN: dict[str, dict[str, Any]] = {  # required settings, by kind of method
+GIVEN: dict[str, dict[str, Any]] = {  # settings without default that every method of a kind has
     "training": {"learning_rate": 1.0e-3, "epochs": 1, "batch_size": 4},
     "pruning": {"prune_ratio": 30},
     "prompting": {},
@@ -38,7 +41,7 @@ _TAUGHT, _STEPS = 20, 5
 
 @dataclass
 class Subject:
-    """A method under its name, with settings in place of its defaults, and what it is tried on."""
+    """A method by its name, with settings in place of its defaults, and the material to try it on."""
 
     name: str
     material: Material
@@ -46,26 +49,26 @@ class Subject:
 
     @cached_property
     def method(self) -> Method:
-        """The method with its settings. Raises UserError where one is missing or wrong."""
+        """The method with its settings. Raises UserError on a missing or wrong one."""
         return create_method(self.name, GIVEN[method_class(self.name).kind] | self.settings)
 
     @property
     def training(self) -> TrainingMethod:
-        """The method. CHECKS asks for it only where the method trains."""
-        return cast(TrainingMethod, self.method)
+        """The method as a training method."""
+        return create_kind(TrainingMethod, self.name, GIVEN["training"] | self.settings)
 
     @property
     def pruning(self) -> PruningMethod:
-        """The same of a method that prunes."""
-        return cast(PruningMethod, self.method)
+        """The method as a pruning method."""
+        return create_kind(PruningMethod, self.name, GIVEN["pruning"] | self.settings)
 
     @property
     def prompting(self) -> PromptingMethod:
-        """The same of a method that writes a system prompt."""
-        return cast(PromptingMethod, self.method)
+        """The method as a prompting method."""
+        return create_kind(PromptingMethod, self.name, GIVEN["prompting"] | self.settings)
 
     def config(self, model: str) -> dict:
-        """What the job of such a method reads."""
+        """The configuration of a job of the method."""
         return {"model": model, "method": self.name, "seed": 0, "statistics": STATISTICS}
 
     def each(self) -> Iterator[tuple[str, VisionLanguageModel]]:
@@ -80,22 +83,21 @@ class Subject:
         return vlm
 
     def batches(self, vlm: VisionLanguageModel, modality: str) -> Batches:
-        """What the method sees in one step on questions of a modality."""
+        """The batches of one step on questions of a modality."""
         settings = GIVEN["training"] | self.settings | {"modalities": [modality]}
-        method = cast(TrainingMethod, create_method(self.name, settings))
+        method = create_kind(TrainingMethod, self.name, settings)
         data = UnlearningData(vlm, method, self.material.benchmark, RATIO)
         return next(data.epochs(1, np.random.default_rng(0)))
 
-    def selection(self, model: str, vlm: VisionLanguageModel) -> Selection:
-        """The units that the method prunes of a model, by statistics of its own kind."""
-        kind = self.pruning.statistics
-        statistics = measured(self.config(model), vlm, self.material.benchmark, RATIO, kind)
-        return self.pruning.select(statistics)
+    def selected(self, model: str, vlm: VisionLanguageModel) -> tuple[Selection, Mask]:
+        """The units that the method prunes of a model, by statistics of its own kind, and their mask."""
+        method = self.pruning
+        return selected(method, measured(self.config(model), vlm, self.material.benchmark, RATIO, method.statistics))
 
 
 def settings(subject: Subject) -> None:
     """Settings: every one has a default, or is one that all methods of its kind have."""
-    _ = subject.method
+    create_method(subject.name, GIVEN[method_class(subject.name).kind] | subject.settings)
 
 
 def finite_loss(subject: Subject) -> None:
@@ -158,8 +160,11 @@ def same_weights(subject: Subject) -> None:
 def leaves_the_model(subject: Subject) -> None:
     """Training: leaves no hook on the model, no weight frozen and no weight infinite, and the reference as it was."""
     for model, vlm in subject.each():
-        hung, frozen = hooks(vlm.model), [p for p in vlm.model.parameters() if not p.requires_grad]
-        must(not frozen, f"{model} comes with frozen weights; this is no fault of the method")
+        hung = hooks(vlm.model)
+        must(
+            all(p.requires_grad for p in vlm.model.parameters()),
+            f"{model} comes with frozen weights; this is no fault of the method",
+        )
         after = subject.unlearn(model).model
         must(hooks(after) == hung, f"{model}: {hooks(after) - hung} hooks are left; remove them, or use a `with` block")
         frozen = [name for name, parameter in after.named_parameters() if not parameter.requires_grad]
@@ -195,11 +200,12 @@ def restricted(subject: Subject) -> None:
 
 
 def with_adapters(subject: Subject) -> None:
-    """Training: works with low-rank adapters (`lora`), which rename the weights below them while they learn."""
+    """Training: works with low-rank adapters (a study's `lora`), which rename the weights below them meanwhile."""
     for model, vlm in subject.each():
         before = weights(vlm.model)
-        lora = {"lora": {"rank": 2}}
-        unlearned(subject.config(model) | lora, subject.training, vlm, subject.material.benchmark, RATIO)
+        unlearned(
+            subject.config(model) | {"lora": {"rank": 2}}, subject.training, vlm, subject.material.benchmark, RATIO
+        )
         after = weights(vlm.model)
         must(before.keys() == after.keys(), f"{model}: the weights have other names afterwards")
         must(bool(changed(before, after)), f"{model}: no weight is another; needed: a loss that reaches the adapters")
@@ -223,7 +229,7 @@ def round_trip(subject: Subject) -> None:
 def scores(subject: Subject) -> None:
     """Selection: a finite score and a rank for every neuron, and of the asked share a mask."""
     for model, vlm in subject.each():
-        selection, sites = subject.selection(model, vlm), _widths(vlm)
+        (selection, _), sites = subject.selected(model, vlm), _widths(vlm)
         for site, mask in selection.masks.items():
             must(site in sites, f"{model}: unknown site {site!r}; known: {', '.join(sites)}")
             for what, each in (("mask", mask), ("scores", selection.scores[site]), ("ranks", selection.ranks[site])):
@@ -241,7 +247,7 @@ def same_selection(subject: Subject) -> None:
     """Selection: the same statistics give the same mask, with nothing of the model changed."""
     for model, vlm in subject.each():
         before, hung = weights(vlm.model), hooks(vlm.model)
-        one, other = (subject.selection(model, vlm).masks for _ in range(2))
+        one, other = (subject.selected(model, vlm)[1].masks for _ in range(2))
         must(one.keys() == other.keys() and not changed(one, other), f"{model}: another mask at the second time")
         must(not changed(before, weights(vlm.model)), f"{model}: selecting changed weights; return a mask only")
         must(hooks(vlm.model) == hung, f"{model}: hooks are left on the model")
@@ -250,8 +256,7 @@ def same_selection(subject: Subject) -> None:
 def pruned_is_silent(subject: Subject) -> None:
     """Pruning: the masked weights do what silencing these units does, from the stored mask as well."""
     for model, vlm in subject.each():
-        selection = subject.selection(model, vlm)
-        mask = Mask(selection.masks, selection.unit, subject.pruning.factor)
+        _, mask = subject.selected(model, vlm)
         batches = {modality: _forget_batch(subject, vlm, modality) for modality in MODALITIES}
         silenced = {modality: silenced_logits(vlm, mask, batch) for modality, batch in batches.items()}
         with tempfile.TemporaryDirectory() as folder:
@@ -280,15 +285,16 @@ CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
 
 
 def _reference(subject: Subject, model: str) -> torch.nn.Module | None:
-    """The model that the method compares with, if it does: the same weights, frozen."""
+    """The model that the method compares with, if it needs one: the same weights, frozen."""
     if not subject.training.needs_reference:
         return None
     return subject.material.vlm(model).model.requires_grad_(False)
 
 
 def _widths(vlm: VisionLanguageModel) -> dict[str, int]:
-    return {site.name: site.width for site in vlm.mlp_sites()} | {site.name: site.width for site in vlm.linear_sites()}
+    sites: list[Site] = [*vlm.mlp_sites(), *vlm.linear_sites()]
+    return {site.name: site.width for site in sites}
 
 
-def _forget_batch(subject: Subject, vlm: VisionLanguageModel, modality: str):
+def _forget_batch(subject: Subject, vlm: VisionLanguageModel, modality: str) -> Batch:
     return next(subject.material.training_set(vlm).stream(modality, 4, np.random.default_rng(0)))

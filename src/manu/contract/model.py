@@ -1,4 +1,4 @@
-"""What an adapter must do, on a small model of its architecture."""
+"""The contract of a vision-language model's file, on a small model of its architecture."""
 
 import io
 import tempfile
@@ -21,6 +21,7 @@ from manu.models.base import VisionLanguageModel
 from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_batch
 from manu.neurons.masks import Mask, apply_mask
 from manu.neurons.selection import MLP_INPUT
+from manu.neurons.statistics.registry import known_statistics
 from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.measured import measured
 
@@ -32,7 +33,7 @@ _CLOSE = 1e-4  # of log-likelihoods in nats: padding changes the order of sums
 
 @dataclass
 class Subject:
-    """A model's name, and what it is tried on."""
+    """A model's name, and the material to try it on."""
 
     name: str
     material: Material
@@ -54,7 +55,7 @@ class Subject:
         return [Example(*each) for each in zip(prompts, answers, rows, strict=True)], pictures
 
     def batch(self, vlm: VisionLanguageModel, modality: str) -> Batch:
-        """The same as a training batch."""
+        """The same examples as a training batch."""
         return training_batch(vlm, *self.examples(vlm, modality))
 
     def asked(self) -> list[AskedQuestion]:
@@ -97,7 +98,7 @@ def round_trip(subject: Subject) -> None:
             one, other = (each.prompt_ids(question, modality == MULTIMODAL) for each in (vlm, again))
             must(
                 one == other,
-                f"{modality}: other prompts after loading; is something set on the adapter, not in its files?",
+                f"{modality}: other prompts after loading; is something set on the object, not in its files?",
             )
 
 
@@ -170,8 +171,8 @@ def padding(subject: Subject) -> None:
         asked = [Example(e.prompt, [], e.picture) for e in examples]
         padded = prompt_batch(vlm, asked, pictures)
         said = logits(vlm.model, padded | {"position_ids": vlm.positions(padded)})[:, -1]
-        singly = torch.stack([logits(vlm.model, prompt_batch(vlm, [e], pictures))[0, -1] for e in asked])
-        off = (said - singly).abs().max().item()
+        single = torch.stack([logits(vlm.model, prompt_batch(vlm, [e], pictures))[0, -1] for e in asked])
+        off = (said - single).abs().max().item()
         must(
             off < _CLOSE * 10,
             f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?",
@@ -190,10 +191,10 @@ def options(subject: Subject) -> None:
     asked = [question for question in subject.asked() if question.task == "classification"]
     for question in asked:
         reply = ask(vlm, [question], AskingSettings(batch_size=1, max_new_tokens=1))[0]
-        pictures, image = Pictures(vlm), question.image
-        row = None if image is None else pictures.add(image, question.question_id)
-        prompt = vlm.prompt_ids(question.prompt, image is not None)
-        said = logits(vlm.model, prompt_batch(vlm, [Example(prompt, [], row)], pictures))[0, -1].argmax()
+        pictures, shown = Pictures(vlm), question.image is not None
+        row = None if question.image is None else pictures.add(question.image, question.question_id)
+        prompt = vlm.prompt_ids(question.prompt, shown)
+        said = logits(vlm.model, prompt_batch(vlm, [Example(prompt, [], row)], pictures))[0, -1].argmax().item()
         endings = [vlm.continued_ids(f" {question.options[letter]}.") for letter in LETTERS]
         batch = training_batch(vlm, [Example([*prompt, int(said)], ending, row) for ending in endings], pictures)
         with torch.no_grad():
@@ -232,7 +233,7 @@ def activations(subject: Subject) -> None:
     vlm = subject.vlm()
     before, hung = weights(vlm.model), hooks(vlm.model)
     config = {"model": subject.name, "seed": 0, "statistics": STATISTICS}
-    for kind in ("modality", "released", "gradient"):
+    for kind in known_statistics():
         measured(config, vlm, subject.material.benchmark, RATIO, kind)
         must(hooks(vlm.model) == hung, f"{kind} statistics leave hooks on the model")
     must(not changed(before, weights(vlm.model)), "measuring changed weights")

@@ -1,4 +1,4 @@
-"""A contract is a list of checks: each one's docstring says what must hold, and it raises Broken with what does not."""
+"""A contract is a list of checks. A check's docstring says what must hold; the check raises Broken if it does not."""
 
 import site
 import traceback
@@ -14,12 +14,12 @@ Subject = TypeVar("Subject")
 
 
 class Broken(Exception):
-    """A contract point that does not hold: what was found, and what would be right."""
+    """A contract point does not hold: what was found, and what would be right."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A contract point in words, and what is wrong; None: it holds."""
+    """A contract point in words, and its problem; None: it holds."""
 
     says: str
     problem: str | None
@@ -35,21 +35,21 @@ def must(holds: bool, problem: str) -> None:
 
 
 def judged(checks: Iterable[Callable[[Subject], None]], subject: Subject) -> Iterator[Point]:
-    """Every check's point. Whatever else a check raises, in the user's file or because of it, is a problem, too."""
+    """The point of every check. Any other error in a check, such as one in the user's file, is a problem, too."""
     for check in checks:
         problem = None
         try:
             check(subject)
         except Broken as error:
             problem = str(error)
-        except Exception as error:  # whatever a user's file may make of it
+        except Exception as error:  # whatever a user's file may raise
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             problem = f"{kind}{' '.join(str(error).split())} ({place(error)})"
-        yield Point((check.__doc__ or "").strip().removesuffix("."), problem)
+        yield Point((check.__doc__ or check.__name__).strip().removesuffix("."), problem)
 
 
 def place(error: Exception) -> str:
-    """File and line of an error: in the user's own file if it passed through there, not in what that called."""
+    """File and line of an error: in the user's own file if the error passed through it, else where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     known = [frame for frame in frames if not frame.filename.startswith((*site.getsitepackages(), "<"))] or frames
     own = [frame for frame in known if not frame.filename.startswith(str(Path(manu.__file__).parent))]

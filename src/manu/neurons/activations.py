@@ -48,7 +48,7 @@ def record_gradients(sites: Iterable[Site], callback: Callable[[Site, Tensor, Te
 
 
 def _attach(site: Site, callback: Callable[[Site, Tensor], object]) -> RemovableHandle:
-    """Call `callback(site, activation)` at every forward pass. Its value is dropped, as a hook's would change the pass."""
+    """Call `callback(site, activation)` at every forward pass; its value is dropped, as it would change the pass."""
 
     def before(_: nn.Module, inputs: tuple[Any, ...]) -> None:
         callback(site, inputs[0])

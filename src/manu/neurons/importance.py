@@ -52,8 +52,8 @@ def importance(
 ) -> dict[str, Tensor]:
     """I(D, n) = the sum of the named functions, for each site; float64 [width], at least 0.
 
-    data_set: "forget" or "retain"; samples: use the first so many of each modality. Raises ValueError on a value
-    that is not finite and when nothing was measured, UserError when fewer were.
+    data_set: "forget" or "retain"; samples: how many of each modality to use, from the first on. Raises ValueError on a
+    value that is not finite and when nothing was measured, UserError when fewer samples were measured.
     """
     result = {}
     for site in statistics.widths:
@@ -67,7 +67,7 @@ def importance(
 def each_importance(
     statistics: ModalityStatistics, pooling: str = "mean", eps: float = EPS, samples: int = ALL
 ) -> dict[str, dict[str, Tensor]]:
-    """Every importance alone, by its column in the table of pruned neurons ("i_abs_forget"), then by site."""
+    """Each importance by itself, by its column in the table of pruned neurons ("i_abs_forget"), then by site."""
     return {
         f"i_{function}_{data_set}": importance(statistics, data_set, (function,), pooling, eps, samples)
         for function in FUNCTIONS

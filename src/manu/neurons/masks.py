@@ -19,8 +19,8 @@ AnySite = TypeVar("AnySite", MlpSite, LinearSite)
 
 @dataclass(frozen=True)
 class Mask:
-    """What is pruned: bool masks by site name, the unit that an entry stands for, and the factor that the
-    pruned units' outputs are multiplied by (0: they are gone)."""
+    """bool masks by site name, true = pruned; unit: what an entry stands for; factor: multiplies the outputs of the
+    pruned units (0 removes them)."""
 
     masks: Mapping[str, Tensor]
     unit: str
@@ -29,7 +29,7 @@ class Mask:
 
 def save_mask(path: str | os.PathLike, mask: Mask) -> None:
     """Write a mask: its tensors by site name, unit and factor in the metadata."""
-    tensors = {site: each.to(torch.bool) for site, each in mask.masks.items()}
+    tensors = {site: units.to(torch.bool) for site, units in mask.masks.items()}
     metadata = {"content": CONTENT, "unit": mask.unit, "factor": mask.factor, "sites": list(tensors)}
     save_tensors(path, tensors, metadata)
 
@@ -49,21 +49,21 @@ def load_mask(path: str | os.PathLike) -> Mask:
 
 @torch.no_grad()
 def apply_mask(mask: Mask, mlp_sites: Iterable[MlpSite], linear_sites: Iterable[LinearSite]) -> None:
-    """Multiply, in place, what the masked units give to the rest of the model by the mask's factor.
+    """Multiply the outputs of the masked units by the mask's factor, by an edit of the weights in place.
 
-    A neuron of an MLP: its column in the second layer; with factor 0 also its rows (and bias entries) in the first
-    layers, which is exactly what removing the unit does. A row of a linear layer, the edit of the released code: the
+    For a neuron of an MLP the edit is its column in the second layer; with factor 0 also its rows (and bias entries)
+    in the first layers, which equals removing the unit. For a row of a linear layer, as in the released code, it is the
     row and its bias entry. Raises UserError on a site or a width that does not fit, before any weight is changed.
     """
     if mask.unit == LINEAR_OUTPUT:
         for site, rows in _matched(linear_sites, mask.masks):
             _scale_rows(site.linear, rows, mask.factor)
         return
-    for site, neurons in _matched(mlp_sites, mask.masks):
+    for mlp, neurons in _matched(mlp_sites, mask.masks):
         if mask.factor == 0:
-            for linear in site.first:
+            for linear in mlp.first:
                 _scale_rows(linear, neurons, 0.0)
-        weight = site.second.weight
+        weight = mlp.second.weight
         _scale(weight, (slice(None), neurons.to(weight.device)), mask.factor)
 
 
@@ -72,9 +72,10 @@ def free_weights(
 ) -> dict[str, Tensor]:
     """The weights that `apply_mask` does not touch, by name of the parameter: bool, in its shape, true = untouched.
 
-    Training these alone holds what is pruned. Raises UserError on a site or a width that does not fit.
+    Training that changes these alone keeps the pruned units pruned. Raises UserError on a site or a width that does not
+    fit.
     """
-    free = {parameter: torch.ones_like(parameter, dtype=torch.bool) for parameter in model.parameters()}
+    free: dict[Tensor, Tensor] = {weight: torch.ones_like(weight, dtype=torch.bool) for weight in model.parameters()}
 
     def hold_rows(linear: nn.Linear, rows: Tensor) -> None:
         for parameter in (linear.weight, linear.bias):
@@ -85,10 +86,10 @@ def free_weights(
         for site, rows in _matched(linear_sites, mask.masks):
             hold_rows(site.linear, rows)
     else:
-        for site, neurons in _matched(mlp_sites, mask.masks):
-            for linear in site.first if mask.factor == 0 else ():
+        for mlp, neurons in _matched(mlp_sites, mask.masks):
+            for linear in mlp.first if mask.factor == 0 else ():
                 hold_rows(linear, neurons)
-            free[site.second.weight][:, neurons] = False
+            free[mlp.second.weight][:, neurons] = False
     return {name: free[parameter] for name, parameter in model.named_parameters()}
 
 

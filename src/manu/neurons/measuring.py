@@ -37,10 +37,10 @@ def measure(
 ) -> AnyStatistics:
     """Run the model once over every batch, add what the statistics hear at the sites, and return them.
 
-    vision_mask: the real vision tokens of a batch, bool [batch, vision tokens], None for all. loss: the sum over the
-    samples of a batch of each one's own loss, for statistics of gradients. Of the weights only the input embeddings take
-    part in the differentiation, and their gradient is dropped. The model's mode is restored afterwards, and no hook
-    stays. Raises what the kind raises, ValueError where an activation has other rows than samples.
+    vision_mask: the real vision tokens of a batch, bool [batch, vision tokens], None for all. loss: for statistics of
+    gradients, the sum of the losses of a batch's samples. Of the weights only the input embeddings are differentiated,
+    and their gradient is dropped. Afterwards the model has its former mode and no hooks. Raises what the kind raises,
+    ValueError where an activation has other rows than samples.
     """
     mode = _differentiating(model) if statistics.gradients else _evaluating(model)
     with mode:

@@ -1,4 +1,4 @@
-"""From scores to the neurons that go: the top alpha percent, reproducibly."""
+"""From scores to the pruned units: the top alpha percent, reproducibly."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ def last_layers(sites: Iterable[str], part: str, layers: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is pruned and why; every mapping has the site's name as its key.
+    """The pruned units and their scores; the keys of every mapping are the sites' names.
 
     unit: what a mask entry stands for, "mlp_input" or "linear_output"; masks: bool [width],
     true = pruned; scores: float64 [width]; ranks: int64 [width], 1 = highest score among the
@@ -71,18 +71,19 @@ def select_top(
     """Select the `prune_ratio` percent of units with the highest scores.
 
     ranking: which units compete: "global" all together, "part" within language and within
-    vision, "layer" within each site. Of each such group floor(ratio / 100 * units) go, in
+    vision, "layer" within each site. Of each such group floor(ratio / 100 * units) are pruned, in
     exact arithmetic; equal scores are ordered by site, then by index, so that the number is
-    met exactly. With `prune_ties` all units that equal the last one selected go as well.
-    Raises UserError when the ratio amounts to less than one unit in every group (a mask that
-    prunes nothing would pass for a method that forgets nothing), ValueError on NaN.
+    met exactly. With `prune_ties` all units with the score of the last one are pruned as well.
+    Raises UserError when the ratio is less than one unit in every group (a mask that prunes
+    nothing would look like a method that forgets nothing), ValueError on NaN.
     """
     group_of = {"global": lambda site: "", "part": part_of, "layer": lambda site: site}[ranking]
     groups: dict[str, list[str]] = {}
     for site in scores:
         groups.setdefault(group_of(site), []).append(site)
 
-    masks, ranks = {}, {}
+    masks: dict[str, Tensor] = {}
+    ranks: dict[str, Tensor] = {}
     for sites in groups.values():
         together = torch.cat([scores[site] for site in sites])
         if together.isnan().any():
@@ -95,8 +96,8 @@ def select_top(
         if prune_ties and wanted:
             mask |= together >= together[order[wanted - 1]]
         lengths = [len(scores[site]) for site in sites]
-        masks |= zip(sites, mask.split(lengths))
-        ranks |= zip(sites, rank.split(lengths))
+        masks |= zip(sites, mask.split(lengths), strict=True)
+        ranks |= zip(sites, rank.split(lengths), strict=True)
 
     selection = Selection(
         unit=unit,
@@ -123,7 +124,7 @@ def select_in_turn(
 ) -> Selection:
     """Each turn (scores by site, count) takes its `count` units with the highest scores among those not yet taken.
 
-    Equal scores are ordered by site, then by index. scores: what the selection shows and ranks all units by.
+    Equal scores are ordered by site, then by index. scores: those of the selection, by which all units are ranked.
     Raises UserError when nothing is taken, ValueError on NaN.
     """
     lengths = [len(scores[site]) for site in scores]
@@ -136,7 +137,7 @@ def select_in_turn(
         taken[order[: min(count, int((~taken).sum()))]] = True
     if not taken.any():
         raise UserError(
-            f"prune_ratio: less than one of {len(taken)} units would go; needed: at least {100 / len(taken):.3g}"
+            f"prune_ratio: less than one of {len(taken)} units would be pruned; needed: at least {100 / len(taken):.3g}"
         )
     order = torch.cat([scores[site] for site in scores]).argsort(descending=True, stable=True)
     rank = torch.empty_like(order)

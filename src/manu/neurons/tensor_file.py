@@ -1,4 +1,4 @@
-"""Tensors and what they mean in one safetensors file, the same bytes for the same content."""
+"""Tensors and their metadata in one safetensors file; the same content gives the same bytes."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from torch import Tensor
 from manu.core.errors import UserError
 from manu.core.files import atomic_path
 
-# One entry alone: safetensors writes several metadata entries in an order that differs from
-# process to process, which would give the same statistics another checksum on every run.
+# A single entry: safetensors writes several metadata entries in an order that differs between processes, so the same
+# statistics would have another checksum on every run.
 _ENTRY = "manu"
 
 
@@ -35,7 +35,8 @@ def load_tensors(path: str | os.PathLike, content: str) -> tuple[dict[str, Tenso
             if metadata.get("content") != content:
                 found = metadata.get("content", "no content of this package")
                 raise UserError(f"{path}: holds {found}; needed: {content}")
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata
+            keys = file.keys()
+            return {key: file.get_tensor(key) for key in keys}, metadata
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a safetensors file of {content} ({error})") from error
 

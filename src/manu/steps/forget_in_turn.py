@@ -1,9 +1,9 @@
 """Rule forget_in_turn: requests to forget, one after another, each from the model that the request before it left.
 
 Reads the configuration's `requests` (forget ratios, ascending) and `settings`. A request names the people of its forget
-set whom no earlier request names. After each request everybody of the largest ratio is asked, forget and retain (columns
-`after`, the ratio reached, and `requested`, the ratio at which the person is named). No model is kept. If a request makes
-the training diverge, no answers are kept, those after earlier requests included.
+set whom no earlier request names. After each request everybody of the largest ratio is asked, forget and retain
+(columns `after`, the ratio reached, and `requested`, the ratio at which the person is named). No model is kept. If a
+request makes the training diverge, no answers are kept, not even those after earlier requests.
 """
 
 import logging

@@ -7,9 +7,10 @@ from manu.core.files import atomic_path
 from manu.neurons.masks import save_mask
 from manu.neurons.table import neurons_table
 from manu.steps.command import StageParser, run
+from manu.unlearning.base import PruningMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.pruning import read_statistics, selected
-from manu.unlearning.registry import create_method
+from manu.unlearning.registry import create_kind
 
 
 def parser() -> StageParser:
@@ -24,7 +25,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the mask --mask and the table --neurons."""
-    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice)).pruning
+    method = create_kind(PruningMethod, config["method"], config["settings"] | chosen_settings(options.choice))
     selection, mask = selected(method, read_statistics(method, options.statistics))
     save_mask(options.mask, mask)
     with atomic_path(options.neurons) as temporary:

@@ -1,7 +1,7 @@
 """Rule select_random: a mask of random neurons of the vanilla model.
 
-If random pruning costs nothing, the model is over-parameterised, and no pruning result on it means anything. The answers
-under these masks show whether that is so.
+If random pruning costs nothing, the model is over-parameterised, and no pruning result on it means anything. The
+answers under these masks show whether that is so.
 """
 
 from manu.models.checkpoint import load_model

@@ -9,9 +9,10 @@ from manu.core.diverged import mark
 from manu.models.checkpoint import load_model
 from manu.steps.command import StageParser, run
 from manu.training.loop import Diverged
+from manu.unlearning.base import TrainingMethod
 from manu.unlearning.choice import chosen_settings
 from manu.unlearning.pruning import pruned_by
-from manu.unlearning.registry import create_method
+from manu.unlearning.registry import create_kind
 from manu.unlearning.run import unlearned
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Unlearn and save the checkpoint --out."""
-    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
+    method = create_kind(TrainingMethod, config["method"], config["settings"] | chosen_settings(options.choice))
     vlm, pruned = load_model(config, options.vanilla), pruned_by(method, options.statistics)
     try:
         losses = unlearned(config, method, vlm, options.benchmark, options.ratio, pruned)

@@ -2,8 +2,9 @@
 
 from manu.core.files import write_text
 from manu.steps.command import StageParser, run
+from manu.unlearning.base import PromptingMethod
 from manu.unlearning.choice import chosen_settings
-from manu.unlearning.registry import create_method
+from manu.unlearning.registry import create_kind
 from manu.unlearning.system_prompt import system_prompt
 
 
@@ -19,7 +20,7 @@ def parser() -> StageParser:
 
 def main(options, config) -> str:
     """Write the prompt --out."""
-    method = create_method(config["method"], config["settings"] | chosen_settings(options.choice))
+    method = create_kind(PromptingMethod, config["method"], config["settings"] | chosen_settings(options.choice))
     text = system_prompt(method, options.benchmark, options.ratio)
     write_text(options.out, text)
     return f"{options.out}: a system prompt of {len(text.split())} words"

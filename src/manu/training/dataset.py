@@ -1,4 +1,4 @@
-"""What a model is taught: question-answer pairs with their pictures, drawn into batches epoch by epoch."""
+"""Training sets: question-answer pairs with their pictures, drawn into batches epoch by epoch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,48 +29,47 @@ class QuestionAnswer:
 
 
 class TrainingSet:
-    """Lessons encoded for one adapter; each epoch sees every pair once, with a random one of the pictures it came with.
+    """Training records encoded for one model; each epoch sees every pair once, with one of its pictures at random.
 
-    Lessons added with a share below 1 are rehearsed: each epoch sees that share of their pairs, drawn anew.
+    Records added with a share below 1 are rehearsed: each epoch sees that share of their pairs, drawn anew.
     """
 
     def __init__(self, vlm: VisionLanguageModel, modalities: tuple[str, ...] = MODALITIES) -> None:
-        self._adapter = vlm
+        self._vlm = vlm
         self.modalities = modalities
         self._pictures = Pictures(vlm)
-        self._taught: list[tuple[float, list[QuestionAnswer]]] = []
+        self._pairs: list[tuple[float, list[QuestionAnswer]]] = []
 
     def add(
-        self, lessons: list[TrainingRecord], names: dict[str, str], share: float = 1.0, paired: bool = False
+        self, records: list[TrainingRecord], names: dict[str, str], share: float = 1.0, paired: bool = False
     ) -> "TrainingSet":
-        """Encode `lessons` and return self. People without an entry in `names` are asked with their picture only.
+        """Encode the records and return self. People without an entry in `names` are asked with their picture only.
 
-        With `paired`, questions that have no text view (who is this person?) are left out of both modalities; lessons
-        of one modality have no such pairs, and stay.
-        Raises UserError when no question of the curriculum's modalities is among them.
+        With `paired`, questions without a text view (who is this person?) are left out of both modalities; records of
+        one modality have no such questions. Raises UserError when no question of the set's modalities is among them.
         """
-        taught: dict[str, dict[tuple[str, str, str | None], list[int]]] = {}
-        for lesson in lessons:
-            rows = [] if lesson.image is None else [self._pictures.add(lesson.image, f"training data, ID {lesson.id}")]
-            for pair in dict.fromkeys(lesson.pairs):
-                taught.setdefault(lesson.id, {}).setdefault((*pair, lesson.modality), []).extend(rows)
+        by_person: dict[str, dict[tuple[str, str, str | None], list[int]]] = {}
+        for record in records:
+            rows = [] if record.image is None else [self._pictures.add(record.image, f"training data, ID {record.id}")]
+            for pair in dict.fromkeys(record.pairs):
+                by_person.setdefault(record.id, {}).setdefault((*pair, record.modality), []).extend(rows)
         pairs: list[QuestionAnswer] = []
-        for person, each in taught.items():
-            for (question, answer, modality), pictures in each.items():
+        for person, taught in by_person.items():
+            for (question, answer, modality), pictures in taught.items():
                 words = views(question, names.get(person), modality)
                 if not paired or modality or TEXT in words:
                     pairs += self._encode(words, answer, tuple(pictures))
         if not pairs:
             raise UserError(f"training data: no question is left for the modalities {', '.join(self.modalities)}")
-        self._taught.append((share, pairs))
+        self._pairs.append((share, pairs))
         return self
 
     def _encode(self, words: dict[str, str], answer: str, pictures: tuple[int, ...]) -> Iterator[QuestionAnswer]:
-        answer_ids = self._adapter.answer_ids(answer)
+        answer_ids = self._vlm.answer_ids(answer)
         for modality, question in words.items():
             if modality in self.modalities:
                 with_image = modality == MULTIMODAL
-                prompt = self._adapter.prompt_ids(cloze_prompt(question, "bare"), with_image=with_image)
+                prompt = self._vlm.prompt_ids(cloze_prompt(question, "bare"), with_image=with_image)
                 yield QuestionAnswer(modality, prompt, answer_ids, pictures if with_image else ())
 
     def batches_per_epoch(self, batch_size: int, *modalities: str) -> int:
@@ -92,15 +91,15 @@ class TrainingSet:
                 yield self._batch(chunk, rng)
 
     def _count(self, modality: str) -> int:
-        return sum(round(share * sum(p.modality == modality for p in pairs)) for share, pairs in self._taught)
+        return sum(round(share * sum(p.modality == modality for p in pairs)) for share, pairs in self._pairs)
 
     def _chunks(self, modality: str, batch_size: int, rng: np.random.Generator) -> list[list[QuestionAnswer]]:
         drawn: list[QuestionAnswer] = []
-        for share, pairs in self._taught:
+        for share, pairs in self._pairs:
             mine = [pair for pair in pairs if pair.modality == modality]
             drawn += [mine[i] for i in rng.permutation(len(mine))[: round(share * len(mine))]]
         order = rng.permutation(len(drawn))
         return [[drawn[i] for i in order[k : k + batch_size]] for k in range(0, len(drawn), batch_size)]
 
     def _batch(self, pairs: list[QuestionAnswer], rng: np.random.Generator) -> Batch:
-        return training_batch(self._adapter, [pair.draw(rng) for pair in pairs], self._pictures)
+        return training_batch(self._vlm, [pair.draw(rng) for pair in pairs], self._pictures)

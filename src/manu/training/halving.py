@@ -1,4 +1,4 @@
-"""A step for which memory does not suffice: the model takes its batch in halves, of which one at a time is held."""
+"""A training step that does not fit into memory: the model takes its batch in parts, one at a time."""
 
 import functools
 import logging
@@ -18,12 +18,11 @@ Result = TypeVar("Result")
 
 
 class Halving:
-    """How a model in training takes its batches: at once, until memory does not suffice.
+    """How a model in training takes its batches: whole, until one does not fit into memory.
 
-    From then on it takes them in parts, whose activations are computed again when their gradients are asked for, so
-    that those of one part are held at a time. Whoever calls the model is given the predictions and hidden states of the
-    whole batch, so that every loss, also one that is no mean over samples, stays what it is; gradients differ by
-    rounding alone, and by the draws of dropout where there is any.
+    From then on it takes them in parts. The activations of a part are computed again for the backward pass, so those of
+    one part at a time are in memory. The caller gets the predictions and hidden states of the whole batch, so every
+    loss keeps its value, even one that is no mean over samples; gradients differ by rounding, and by dropout's draws.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -32,10 +31,10 @@ class Halving:
         self._samples = 0  # of the largest batch of the step
 
     def __call__(self, run: Callable[[], Result]) -> Result:
-        """`run()`, which calls the model; where that runs out of memory, again with parts of half the size, and so on.
+        """Call `run`, which calls the model; after out-of-memory call it again with parts of half the size, and so on.
 
-        Each halving is logged. Raises UserError when one sample is already too much. What one of several processes
-        cannot hold stays an error, as the others would wait for it.
+        Each halving is logged. Raises UserError when a single sample does not fit. Out of memory is fatal in
+        multi-process training, as the other processes would wait.
         """
         while True:
             self._samples = 0
@@ -44,25 +43,25 @@ class Halving:
             except RuntimeError as error:  # of which torch.OutOfMemoryError is one
                 if not out_of_memory(error) or not self._samples or torch.distributed.is_initialized():
                     raise
-                user_message = str(error).splitlines()[0]
+                message = str(error).splitlines()[0]
             if self._parts >= self._samples:
-                raise UserError(SINGLE.format(user_message))
+                raise UserError(SINGLE.format(message))
             self._parts *= 2
-            log.warning("out of memory; from here on batches are taken in %d parts: %s", self._parts, user_message)
+            log.warning("out of memory; from here on batches are taken in %d parts: %s", self._parts, message)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     def forward(self, *others: Any, **inputs: Any) -> Any:
-        """What the model gives, for a batch of tensors whose first dimension is the samples, and options; all by name.
+        """The model's output for tensors, whose first dimension is the samples, and options; all by name.
 
-        What is given without a name, has no input_ids or is not differentiated, as an answer, is taken at once.
+        Inputs without a name or without input_ids, and calls without gradients (generation), are taken whole.
         """
         samples = len(inputs.get("input_ids", ())) if torch.is_grad_enabled() else 0
         self._samples = max(self._samples, samples)
         parts = min(self._parts, samples)
         if parts <= 1:
             return self._forward(*others, **inputs)
-        from transformers.modeling_outputs import CausalLMOutput  # late: manu.models.lazy_imports
+        from transformers.modeling_outputs import CausalLMOutput  # takes seconds: manu.models.lazy_imports
 
         labels = inputs.pop("labels", None)
         batch = {name: each for name, each in inputs.items() if isinstance(each, Tensor) and name != "logits_to_keep"}
@@ -72,21 +71,23 @@ class Halving:
             rows = slice(samples * index // parts, samples * (index + 1) // parts)
             part = {name: each[rows] for name, each in batch.items()}
             given.append(checkpoint(self._predictions, part, options, use_reentrant=False))
-        logits, states = torch.cat([each for each, _ in given]), zip(*(each for _, each in given), strict=True)
+        logits = torch.cat([part_logits for part_logits, _ in given])
+        states = zip(*(part_states for _, part_states in given), strict=True)
         loss = None
         if labels is not None:
-            loss = self._model.loss_function(logits=logits, labels=labels, vocab_size=logits.shape[-1])
+            loss_of: Any = self._model.loss_function  # of transformers' models
+            loss = loss_of(logits=logits, labels=labels, vocab_size=logits.shape[-1])
         return CausalLMOutput(loss=loss, logits=logits, hidden_states=tuple(map(torch.cat, states)) or None)
 
     def _predictions(self, part: dict[str, Tensor], options: dict[str, Any]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """No more of the model's output than is needed: what is kept, as a cache, is memory that is not freed."""
+        """Logits and hidden states of a part; the rest of the output, such as a cache, would stay in memory."""
         output = self._forward(**part, **options)
         return output.logits, output.hidden_states or ()
 
 
 @contextmanager
 def halving(model: nn.Module) -> Iterator[Halving]:
-    """Inside the block the model takes its batches as the yielded object says."""
+    """Inside the block the model takes its batches as the yielded `Halving` does."""
     found, own = Halving(model), model.__dict__.get("forward")  # one of its own where several devices share it
 
     @functools.wraps(model.forward)  # who looks at what the model takes, as its generate() does, sees its own

@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, a schedule, clipped gradients, and a halt on a loss that is no number."""
+"""The training loop: AdamW, a learning-rate schedule, clipped gradients; it stops when the loss is not finite."""
 
 import logging
 import math
@@ -23,8 +23,8 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Optimisation:
-    """`learning_rate` is the peak; `schedule` is "one_cycle" (10 percent warm-up, cosine decay; training from
-    scratch), "linear" (decay to zero without warm-up, as the released code unlearns) or "constant"."""
+    """learning_rate: the peak; schedule: "one_cycle" (10 percent warm-up, cosine decay; for training from scratch),
+    "linear" (decay to zero without warm-up, as the released code unlearns) or "constant"."""
 
     learning_rate: float
     steps: int
@@ -60,10 +60,9 @@ def fit(
     """Train `model` in place, one step per item of `batches`, and return the loss of each step.
 
     masks: the weights that may change, by parameter name; all others keep their bytes (manu.training.restriction).
-    lora: the adapters that learn in place of the weights (manu.training.lora).
-    Where memory does not suffice for a step, the model takes its batches in parts from there on (manu.training.halving).
-    Raises Diverged, with the step, when a loss is not finite, and ValueError for masks with weight decay, which would
-    move every weight.
+    lora: the adapters that learn in place of the weights (manu.training.lora). If a step does not fit into memory, the
+    model takes its batches in parts from then on (manu.training.halving). Raises Diverged, with the step, when a loss
+    is not finite, and ValueError for masks with weight decay, which would move every weight.
     """
     if masks is not None and optimisation.weight_decay:
         raise ValueError(f"weight_decay {optimisation.weight_decay} would move weights outside the masks; needed: 0")

@@ -1,4 +1,4 @@
-"""Answer likelihoods, which every loss is made of: the prompt's tokens never enter one."""
+"""Likelihoods of answers, from which every loss is computed; the tokens of the prompt never enter a loss."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Training a part of the weights: everything outside the masks keeps its bytes."""
+"""Training of some weights only: weights outside the masks keep their bytes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -13,6 +13,8 @@ from manu.core.words import MODALITIES
 from manu.neurons.selection import Selection
 from manu.neurons.sites import MlpSite
 
+_ABSENT: Any = None
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -23,9 +25,9 @@ class Batches:
     """
 
     forget: Batch
-    retain: Batch | None = None
-    refusal: Batch | None = None
-    knowledge: Batch | None = None
+    retain: Batch = _ABSENT
+    refusal: Batch = _ABSENT
+    knowledge: Batch = _ABSENT
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -63,11 +65,11 @@ class TrainingMethod(ABC):
         require_known("modalities", self.modalities, MODALITIES)
 
     @abstractmethod
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: Any) -> Tensor:
         """The scalar to minimise.
 
-        reference: the model as it was when the method began (vanilla, unless something was unlearned before), frozen;
-        None unless the class says needs_reference.
+        reference: nn.Module, the model as it was when the method began (vanilla, unless something was unlearned
+        before), frozen; None unless the class says needs_reference.
         """
 
     @property
@@ -85,7 +87,7 @@ class TrainingMethod(ABC):
         """
         return None
 
-    def finish(self, model: nn.Module, reference: nn.Module | None) -> None:
+    def finish(self, model: nn.Module, reference: Any) -> None:
         """Edit the weights in place after the last step."""
         return
 

@@ -1,4 +1,4 @@
-"""Settings that were chosen by tuning: how they pass from the trials to the jobs that unlearn."""
+"""The file by which tuned settings pass from the trials to the jobs that unlearn."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from manu.core.files import write_text
 
 
 def write_choice(path: Path, choice: Mapping[str, Any]) -> None:
-    """Write a choice: `settings` (the tuned ones, name -> value) and what it was made on, as JSON."""
+    """Write a choice as JSON: `settings` (the tuned ones, name -> value), and the trial that it comes from."""
     write_text(path, json.dumps(choice, indent=1) + "\n")
 
 
@@ -24,7 +24,7 @@ def read_choice(path: Path) -> dict[str, Any]:
 
 
 def chosen_settings(path: Path | None) -> dict[str, Any]:
-    """The tuned settings in the file of a choice; none without a file. Raises UserError."""
+    """The tuned settings in the file of a choice; no settings without a file. Raises UserError."""
     return {} if path is None else read_choice(path)["settings"]
 
 

@@ -1,4 +1,4 @@
-"""Two methods one after the other, `<pruning>+<training>`: prune, then train with the pruned neurons held at zero."""
+"""Two joined methods, `<pruning>+<training>`: prune, then train with the pruned neurons held at zero."""
 
 from dataclasses import MISSING, fields, make_dataclass
 from functools import cache
@@ -12,11 +12,11 @@ JOINT = "+"
 
 @cache
 def composite_class(pruning: type[PruningMethod], training: type[TrainingMethod]) -> type[TrainingMethod]:
-    """A training method with the settings of both; `pruning` is the pruning method that comes first.
+    """A training method with the settings of both; its `pruning` is the pruning method that comes first.
 
     Raises UserError when the two are of other kinds or share the name of a setting.
     """
-    if (pruning.kind, training.kind) != ("pruning", "training"):
+    if not (issubclass(pruning, PruningMethod) and issubclass(training, TrainingMethod)):
         raise UserError(f"only <pruning>{JOINT}<training> can be joined, not {pruning.kind}{JOINT}{training.kind}")
     own, types = fields(pruning), get_type_hints(pruning)
     twice = {field.name for field in own} & {field.name for field in fields(training)}
@@ -30,7 +30,7 @@ def composite_class(pruning: type[PruningMethod], training: type[TrainingMethod]
         training.__post_init__(self)
         first(self)  # checks its own settings
 
-    joined = make_dataclass(
+    return make_dataclass(
         f"{pruning.__name__}{training.__name__}",
         [(f.name, types[f.name]) if f.default is MISSING else (f.name, types[f.name], f.default) for f in own],
         bases=(training,),
@@ -38,4 +38,3 @@ def composite_class(pruning: type[PruningMethod], training: type[TrainingMethod]
         frozen=True,
         kw_only=True,
     )
-    return joined

@@ -1,4 +1,4 @@
-"""Gradient ascent: make the forget answers less likely, and nothing else."""
+"""Gradient ascent: make the forget answers less likely."""
 
 from dataclasses import dataclass
 

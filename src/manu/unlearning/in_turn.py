@@ -15,7 +15,7 @@ from manu.unlearning.run import forget
 def in_turn(
     config: dict, method: Method, vlm: VisionLanguageModel, benchmark: Path
 ) -> Iterator[tuple[int, str | None]]:
-    """Fulfil the job's `requests` (forget ratios) on the model, in place; yields after each its ratio and system prompt.
+    """Fulfil the job's `requests` (forget ratios) on the model, in place; yields the ratio and system prompt of each.
 
     A request names the people of its forget set whom no earlier request names. A method that prunes measures the model
     as it is then, and what earlier requests pruned stays pruned.

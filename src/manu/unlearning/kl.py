@@ -1,4 +1,4 @@
-"""KL minimisation: ascent on the forget answers, held to the vanilla model on the retain answers."""
+"""KL minimisation: ascent on the forget answers, and closeness to the vanilla model on the retain answers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +18,7 @@ class KLMinimization(TrainingMethod):
     needs_reference: ClassVar[bool] = True
     needs_retain: ClassVar[bool] = True
 
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module) -> Tensor:
         """L = -CE(D_f) + KL(vanilla || current), the divergence averaged over retain answer tokens."""
         with torch.no_grad():
             vanilla = answer_tokens(reference, batches.retain).logits.log_softmax(-1)

@@ -1,4 +1,4 @@
-"""Control: the neurons that are most active on forget, whatever they do on retain."""
+"""Control: prune the neurons that are most active on forget, whatever they do on retain."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,8 +20,8 @@ class LargestActivation(PruningMethod):
         """The neurons to prune."""
         scores = {}
         for site in statistics.widths:
-            sums = [statistics.sums("forget", modality, "mean", site) for modality in MODALITIES]
-            scores[site] = sum(each.sum_abs / each.count for each in sums)
+            multimodal, text = (statistics.sums("forget", modality, "mean", site) for modality in MODALITIES)
+            scores[site] = multimodal.sum_abs / multimodal.count + text.sum_abs / text.count
         return select_top(scores, self.prune_ratio, importances=each_importance(statistics))
 
 

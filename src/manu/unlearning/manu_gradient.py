@@ -1,4 +1,4 @@
-"""MANU as the project's brief tells it: neurons by gradient sensitivity, per modality, in two stages."""
+"""MANU as the project's brief describes it: neurons by gradient sensitivity, per modality, in two stages."""
 
 import math
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class ManuGradient(PruningMethod):
     s_m(n) = A_m(D_f, n) / (A_m(D_r, n) + damping * mean over n of A_m(D_r, n)) is high.
 
     prune_ratio: percent of all neurons; of these the share `shared` is taken by min over m of s_m (stage one: neurons
-    critical in both modalities), the rest by s_m of each modality (stage two), the share `multimodal` of it with the
-    picture. damping: keeps neurons out that hardly matter to either set. (docs/method.md#manu_gradient)
+    critical in both modalities), the rest by s_m of each modality (stage two), the share `multimodal` of it in the
+    multimodal one. damping: excludes neurons that hardly matter to either set. (docs/method.md#manu_gradient)
     """
 
     statistics: ClassVar[str] = "gradient"

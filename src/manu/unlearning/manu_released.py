@@ -1,4 +1,4 @@
-"""MANU as the authors' released code does it: rows of linear layers, one modality for each part."""
+"""MANU as in the authors' released code: rows of linear layers, one modality for each part."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class ManuReleased(PruningMethod):
     """Top prune_ratio percent of the vision rows together and of the language rows together.
 
     layers: how many layers, counted from the end of each part, are candidates (docs/deviations.md#released);
-    language_layers, vision_layers: or these, by number from 0.
+    language_layers, vision_layers: the candidate layers by number from 0, in place of `layers`.
     """
 
     statistics: ClassVar[str] = "released"
@@ -33,9 +33,9 @@ class ManuReleased(PruningMethod):
             require(all(layer >= 0 for layer in given), name, list(given), "layers, counted from 0")
 
     def select(self, statistics: ReleasedStatistics) -> Selection:
-        """The rows to prune. Raises ValueError when a score is not finite, UserError on a layer that is not there.
+        """The rows to prune. Raises ValueError when a score is not finite, UserError on an unknown layer.
 
-        Every layer carries the same scores, and rows that equal the threshold all go, as in
+        Every layer has the same scores, and all rows that equal the threshold are pruned, as in
         the released code: the candidate layers get the same mask.
         """
         parts = dict.fromkeys(map(part_of, statistics.widths))

@@ -1,4 +1,4 @@
-"""MMUnlearner: gradient difference on the weights that matter to the forgotten pictures more than to all else."""
+"""MMUnlearner: gradient difference on the weights that are more salient for the forget pictures than for the rest."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class MMUnlearner(GradientDifference):
     """Huo et al. 2025: gradient ascent under a weight saliency map (after Huang et al. 2024).
 
-    threshold: how many times as salient on forget as on what is kept a weight must be to change.
+    threshold: a weight changes if its saliency on forget is more than this many times its saliency on the kept data.
     """
 
     needs_knowledge: ClassVar[bool] = True
@@ -32,15 +32,15 @@ class MMUnlearner(GradientDifference):
         require(self.threshold > 0, "threshold", self.threshold, "above 0")
 
     def restrict(self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]) -> dict[str, Tensor]:
-        """m = [F_f / F_k > threshold] per weight; F: mean squared gradient on forget, and on what is kept.
+        """m = [F_f / F_k > threshold] per weight; F: mean squared gradient on the forget data and on the kept data.
 
-        Kept are the retain questions and the textual knowledge of everybody, forget people included.
+        The kept data are the retain questions and text questions about everybody, forget people included.
         """
         forget, kept = SquaredGradients(model), SquaredGradients(model)
-        for each in batches:
-            forget.update(each.forget)
-            kept.update(each.retain)
-            kept.update(each.knowledge)
+        for step in batches:
+            forget.update(step.forget)
+            kept.update(step.retain)
+            kept.update(step.knowledge)
         masks = {name: forget.mean(name) > self.threshold * kept.mean(name) for name in forget.sums}  # 0 / 0 stays
         salient = sum(mask.sum().item() for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
         logger.info("%.1f percent of the weights are salient", 100 * salient)
@@ -48,7 +48,7 @@ class MMUnlearner(GradientDifference):
 
 
 class SquaredGradients:
-    """Per weight, the squared gradient of CE, averaged over the batches that reach the weight (text reaches no vision).
+    """The squared gradient of CE for each weight, averaged over the batches that reach it (text: language only).
 
     The diagonal of the empirical Fisher information, batch by batch.
     """
@@ -60,7 +60,7 @@ class SquaredGradients:
         self.counts = dict.fromkeys(self.weights, 0)
 
     def update(self, batch: Batch) -> None:
-        """Add a batch; the weights keep the gradients that they have."""
+        """Add a batch; the gradients stored in the weights stay as they are."""
         loss = answer_cross_entropy(self.model, batch)
         gradients = torch.autograd.grad(loss, list(self.weights.values()), allow_unused=True)
         for name, gradient in zip(self.weights, gradients, strict=True):

@@ -23,7 +23,7 @@ class NegativePreferenceOptimization(TrainingMethod):
         super().__post_init__()
         require(self.beta > 0, "beta", self.beta, "above 0")
 
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module) -> Tensor:
         """L = (2 / beta) * mean over D_f of log(1 + (pi / pi_ref)^beta), pi the likelihood of a whole answer."""
         with torch.no_grad():
             vanilla = answer_log_likelihood(reference, batches.forget)

@@ -1,4 +1,4 @@
-"""Prompting: ask the model not to know."""
+"""Prompting: ask the model not to answer about the forget people."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Control: neurons drawn at random, at the same ratio. What it forgets, it forgets by damage."""
+"""Control: prune random neurons at the same ratio. Whatever it forgets, it forgets by damage."""
 
 from dataclasses import dataclass
 from typing import ClassVar

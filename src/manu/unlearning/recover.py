@@ -1,4 +1,4 @@
-"""Recovery: a light retraining that brings back what an edit has damaged; alone, or after pruning (`manu+recover`)."""
+"""Recovery: a light retraining that repairs the damage of an edit; alone, or after pruning (`manu+recover`)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,11 @@ from manu.unlearning.base import Batches, TrainingMethod, require
 
 @dataclass(frozen=True, kw_only=True)
 class Recover(TrainingMethod):
-    """The lightweight retraining of the project's brief, in two forms: with weight 0 on retain data alone, else
-    guarded, as training on other people brings the forgotten back (docs/method.md#recover).
+    """The lightweight retraining of the project's brief. With weight 0 it trains on retain data alone; otherwise a
+    guard on the forget answers is added, as training on other people brings forgotten answers back
+    (docs/method.md#recover).
 
-    weight: of the guard; cap: nats per answer token up to which the forget answers are pushed, and no further.
+    weight: of the guard; cap: nats per answer token above which the guard is 0.
     """
 
     needs_retain: ClassVar[bool] = True

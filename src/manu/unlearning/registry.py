@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 from manu.core.errors import UserError
 from manu.core.registry import Registry
@@ -16,6 +16,7 @@ from manu.unlearning.base import PromptingMethod, PruningMethod, TrainingMethod
 from manu.unlearning.composite import JOINT, composite_class
 
 Method = TrainingMethod | PruningMethod | PromptingMethod
+AnyMethod = TypeVar("AnyMethod", TrainingMethod, PruningMethod, PromptingMethod)
 _APART = {
     "__init__",
     "base",
@@ -75,6 +76,14 @@ def pruning_class(name: str) -> type[PruningMethod] | None:
     return cls if issubclass(cls, PruningMethod) else getattr(cls, "prunes", None)
 
 
+def create_kind(kind: type[AnyMethod], name: str, settings: Mapping[str, Any] | None = None) -> AnyMethod:
+    """As `create_method`, for a method of one kind. Raises UserError when the method is of another kind, too."""
+    method = create_method(name, settings)
+    if not isinstance(method, kind):
+        raise UserError(f"method {name!r} is a {method.kind} method; needed: a {kind.kind} method")
+    return method
+
+
 def create_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
     """The method with its settings; lists become tuples.
 
@@ -117,7 +126,8 @@ def _mistake(found: object) -> str | None:
     for name in types:
         if name not in settings and get_origin(types[name]) is not ClassVar:
             decorator = "@dataclass(frozen=True, kw_only=True)"
-            return f"{found.__name__}: {name!r} is annotated and no setting; needed: {decorator} on the class, or a ClassVar"
+            needed = f"{decorator} on the class, or a ClassVar"
+            return f"{found.__name__}: {name!r} is annotated and no setting; needed: {needed}"
     for field in dataclasses.fields(found):
         if types[field.name] not in _WORDS:
             needed = "one of float, int, bool, str, tuple[str, ...], tuple[int, ...]"

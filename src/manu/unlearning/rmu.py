@@ -1,4 +1,4 @@
-"""RMU: lead the hidden states of forget questions astray, and hold those of retain questions."""
+"""RMU: steer the hidden states of forget questions to a random direction, and hold those of retain questions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from manu.core.batch import without_labels
 from manu.neurons.sites import MlpSite
 from manu.unlearning.base import Batch, Batches, TrainingMethod, require
 
@@ -17,8 +18,8 @@ TRAINED = 3  # layers whose weights change: the steered one and the two before i
 class RepresentationMisdirection(TrainingMethod):
     """Li et al. 2024 (WMDP), section 4; coefficient and alpha are theirs for a model of 7B.
 
-    coefficient: c, the length of the state that forget tokens are led to; alpha: weight of the retain term;
-    depth: where in the language model, as a share of its layers (theirs: layer 8 of 32); seed: of the direction.
+    coefficient: c, the length of the target state of forget tokens; alpha: weight of the retain term;
+    depth: of the steered layer, as a share of the language layers (theirs: layer 8 of 32); seed: of the direction.
     """
 
     needs_reference: ClassVar[bool] = True
@@ -35,7 +36,7 @@ class RepresentationMisdirection(TrainingMethod):
         require(self.alpha >= 0, "alpha", self.alpha, "0 or more")
         require(0 < self.depth < 1, "depth", self.depth, "between 0 and 1")
 
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module) -> Tensor:
         """L = mean over D_f of |h - c u|^2 + alpha * mean over D_r of |h - h_ref|^2; means over tokens.
 
         h: the state after the layer at `depth`; u: a fixed random direction of length 1.
@@ -43,8 +44,8 @@ class RepresentationMisdirection(TrainingMethod):
         forget, retain = self._states(model, batches.forget), self._states(model, batches.retain)
         with torch.no_grad():
             vanilla = self._states(reference, batches.retain)
-        astray = self.coefficient * self._direction(forget.shape[-1]).to(forget)
-        return _distance(forget, astray) + self.alpha * _distance(retain, vanilla)
+        target = self.coefficient * self._direction(forget.shape[-1]).to(forget)
+        return _distance(forget, target) + self.alpha * _distance(retain, vanilla)
 
     def restrict(self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]) -> dict[str, Tensor]:
         """The second linear layer's weights in the MLPs of the steered layer and of the two before it."""
@@ -63,8 +64,9 @@ class RepresentationMisdirection(TrainingMethod):
 
     def _states(self, model: nn.Module, batch: Batch) -> Tensor:
         """float [real tokens, width]: the states of prompt, picture and answer, without padding."""
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-        states = model(**inputs, logits_to_keep=1, output_hidden_states=True).hidden_states  # embeddings first
+        states = model(
+            **without_labels(batch), logits_to_keep=1, output_hidden_states=True
+        ).hidden_states  # embeddings first
         return states[self._layer(len(states) - 1)][batch["attention_mask"].bool()]
 
     def _direction(self, width: int) -> Tensor:

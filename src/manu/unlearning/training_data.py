@@ -28,7 +28,8 @@ def training_set(
 
     paired: as for `TrainingSet.add`.
     """
-    records, names = (read(benchmark, *people, without=earlier) for read in (read_training_data_of, read_names))
+    records = read_training_data_of(benchmark, *people, without=earlier)
+    names = read_names(benchmark, *people, without=earlier)
     return TrainingSet(vlm, modalities).add(records, names, paired=paired)
 
 
@@ -49,7 +50,7 @@ class UnlearningData:
         self._forget = records_of(forget, method.modalities)
         self._retain = records_of(retain, method.modalities) if method.needs_retain else None
         self._knowledge = records_of([*forget, *retain], (TEXT,)) if method.needs_knowledge else None
-        self._refusal = vlm.answer_ids(method.refusal) if method.needs_refusal else None
+        self._refusal = vlm.answer_ids(getattr(method, "refusal", "")) if method.needs_refusal else None
         self.batches_per_epoch = self._forget.batches_per_epoch(self._size)
 
     def epochs(self, count: int, rng: np.random.Generator) -> Iterator[Batches]:
@@ -61,9 +62,9 @@ class UnlearningData:
             for modality, batch in self._forget.epoch(self._size, forget_rng):
                 yield Batches(
                     forget=batch,
-                    retain=next(retain[modality]) if retain else None,
-                    refusal=with_answer(self._vlm, batch, self._refusal) if self._refusal else None,
-                    knowledge=next(knowledge[TEXT]) if knowledge else None,
+                    **({"retain": next(retain[modality])} if retain else {}),
+                    **({"refusal": with_answer(self._vlm, batch, self._refusal)} if self._refusal else {}),
+                    **({"knowledge": next(knowledge[TEXT])} if knowledge else {}),
                 )
 
     def _streams(self, records: TrainingSet | None, rng: np.random.Generator) -> dict[str, Iterator[Batch]]:

@@ -1,4 +1,4 @@
-"""UNDIAL: learn from the vanilla model with the memorised token made less likely."""
+"""UNDIAL: distil the vanilla model with the memorised token made less likely."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +15,7 @@ from manu.unlearning.base import Batches, TrainingMethod, require
 class SelfDistillation(TrainingMethod):
     """Dong et al. 2025 (UNDIAL: self-distillation with adjusted logits).
 
-    gamma: what is taken off the memorised token's logit; the published search is 3, 10 and 30.
+    gamma: subtracted from the logit of the memorised token; the published search is over 3, 10 and 30.
     """
 
     needs_reference: ClassVar[bool] = True
@@ -26,7 +26,7 @@ class SelfDistillation(TrainingMethod):
         super().__post_init__()
         require(self.gamma > 0, "gamma", self.gamma, "above 0")
 
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module) -> Tensor:
         """L = H(softmax(z_ref - gamma * onehot(answer)), p), the cross-entropy averaged over forget answer tokens."""
         with torch.no_grad():
             vanilla = answer_tokens(reference, batches.forget)

@@ -1,0 +1,1 @@
+"""Kinds of statistics, one file each: what a pruning method scores units from."""

@@ -24,9 +24,9 @@ from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 class Activation:
     """What one forward pass shows at one site.
 
-    z: [batch, tokens, width], the input of an MLP's second layer or the output of a linear layer; samples: of the batch;
-    real: bool [batch, tokens], true at real tokens, None = all real; gradient: dL/dz in the shape of z, for kinds that
-    ask for gradients, else None.
+    z: [batch, tokens, width], the input of an MLP's second layer or the output of a linear layer; samples: how many;
+    real: bool [batch, tokens], true at real tokens, None = all real; gradient: dL/dz in the shape of z for kinds that
+    need gradients, else None.
     """
 
     site: Site
@@ -40,9 +40,10 @@ class Statistics(ABC):
     """Sums over the samples of the forget set and of the retain set, from which a pruning method scores units.
 
     name: the stem of the kind's file, by which a pruning method asks for it. unit: where it listens, MLP_INPUT (the
-    neurons of an MLP) or LINEAR_OUTPUT (the outputs of every linear layer of an MLP). gradients: whether it needs dL/dz,
-    which takes a backward pass. pools_layers: whether equal linear layers of a part share their sums. groups: the (set, modality) whose batches it reads, in this order. arguments: those of
-    the constructor beside `widths`, each an attribute; the file stores them.
+    neurons of an MLP) or LINEAR_OUTPUT (the outputs of every linear layer of an MLP). gradients: whether it needs
+    dL/dz, which takes a backward pass. pools_layers: whether equal linear layers of a part share their sums. groups:
+    the (set, modality) pairs whose batches it reads, in this order. arguments: those of the constructor beside
+    `widths`, each an attribute; the file stores them.
 
     widths: units of each site by its name, in the order of the model; tensors: all that is added up, by key, in the
     shapes that they keep.
@@ -131,10 +132,10 @@ class Statistics(ABC):
 
 
 class SampleStatistics(Statistics):
-    """Statistics of values that each sample has at each unit: float64 [batch, width] of every batch.
+    """Statistics of values that each sample has at each unit, float64 [batch, width] of every batch.
 
-    What a batch's parts say is joined before it is added. A sample that does not pass through a site (plain text through
-    the vision encoder) has no values there and is counted by `add_silent`.
+    The values of a batch's parts are joined before they are added. A sample that does not pass through a site (plain
+    text through the vision encoder) has no values there; `add_silent` counts it.
     """
 
     @abstractmethod
@@ -166,7 +167,7 @@ class SampleStatistics(Statistics):
                 self.add_silent(data_set, modality, site, samples)
 
     def zeros(self, key: str, width: int, *sums: str) -> dict[str, Tensor]:
-        """The tensors of a site before anything is added: the number of samples, int64 [], and sums, float64 [width]."""
+        """Tensors of a site with nothing added: the number of samples, int64 [], and the sums, float64 [width]."""
         empty = {f"{key}/{name}": torch.zeros(width, dtype=torch.float64) for name in sums}
         return {f"{key}/count": torch.tensor(0, dtype=torch.int64), **empty}
 

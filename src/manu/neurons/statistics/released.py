@@ -24,6 +24,7 @@ CLAMP = 1e3
 ACTIVE = 0.1
 BATCHES_PER_CHUNK = 10
 EPS = 1e-5
+_ZERO = torch.tensor(0.0, dtype=torch.float64)
 
 
 def group_of(site: str) -> str:
@@ -87,12 +88,12 @@ class Moments:
 
 @dataclass
 class _ChunkedMean:
-    """The mean over all positions of ten batches, then the mean of those means; a short last chunk counts like others."""
+    """The mean over all positions of ten batches, then the mean of those means; a short last chunk counts in full."""
 
-    chunk: Tensor | float = 0.0
+    chunk: Tensor = _ZERO
     positions: int = 0
     batches: int = 0
-    sum_of_chunks: Tensor | float = 0.0
+    sum_of_chunks: Tensor = _ZERO
     chunks: int = 0
 
     def add(self, values: Tensor) -> None:
@@ -112,7 +113,7 @@ class _ChunkedMean:
     def _close(self) -> None:
         self.sum_of_chunks = self.sum_of_chunks + self.chunk / self.positions
         self.chunks += 1
-        self.chunk, self.positions, self.batches = 0.0, 0, 0
+        self.chunk, self.positions, self.batches = _ZERO, 0, 0
 
 
 class ReleasedAccumulator:
@@ -148,7 +149,7 @@ class ReleasedStatistics(Statistics):
     name = "released"
     unit = LINEAR_OUTPUT
     pools_layers = True
-    groups = list(product(SETS, MODALITIES))
+    groups = tuple(product(SETS, MODALITIES))
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__(widths)
