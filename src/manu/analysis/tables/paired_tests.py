@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control, permutation_test
+import scipy  # its parts are imported when first used
 
 from manu.analysis.cells import DECIMALS, row_order
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, name, number
@@ -58,7 +58,7 @@ def paired_p(differences: np.ndarray, seed: int, resamples: int = RESAMPLES) -> 
     """
     if differences.size < 2 or not differences.any():
         return 1.0
-    done = permutation_test(
+    done = scipy.stats.permutation_test(
         (differences, np.zeros_like(differences)),
         lambda one, other, axis=-1: np.mean(one - other, axis=axis),
         permutation_type="samples",
@@ -92,7 +92,7 @@ def paired_tests(answers: pd.DataFrame, methods: list[str], level: float = 0.95)
                     differences = (cell[one] - cell[other]).to_numpy()
                     p = paired_p(differences, cell_seed(*keys, one, other, split, modality))
                     rows.append([*keys, one, other, split, modality, differences.mean(), len(differences), p])
-        adjusted = false_discovery_control([row[-1] for row in rows[first:]]) if len(rows) > first else []
+        adjusted = scipy.stats.false_discovery_control([row[-1] for row in rows[first:]]) if len(rows) > first else []
         for row, value in zip(rows[first:], adjusted, strict=True):
             row += [float(value), bool(value < 1 - level)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))

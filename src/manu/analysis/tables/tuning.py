@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hmean
+import scipy  # its parts are imported when first used
 
 from manu.analysis.cells import DECIMALS
 from manu.analysis.grid import Column, Grid, TableOnPage, name, number
@@ -43,7 +43,7 @@ PARTS = {
 ANSWER_COLUMNS = (*ASKED_OF_TRIAL.keys, "split", "modality", "task", "options", "correct")
 COLUMNS = ("model", "method", "trial", "settings", *PARTS, "n", "criterion", "score", "chosen")
 CRITERIA: Mapping[str, Callable[[Sequence[float], Sequence[float]], float]] = {
-    "harmonic_mean": lambda parts, weights: float(hmean(parts, weights=weights)) if min(parts) > 0 else 0.0,
+    "harmonic_mean": lambda parts, weights: float(scipy.stats.hmean(parts, weights=weights)) if min(parts) > 0 else 0.0,
     "least": lambda parts, weights: float(min(parts)),
 }
 
