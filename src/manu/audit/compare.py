@@ -10,6 +10,7 @@ from manu.core.errors import UserError
 
 _TEXT = (".md", ".txt", ".html")
 _PICTURES = (".png", ".svg")  # their checksums are all that is checked: fonts are drawn a little differently elsewhere
+_LENGTH = 80  # letters shown of a long line
 _SHOWN = 5  # failures shown of one file; the rest are counted
 
 
@@ -63,17 +64,27 @@ def compare_text(file: str, stored: str, again: str, report: Report, first_line:
         cells, expected = line.split("|"), right.split("|")
         report.counts["cells"] += len(expected)
         if len(cells) != len(expected):
-            wrong.append((f"{file}, line {number}", f"{line!r}; computed again: {right!r}"))
+            wrong.append((f"{file}, line {number}", _difference(line, right)))
             continue
         wrong += [
             (
                 f"{file}, line {number}" + (f", cell {place}" if len(expected) > 1 else ""),
-                f"{cell.strip()}; computed again: {value.strip()}",
+                _difference(cell.strip(), value.strip()),
             )
             for place, (cell, value) in enumerate(zip(cells, expected, strict=True))
             if cell != value
         ]
     _fail_some(file, wrong, report)
+
+
+def _difference(old: str, new: str) -> str:
+    """Two texts; of long ones, the part from shortly before the first difference."""
+    if max(len(old), len(new)) > _LENGTH:
+        pairs = enumerate(zip(old, new, strict=False))
+        place = next((place for place, (one, other) in pairs if one != other), min(len(old), len(new)))
+        start = max(place - _LENGTH // 4, 0)
+        old, new = (f"…{text[start : start + _LENGTH]}…" for text in (old, new))
+    return f"{old}; computed again: {new}"
 
 
 def _fail_some(file: str, wrong: Sequence[tuple[str, str]], report: Report) -> None:
