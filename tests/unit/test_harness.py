@@ -184,7 +184,9 @@ def written(tmp_path) -> argparse.Namespace:
     scores = tmp_path / "scores.csv"
     scores.write_text(csv_text(pd.DataFrame(SCORES)[list(SCORE_COLUMNS)]))
     written = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
-    options = make_table.parser().parse_args(["--table", "harness", "--source", "harness_scores", str(scores), *written])
+    options = make_table.parser().parse_args(
+        ["--table", "harness", "--source", "harness_scores", str(scores), *written]
+    )
     assert make_table.main(options, {"methods": ["ga", "manu"], "tasks": ["art"]}).endswith("4 rows")
     return options
 

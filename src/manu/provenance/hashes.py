@@ -16,7 +16,7 @@ _BESIDE = (RECORD_SUFFIX, ".yaml")  # what the workflow puts beside outputs: nev
 def sha256_of_file(path: str | os.PathLike) -> str:
     """Hexadecimal sha256 of a file's bytes. Raises UserError when it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); the workflow makes it: make study") from error

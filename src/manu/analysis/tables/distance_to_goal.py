@@ -138,8 +138,8 @@ def markdown_text(table: pd.DataFrame, aim: Aim) -> str:
     text = (
         "# Distance to goal: how far each method is from what unlearning is for\n\n"
         "forget: classification accuracy on the forget people, percent; the goal is the interval of retain\\_only. "
-        f"gap: between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy as a share of "
-        f"vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
+        f"gap: between the two modalities' forgetting success, at most {aim.modality_gap:g}. kept: accuracy as a share "
+        f"of vanilla's, percent, at least {100 * aim.kept:g}. In brackets intervals over people.\n"
     )
     for model, part in table.groupby("model", sort=False):
         columns = {
