@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
 PLACE = "row_in_file"
-Where = Mapping[str, tuple]  # column -> the values that a row may have there
+Where = dict[str, tuple[Any, ...]]  # column -> the values that a row may have there
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class From:
 
     def where(self, row: Mapping) -> Where:
         """The rows behind a row of the table, whose cells are text or values."""
-        return same(row, *self.keys) | dict(self.fixed)
+        return same(row, *self.keys) | self.fixed
 
     def origin(self, row: Mapping) -> Origin:
         """The origin of this column's number in a row of the table."""
@@ -90,7 +91,7 @@ class Rows:
         return sorted(index for indices in found for index in indices)
 
 
-def same(row: Mapping, *keys: str) -> dict[str, tuple]:
+def same(row: Mapping, *keys: str) -> Where:
     """`where` with the row's own value of each key."""
     return {key: (typed(key, row[key]),) for key in keys}
 
