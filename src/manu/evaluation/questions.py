@@ -1,5 +1,6 @@
 """The questions of an evaluation: their people, modality, task and prompt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def read_split(folder: Path, split: str, ratio: int) -> list[Profile]:
 
 
 def asked_questions(
-    profile: Profile, source: str, modalities: list[str], tasks: list[str], protocol: str, style: str
+    profile: Profile, source: str, modalities: Sequence[str], tasks: Sequence[str], protocol: str, style: str
 ) -> list[AskedQuestion]:
     """A person's questions of the given modalities and tasks.
 

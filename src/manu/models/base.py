@@ -36,7 +36,7 @@ class VisionLanguageModel(ABC):
     per_patch: ClassVar[tuple[str, ...]] = (".vision_",)  # in names of parameters that are applied to every patch
     takes_language: ClassVar[bool] = True  # whether `build` accepts a pretrained language model
 
-    def __init__(self, model: "PreTrainedModel", processor: "ProcessorMixin") -> None:
+    def __init__(self, model: "PreTrainedModel", processor: "ProcessorMixin | None") -> None:
         self.model: Any = model  # its modules depend on the architecture
         self.processor: Any = processor
 

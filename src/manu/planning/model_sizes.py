@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
@@ -55,7 +56,8 @@ class ModelSizes:
 
 def measured_sizes(vlm: VisionLanguageModel, source: str, picture_tokens: int, stored_bytes: int = 4) -> ModelSizes:
     """The sizes of a model, whether or not its weights are in memory (on the meta device they are not)."""
-    model, language = vlm.model, vlm.language_model
+    model: Any = vlm.model
+    language: Any = vlm.language_model
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     outside = vlm.outside_language
     per_patch = sum(sizes[name] for name in outside if any(part in name for part in vlm.per_patch))
@@ -131,7 +133,8 @@ def fetched_sizes(name: str, start: Source, manifest_folder: Path) -> ModelSizes
     if published is None:
         raise UserError(f"model '{name}': no config.json of {start.repo} is here, and no published sizes are known")
     given = {key: value for key, value in published.items() if key.endswith("_config")}
-    vlm = cls(_meta_model(cls, cls.model_class.config_class(**given)), None)
+    config_class: Any = cls.model_class.config_class
+    vlm = cls(_meta_model(cls, config_class(**given)), None)
     source = f"published: {published['source']}, which is not here"
     return measured_sizes(vlm, source, published["picture_tokens"], published["stored_bytes"])
 

@@ -23,7 +23,8 @@ def made_from(record: Mapping, makers: Mapping[str, str]) -> list[str]:
 
 def ordered(records: Mapping[str, Mapping]) -> list[str]:
     """All names, every job after those whose outputs it read."""
-    makers, done = producers(records), {}
+    makers: dict[str, str] = producers(records)
+    done: dict[str, None] = {}
 
     def visit(name: str, above: tuple[str, ...] = ()) -> None:
         if name not in done and name not in above:
@@ -43,7 +44,7 @@ def fingerprint(records: Iterable[Mapping]) -> str:
     twice and is left out: the outputs of jobs that read records, and everything made from them.
     Printed elsewhere, in a paper say, it also shows what no audit from inside can: that the whole chain was rewritten.
     """
-    jobs = dict(enumerate(records))
+    jobs = {str(number): record for number, record in enumerate(records)}
     timed: set[str] = set()  # files that show times
     written: dict[str, str] = {}
     for job in ordered(jobs):

@@ -42,7 +42,7 @@ def device() -> dict[str, Any]:
         "instructions": torch.backends.cpu.get_cpu_capability() if torch else None,
         "threads": torch.get_num_threads() if torch else None,
         "system": f"{platform.system()} {platform.machine()}",
-        "gpu": torch.cuda.get_device_name() if _uses_gpu() else None,
+        "gpu": torch.cuda.get_device_name() if torch and _uses_gpu() else None,
     }
 
 

@@ -45,7 +45,7 @@ class Recording:
         self._record = {
             "version": VERSION,
             "rule": rule,
-            "stage": sys.modules["__main__"].__spec__.name,
+            "stage": _main_module(),
             "seed": config.get("seed"),
             "configuration": {
                 "path": _relative(config_path),
@@ -70,6 +70,14 @@ class Recording:
         path = record_path(self._config_path)
         write_text(path, record_text(record))
         return path
+
+
+def _main_module() -> str:
+    """The dotted name of the module that this process runs (`python -m`)."""
+    spec = sys.modules["__main__"].__spec__
+    if spec is None:
+        raise RuntimeError("a job runs as a module: python -m manu.steps.<step>")
+    return spec.name
 
 
 def record_text(record: dict) -> str:

@@ -44,7 +44,10 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
             logging.basicConfig(
                 filename=options.log, filemode="w", level=logging.INFO
             )  # until the first process has it
-        sys.exit(_launch(sys.modules[main.__module__].__spec__.name, processes))
+        spec = sys.modules[main.__module__].__spec__
+        if spec is None:
+            raise RuntimeError("a job runs as a module: python -m manu.steps.<step>")
+        sys.exit(_launch(spec.name, processes))
 
 
 def is_first() -> bool:
@@ -60,7 +63,7 @@ def lease_several(wanted: int, count: int, folder: Path | None = None) -> Iterat
     with ExitStack() as held:
         with _turn():
             indices = [held.enter_context(lease(count, folder)) for _ in range(wanted if count else 0)]
-        yield indices
+        yield [index for index in indices if index is not None]
 
 
 @contextmanager

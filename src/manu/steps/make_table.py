@@ -31,7 +31,7 @@ def main(options: argparse.Namespace, config: Mapping) -> str:
     inputs = Inputs(files_of_sources(options), options.model)
     frame = asked.make(inputs, config)
     write_text(options.csv, csv_text(frame))
-    if options.markdown:
+    if options.markdown and asked.markdown:
         write_text(options.markdown, asked.markdown(frame, inputs, config))
     return f"{options.csv}: {asked.title}, {len(frame)} rows"
 
