@@ -191,7 +191,8 @@ def test_vanilla_and_retain_only_from_a_pretrained_start_and_a_fetched_benchmark
     config = {"model": vlm.name, "seed": 0, "training": recipe, "tuning": False}
     config["loading"] = {"precision": "bfloat16"}
     for stage, ratio in (("vanilla", None), ("retain_only", 10)):
-        given = {"benchmark": tmp_path / "data", "start": tmp_path / "start", "out": tmp_path / stage}
+        given = {"benchmark": tmp_path / "data", "language_model": None}
+        given |= {"start": tmp_path / "start", "out": tmp_path / stage}
         assert "steps" in train.main(Namespace(**given), config | {"stage": stage, "ratio": ratio})
         vlm.check(tmp_path / stage)
     assert not list((tmp_path / "start").glob("*.safetensors"))  # nothing is copied
