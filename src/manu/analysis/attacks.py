@@ -121,13 +121,13 @@ def robustness_table(
         read = signals[(signals[run] == list(keys)).all(axis=1)]
         people = _people([before, attacked, read], resamples)
         for method in dict.fromkeys([*REFERENCES, *attacked["method"]]):
-            mine = [part[part["method"] == method] for part in (before, attacked, read)]
-            if mine[1].empty:
+            own, under, told = (part[part["method"] == method] for part in (before, attacked, read))
+            if under.empty:
                 continue
-            if mine[0].empty:
+            if own.empty:
                 raise UserError(f"{method} was attacked, but the study's own answers of {keys[0]} have none of it")
             vanilla = before[before["method"] == "vanilla"]
-            for cell in _with_scores(list(_measures(people, *mine, vanilla))):
+            for cell in _with_scores(list(_measures(people, own, under, told, vanilla))):
                 *names, draws, n = cell
                 value, low, high = ends(draws, level)
                 rows.append((*keys, method, *names, value, n, low, high))
@@ -190,11 +190,12 @@ def _with_scores(cells: list[Cell]) -> list[Cell]:
         got = [np.abs(2 * cell[5] - 1) if cell[4] == "auc" else cell[5] for cell in mine]
         got = [draws for draws in got if np.isfinite(draws[0])]
         if got:
-            resistance, n = 1.0 - sum(got) / len(got), sum(cell[6] for cell in mine)
+            resistance, n = 1.0 - sum(got, np.zeros_like(got[0])) / len(got), sum(cell[6] for cell in mine)
             scores.append((attack, ALL, "forget", BOTH, "resistance", resistance, n))
             resisted.append(resistance)
             total += n
-    scores.append((ALL, ALL, "forget", BOTH, "robustness", sum(resisted) / len(resisted), total))
+    robustness = sum(resisted, np.zeros_like(resisted[0])) / len(resisted)
+    scores.append((ALL, ALL, "forget", BOTH, "robustness", robustness, total))
     return scores
 
 

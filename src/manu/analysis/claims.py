@@ -71,10 +71,10 @@ Measure = Callable[[Run, str, Context], np.ndarray | str]
 
 def least_forgetting_success(run: Run, method: str, context: Context) -> np.ndarray | str:
     """The lesser of the two modalities' forgetting_success."""
-    parts = [run.success(method, modality) for modality in MODALITIES]
-    if any(part is None for part in parts):
+    picture, text = (run.success(method, modality) for modality in MODALITIES)
+    if picture is None or text is None:
         return "not asked in both modalities"
-    return np.minimum(*parts)
+    return np.minimum(picture, text)
 
 
 def selectivity(run: Run, method: str, context: Context) -> np.ndarray | str:
@@ -84,9 +84,9 @@ def selectivity(run: Run, method: str, context: Context) -> np.ndarray | str:
 
 def balance_over_best_baseline(run: Run, method: str, context: Context) -> np.ndarray | str:
     """balanced_forgetting minus that of the baseline with the most."""
-    others = [run_balance(run, name) for name in context.baselines]
+    others = [other for name in context.baselines if (other := run_balance(run, name)) is not None]
     mine = run_balance(run, method)
-    if mine is None or not others or any(other is None for other in others):
+    if mine is None or not others or len(others) < len(context.baselines):
         return "no baseline was asked in both modalities"
     return mine - np.max(others, axis=0)
 
@@ -97,12 +97,12 @@ def utility_over_equal_baselines(run: Run, method: str, context: Context) -> np.
     equal = [name for name in context.baselines if abs(_both(run, name)[0] - mine[0]) <= EQUAL]
     if not equal:
         return f"no baseline forgets as much as {method} within {EQUAL:g}"
-    return utility(run, method) - np.max([utility(run, name) for name in equal], axis=0)
+    return _utility(run, method) - np.max([_utility(run, name) for name in equal], axis=0)
 
 
 def growth_with_prune_ratio(run: Run, method: str, context: Context) -> np.ndarray | str:
     """forgetting_success (both modalities) at the ablation's largest prune ratio minus that at its smallest."""
-    names = sorted((n for n in context.prune_ratios if n.startswith("ratio")), key=context.prune_ratios.get)
+    names = sorted((n for n in context.prune_ratios if n.startswith("ratio")), key=lambda n: context.prune_ratios[n])
     names = [name for name in names if name in run.methods]
     if method != "manu" or len(names) < 2:
         return "the ablation varies the prune ratio of manu at one forget ratio only"
@@ -112,7 +112,7 @@ def growth_with_prune_ratio(run: Run, method: str, context: Context) -> np.ndarr
 def union_over_best_function(run: Run, method: str, context: Context) -> np.ndarray | str:
     """Selectivity (accuracy on retain minus on forget) of the union minus that of the best single function."""
     singles = [name for name in SINGLE if name in run.methods]
-    if method != "manu" or context.union not in run.methods or not singles:
+    if method != "manu" or context.union is None or context.union not in run.methods or not singles:
         return "the ablation varies the functions of manu at one forget ratio only"
     return _selectivity(run, context.union) - np.max([_selectivity(run, name) for name in singles], axis=0)
 
@@ -129,7 +129,7 @@ def mean_gain_over_baselines(run: Run, method: str, context: Context) -> np.ndar
 
 def utility_kept(run: Run, method: str, context: Context) -> np.ndarray | str:
     """model_utility as a share of vanilla's."""
-    return utility(run, method) / utility(run, "vanilla")
+    return _utility(run, method) / _utility(run, "vanilla")
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -149,8 +149,8 @@ MEASURES: Mapping[str, Measure] = {
 
 def run_balance(run: Run, method: str) -> np.ndarray | None:
     """balanced_forgetting of a method in a run."""
-    parts = [run.success(method, modality) for modality in MODALITIES]
-    return None if any(part is None for part in parts) else balanced(*parts)
+    picture, text = (run.success(method, modality) for modality in MODALITIES)
+    return None if picture is None or text is None else balanced(picture, text)
 
 
 class _NotAsked(Exception):
@@ -158,10 +158,18 @@ class _NotAsked(Exception):
 
 
 def _over_modalities(parts: Iterable[np.ndarray | None]) -> np.ndarray:
-    parts = list(parts)
-    if any(part is None for part in parts):
+    asked = list(parts)
+    there = [part for part in asked if part is not None]
+    if len(there) < len(asked):
         raise _NotAsked("not asked in both modalities")
-    return np.mean(parts, axis=0)
+    return np.mean(there, axis=0)
+
+
+def _utility(run: Run, method: str) -> np.ndarray:
+    found = utility(run, method)
+    if found is None:
+        raise _NotAsked(f"nothing that model_utility is made of was asked of {method}")
+    return found
 
 
 def _both(run: Run, method: str) -> np.ndarray:

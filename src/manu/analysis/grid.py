@@ -94,7 +94,7 @@ def decimals(places: int) -> Callable[[str], str]:
 
 def interval(row: Mapping[str, str], form: Callable[[str], str]) -> str:
     """A row's interval in brackets; empty where it has none."""
-    ends = [row.get(name) for name in ("ci_low", "ci_high")]
+    ends = [row.get(name, "") for name in ("ci_low", "ci_high")]
     return "" if any(map(is_empty, ends)) else f"[{form(ends[0])}, {form(ends[1])}]"
 
 

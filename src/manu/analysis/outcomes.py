@@ -6,7 +6,7 @@ they need the likelihood protocol; under the letter protocol the metrics that re
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -259,6 +259,8 @@ class Run:
         mine, known, gold = (self.mean(name, "forget", modality) for name in (method, *REFERENCES))
         if mine is None:
             return None
+        if known is None or gold is None:
+            raise UserError(f"{method} was asked about forget ({modality}), {' or '.join(REFERENCES)} was not")
         with np.errstate(divide="ignore", invalid="ignore"):  # undefined where vanilla knows no more than gold
             return np.where(known > gold, (known - mine) / (known - gold), np.nan)
 
@@ -287,9 +289,9 @@ def _js(probabilities: np.ndarray, _: np.ndarray, gold: np.ndarray) -> np.ndarra
         return np.nan_to_num(scipy.spatial.distance.jensenshannon(probabilities, gold, axis=1, base=2))
 
 
-def _average(parts: list[np.ndarray | None]) -> np.ndarray | None:
+def _average(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
     there = [part for part in parts if part is not None]
-    return sum(there) / len(there) if there else None
+    return sum(there, np.zeros_like(there[0])) / len(there) if there else None
 
 
 def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray | None]]:
@@ -311,8 +313,8 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
         yield "ks_statistic", "forget", modality, values
         yield "forgetting_success", "forget", modality, success
     yield "forgetting_success", "forget", BOTH, _average(successes)
-    if all(success is not None for success in successes):
-        picture, text = successes
+    picture, text = successes
+    if picture is not None and text is not None:
         yield "modality_gap", "forget", BOTH, np.abs(picture - text)
         yield "balanced_forgetting", "forget", BOTH, balanced(picture, text)
     kept, whole = (_average([run.mean(m, "retain", x) for x in MODALITIES]) for m in (method, "vanilla"))
@@ -320,8 +322,9 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
         with np.errstate(divide="ignore", invalid="ignore"):
             yield "retention", "retain", BOTH, kept / whole
     known = run.mean_over(method, OUTCOMES["forget_quality"].splits)
-    over = {name: _average(parts) for name, parts in by_modality.items()}
-    if known is not None and all(part is not None for part in over.values()):
+    averages = {name: _average(parts) for name, parts in by_modality.items()}
+    over = {name: part for name, part in averages.items() if part is not None}
+    if known is not None and len(over) == len(averages):
         low = ("answer_probability", "ks_statistic", "js_distance")
         parts = [1 - known, over["truth_ratio"], *(1 - over[name] for name in low)]
         yield "forget_quality", "forget", BOTH, _average(parts)

@@ -111,7 +111,7 @@ def _grid(table: TableOnPage, part: str, page: Page) -> Grid:
     chosen = [row for row in table.rows if row["part"] == part]
     keys, link = (*KEYS, "part", "group"), page.chains.file(table.path)
     seeds, three = several(chosen, "seed"), decimals(3)
-    numbers = [
+    numbers: list[tuple[str, Column, Callable[[str], str]]] = [
         ("neurons", Column("neurons"), str),
         ("magnitude_forget", Column("forget", "magnitude, median"), three),
         ("magnitude_retain", Column("retain", "magnitude, median"), three),

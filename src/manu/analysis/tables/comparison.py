@@ -191,7 +191,7 @@ def _cell(row: Mapping[str, str], benchmark: str) -> tuple[dict, float, str]:
         task, metric, unit = SCORES[row["task"], row["metric"]]
         if metric == "rougeL" and float(row["value"]) > 1:
             unit = 100.0
-        found = {"split": SPLITS[row["split"]], "task": task, "metric": metric}
+        found: dict[str, str | int] = {"split": SPLITS[row["split"]], "task": task, "metric": metric}
     elif row["metric"] in OUTCOMES and row["split"] in ("forget", "all"):
         metric, split = OUTCOMES[row["metric"]]
         modalities = ("both",) if metric in ("forget_quality", "model_utility") else modalities

@@ -77,7 +77,7 @@ def _one(outcomes: Rows, come: From, keys: Mapping) -> float | None:
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
     """The records of a run's jobs, or the run's row of the outcomes."""
     if column in COSTS:
-        folder = _folder(row | {"forget_ratio": int(row["forget_ratio"])})
+        folder = _folder({**row, "forget_ratio": int(row["forget_ratio"])})
         files = tuple(f"{folder}/{job}{RECORD_SUFFIX}" for job in row["jobs"].split())
         return Origin(("records",), {"file": files}, COSTS[column])
     return ACHIEVED[column].origin(row) if column in ACHIEVED else None
@@ -109,12 +109,12 @@ def _by_rule(records: Mapping[str, Mapping]) -> Grid:
             Cell(_gibibytes(total["peak_memory_bytes"]), look="number"),
             *([Cell(_gibibytes(total["peak_gpu_memory_bytes"]), look="number")] if gpu else []),
         ]
-        for rule, total in sorted(totals.items(), key=lambda item: (-item[1]["wall_seconds"], item[0]))
+        for rule, total in sorted(totals.items(), key=lambda item: (-(item[1]["wall_seconds"] or 0), item[0]))
     ]
     return Grid("costs by rule", [*heads, *([Column("highest on the GPU, GiB")] if gpu else [])], rows, 1)
 
 
-def _gibibytes(most: int | None) -> str:
+def _gibibytes(most: float | None) -> str:
     return f"{most / 2**30:.2f}" if most else EMPTY
 
 

@@ -106,19 +106,22 @@ def _values(run: Run, method: str) -> dict[str, np.ndarray]:
     found = {}
     for value, behind in VALUES.items():
         if value == GAP:
-            parts = [run.success(method, modality) for modality in behind.modalities]
-            draws = np.abs(parts[0] - parts[1]) if _all(parts) else nothing
+            successes = _all([run.success(method, modality) for modality in behind.modalities])
+            draws = np.abs(successes[0] - successes[1]) if successes else nothing
         else:
             asked = (method, *behind.against)
             means = [[run.mean(each, behind.split, modality) for modality in behind.modalities] for each in asked]
-            sums = [sum(parts) for parts in means if behind.split in run.weights and _all(parts)]
+            there = [parts for parts in map(_all, means) if parts and behind.split in run.weights]
+            sums = [sum(parts, np.zeros_like(parts[0])) for parts in there]
             draws = nothing if len(sums) < len(asked) else sums[0] / sums[1] if behind.against else sums[0]
         found[value] = draws
     return found
 
 
-def _all(parts: Sequence[np.ndarray | None]) -> bool:
-    return all(part is not None for part in parts)
+def _all(parts: Sequence[np.ndarray | None]) -> list[np.ndarray]:
+    """The parts, or none where one is missing."""
+    there = [part for part in parts if part is not None]
+    return there if len(there) == len(parts) else []
 
 
 def _meets(name: str, value: float, gold: tuple[float, float, float], aim: Aim) -> bool:

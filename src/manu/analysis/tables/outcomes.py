@@ -56,7 +56,7 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 def _over_seeds(seeds: TableOnPage | None) -> TableOnPage | None:
     """The outcomes in seeds.csv, their runs without a seed, if some have several; else None."""
-    rows = [row | {"seed": ""} for row in (seeds.rows if seeds else ()) if not row["task"]]
+    rows = [{**row, "seed": ""} for row in (seeds.rows if seeds else ()) if not row["task"]]
     return TableOnPage(seeds.path, rows) if seeds and any(int(row["seeds"]) > 1 for row in rows) else None
 
 

@@ -78,7 +78,7 @@ def paired_tests(answers: pd.DataFrame, methods: list[str], level: float = 0.95)
     """
     chosen = select(answers, ALL_OF_RUN.fixed)
     means = chosen.groupby([*RUN, "split", "modality", "profile_id", "method"], sort=True)["correct"].mean()
-    rows = []
+    rows: list[list] = []
     for keys, run in means.groupby(level=list(RUN)):
         table = run.droplevel(list(RUN)).unstack("method")
         there = [name for name in methods if name in table.columns]

@@ -50,9 +50,9 @@ _GOT = (
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """What each attack gets, and the scores of resistance (manu.analysis.attacks.COLUMNS)."""
     columns = {"attacked_before": STORED_COLUMNS, "attacks": ANSWER_COLUMNS, "signals": SIGNAL_COLUMNS}
-    parts = [inputs.answers(source, columns=names) for source, names in columns.items()]
+    stored, answers, signals = (inputs.answers(source, columns=names) for source, names in columns.items())
     drawn = settings["intervals"]
-    return attacks.robustness_table(*parts, drawn["resamples"], drawn["level"])
+    return attacks.robustness_table(stored, answers, signals, drawn["resamples"], drawn["level"])
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin | None:
