@@ -198,6 +198,18 @@ def test_claims_come_before_tables():
     assert text.index("\N{MINUS SIGN}40.0</a>") < text.index("+1.0</a>"), "the significant test does not come first"
 
 
+def test_verdicts_at_a_glance_name_their_method_where_the_heads_are_hidden():
+    seen = Seen(page(study(tables={"tables/claims": CLAIMS})))
+    labels = [attributes.get("data-label") for tag, attributes in seen.tags if attributes.get("class") == "verdict"]
+    assert labels[0] == "manu" and set(labels[1:]) == {None}, "the table of verdicts, then those of each architecture"
+
+
+def test_tables_of_several_models_stand_in_the_order_of_their_names():
+    other = [row | {"model": "idefics2"} for row in main_rows()]
+    text = page(study(tables={"tables/main_idefics2": other}))
+    assert text.index("<h3>idefics2</h3>") < text.index("<h3>llava</h3>")
+
+
 def test_what_a_study_lacks_is_left_out():
     text = page(study())
     for name in (

@@ -42,9 +42,10 @@ class Study:
         return next((table for table in self.tables if table.name == name and table.rows), None)
 
     def tables_per_model(self, kind: str) -> list[TableOnPage]:
-        """The tables <kind>_<model>, each with rows."""
+        """The tables <kind>_<model>, each with rows, sorted by model as the rows of other tables are."""
         named = [table for table in self.tables if table.name.startswith(f"{kind}_")]
-        return [table for table in named if table.name not in self.definitions and table.rows]
+        found = [table for table in named if table.name not in self.definitions and table.rows]
+        return sorted(found, key=lambda table: table.name)
 
 
 @dataclass(frozen=True)
