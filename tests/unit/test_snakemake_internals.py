@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from snakemake.api import SnakemakeApi  # noqa: F401  (first: its modules import each other)
 from snakemake.dag import DAG
+from snakemake.io import IOCache
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
 
@@ -42,6 +43,15 @@ def test_a_rule_says_which_files_it_makes_and_from_what():
         "expand_output": ["self", "wildcards"],
     }.items():
         assert list(inspect.signature(getattr(Rule, name, lambda: 0)).parameters) == given, changed.format(name)
+
+
+def test_snakemake_remembers_which_files_are_there():
+    changed = "Snakemake's IOCache no longer keeps exists_local by file: see file_is_there in snakemake_internals.py"
+    cache = IOCache(0)
+    assert hasattr(cache, "exists_local"), changed
+    snakemake_internals.file_is_there(SimpleNamespace(iocache=cache), "results/new/settings.yaml")
+    assert "results/new/settings.yaml" in cache.exists_local, changed
+    assert cache.exists_local["results/new/settings.yaml"] is True, changed
 
 
 def test_nothing_is_changed_where_snakemake_has_it_no_more():

@@ -30,6 +30,16 @@ def accept_any_date(workflow: Any) -> None:
         workflow.dag.check_output_mtime = accept
 
 
+def file_is_there(workflow: Any, file: str) -> None:
+    """Make a file known that was written after Snakemake listed its folder, such as a new job's settings.
+
+    Snakemake lists a folder once and then takes a file that is not in its list for missing.
+    """
+    cache = getattr(workflow, "iocache", None)
+    if hasattr(cache, "exists_local"):
+        cache.exists_local[file] = True
+
+
 def records_behind(workflow: Any, files: Iterable[str]) -> list[str]:
     """The records of the job that makes each file, of the jobs that make that job's inputs, and so on; sorted."""
     waiting, known, records = list(files), set(files), set()
