@@ -25,6 +25,7 @@ from manu.provenance.lineage import files
 from manu.provenance.record import read_record, record_text
 from manu.provenance.sources import source_files
 from manu.study.loading import read_study
+from manu.unlearning.registry import pruning_class
 
 TABLE = "results/smoke/tables/main_llava.csv"
 MARKDOWN = "results/smoke/tables/main_llava.md"
@@ -600,6 +601,9 @@ def test_neither_the_place_nor_the_workflows_metadata_matters(here, tmp_path, mo
     assert failures() == []
 
 
+RUN_A_METHOD = [f"manu.steps.{step}" for step in ("unlearn", "select_neurons", "tune")]
+
+
 def test_records_hold_what_ran(here):
     """The files that a job imported are among those that the workflow takes as its inputs: an edit reruns it."""
     for name, record in Chain("smoke").jobs.items():
@@ -609,6 +613,13 @@ def test_records_hold_what_ran(here):
             extra.append(f"src/manu/unlearning/{content['method']}.py")
         if record["rule"] == "select_variants":
             extra += [f"src/manu/unlearning/{variant['method']}.py" for variant in content["variants"].values()]
+        methods = [content["method"]] if record["stage"] in RUN_A_METHOD else []
+        methods += (
+            [variant["method"] for variant in content["variants"].values()] if "masks" in record["outputs"] else []
+        )
+        kinds = [cls.statistics for cls in map(pruning_class, methods) if cls]
+        kinds += [record["options"]["kind"]] if "kind" in record["options"] else []
+        extra += [f"src/manu/neurons/statistics/{kind}.py" for kind in kinds]
         if "figure" in record["options"]:
             extra.append(f"src/manu/analysis/figures/{record['options']['figure']}.py")
         if "table" in record["options"]:
