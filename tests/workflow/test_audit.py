@@ -3,7 +3,6 @@
 import json
 import shutil
 import tarfile
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -706,9 +705,10 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
 
 def test_every_table_figure_and_page_can_be_asked_about(here, capsys, monkeypatch):
     """Every number of the study is traced to its answers, and these are scored again."""
-    chain = Chain("smoke")  # read once for all files, as the answers are scored once
+    chain = Chain("smoke")
+    tracer = trace.Tracer(chain)  # one for all files: each file of answers is read and scored once
     monkeypatch.setattr(command, "Chain", lambda study: chain)
-    monkeypatch.setattr(trace, "_scored", cache(trace._scored))
+    monkeypatch.setattr(trace, "Tracer", lambda chain, examples: tracer)
     asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
     asked += [Path("results/smoke") / name for name in ("scores.csv", "outcomes.csv", "costs.csv", "readme.md")]
     asked += [Path("results/smoke/report") / name for name in ("index.html", "explore.html")]
