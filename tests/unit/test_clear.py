@@ -103,7 +103,7 @@ def test_lessons_go_with_their_own_pictures(hub, vlm):
         (TEXT, (ABOUT_ADA,)),
     ]
     training_set = TrainingSet(vlm).add(lessons, reading.read_names(hub, "forget_5"), paired=True)
-    ((_, pairs),) = training_set._taught
+    ((_, pairs),) = training_set._pairs
     assert [(pair.modality, pair.pictures) for pair in pairs] == [(MULTIMODAL, (0,)), (MULTIMODAL, (1,)), (TEXT, ())]
 
 

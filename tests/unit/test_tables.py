@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,8 +13,16 @@ from manu.analysis.tables.main import VALUE_COLUMNS, main_table, markdown_text, 
 from manu.core.errors import UserError
 from manu.jobs.summary import summary
 from manu.steps import make_table
+from manu.study.loading import read_study
 
 METHODS = {"npo": {"learning_rate": 1e-4}, "manu_released": {"prune_ratio": 12.5}, "ga": None}
+STUDY = """\
+models: {llava: {}}
+methods:
+  npo: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}
+  manu_released: {prune_ratio: 12.5}
+  ga: {learning_rate: 1.0e-4, epochs: 1, batch_size: 4}
+"""
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -131,7 +140,8 @@ def test_summary_fits_a_terminal():
 
 def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = {"name": "tiny", "models": {"llava": {}}, "methods": METHODS}
+    Path("tiny.yaml").write_text(STUDY)
+    study = read_study("tiny.yaml")
     with pytest.raises(UserError, match="study 'tiny' is not finished: results/tiny/scores.csv is missing"):
         summary(study)
 

@@ -36,7 +36,7 @@ def file_is_there(workflow: Any, file: str) -> None:
     Snakemake lists a folder once and then takes a file that is not in its list for missing.
     """
     cache = getattr(workflow, "iocache", None)
-    if hasattr(cache, "exists_local"):
+    if cache is not None and hasattr(cache, "exists_local"):
         cache.exists_local[file] = True
 
 
