@@ -14,11 +14,13 @@ from manu.unlearning.measured import measured
 from manu.unlearning.pruning import selected
 from manu.unlearning.registry import create_method, known_methods, method_class
 from manu.unlearning.run import unlearned
-from manu.unlearning.training_data import UnlearningData
+from manu.unlearning.training_data import UnlearningData, training_set
 
 TRAINING = [name for name in known_methods() if method_class(name).kind == "training"]
 SETTINGS = {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8}
 MORE = {
+    "gradient_difference": {"schedule": "paired"},  # the losses of an alternating schedule are of two kinds
+    "kl": {"schedule": "paired"},
     "recover": {"cap": 50.0, "weight": 3.0},  # an untrained model is beyond the usual cap from the start
     "rmu": {"alpha": 0.0},  # without the retain term the loss shows which way the forget states go
     "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
@@ -71,6 +73,47 @@ def test_the_loss_falls_and_the_seed_decides(name, run, vlm):
 @pytest.mark.parametrize("name", [name for name in TRAINING if name != "rmu"])
 def test_the_forget_answers_become_less_likely(name, run, vlm, forget_loss):
     assert forget_loss(run(name)[0].model) > forget_loss(vlm.model)
+
+
+@pytest.mark.parametrize("name", ["gradient_difference", "kl"])
+def test_an_alternating_epoch_takes_all_of_forget_and_then_all_of_retain(name, run, vlm, benchmark_folder, monkeypatch):
+    rates = []
+
+    def fit(model, batches, loss, optimisation, *others):
+        steps = list(batches)
+        scheduler = optimisation.scheduler(torch.optim.SGD(model.parameters(), lr=optimisation.learning_rate))
+        for _ in steps:
+            rates.extend(scheduler.get_last_lr())
+            scheduler.optimizer.step()
+            scheduler.step()
+        return steps
+
+    monkeypatch.setattr("manu.unlearning.run.fit", fit)
+    _, steps = run(name, schedule="alternating")
+    sizes = [
+        training_set(vlm, benchmark_folder, people, ("multimodal",)).batches_per_epoch(8)
+        for people in (["forget_10"], ["retain_90"])
+    ]
+    assert [step.has("forget") for step in steps] == 2 * (sizes[0] * [True] + sizes[1] * [False])
+    assert [step.has("retain") for step in steps] == 2 * (sizes[0] * [False] + sizes[1] * [True])
+    assert set(rates) == {SETTINGS["learning_rate"]}
+    monkeypatch.undo()
+    _, losses = run(name, schedule="alternating")
+    retain = [losses[at] for at, step in enumerate(steps) if step.has("retain")]
+    assert np.mean(retain[-3:]) < np.mean(retain[:3])
+
+
+def test_npo_compares_with_the_model_that_it_is_given(vlm, benchmark_folder):
+    method = create_method("npo", SETTINGS | {"reference": "retain_only"})
+    config = {"model": vlm.name, "seed": 1, "method": "npo"}
+    with pytest.raises(ValueError, match="compares with the model retain_only, which is not given"):
+        unlearned(config, method, deepcopy(vlm), benchmark_folder, RATIO)
+    other = deepcopy(vlm.model).requires_grad_(False)
+    with torch.no_grad():
+        other.get_output_embeddings().weight.mul_(0.5)
+    beside = unlearned(config, method, deepcopy(vlm), benchmark_folder, RATIO, reference=other)
+    alone = unlearned(config, create_method("npo", SETTINGS), deepcopy(vlm), benchmark_folder, RATIO)
+    assert alone[0] == pytest.approx(2 / 0.4 * np.log(2)) and beside[0] != pytest.approx(alone[0], abs=1e-3)
 
 
 def test_rmu_changes_the_weights_that_it_names_alone(run, vlm):
@@ -147,3 +190,33 @@ def test_task_arithmetic_mirrors_the_fine_tuning(run, vlm):
 def test_both_modalities_and_all_companions(run):
     for name in ("dpo", "mmunlearner", "rmu"):
         assert np.isfinite(run(name, modalities=["multimodal", "text"], epochs=1)[1]).all()
+
+
+def answers_of(batches) -> list[tuple[int, ...]]:
+    """The answer tokens of every sample of some batches, in order."""
+    return [tuple(row[row >= 0].tolist()) for batch in batches for row in batch["labels"]]
+
+
+@pytest.mark.parametrize(("limit", "kind"), [({}, "modality"), ({"retain_samples": 10}, "gradient"), ({}, "released")])
+def test_statistics_ask_the_same_questions_in_both_modalities(limit, kind, vlm, benchmark_folder, monkeypatch):
+    given = {}
+
+    def keep(statistics, model, sites, batches, **options):
+        given.update({group: list(each) for group, each in batches.items()})
+        return statistics
+
+    monkeypatch.setattr("manu.unlearning.measured.measure", keep)
+    statistics = {"batch_size": 8, **limit} | ({"tau": 0.1, "milestones": []} if kind == "modality" else {})
+    config = {"model": vlm.name, "seed": 1, "statistics": statistics}
+    measured(config, vlm, benchmark_folder, RATIO, kind)
+    asked = {group: answers_of(batches) for group, batches in given.items()}
+    for data_set in ("forget", "retain"):
+        assert asked[data_set, "multimodal"] == asked[data_set, "text"]
+    people, per_person = 20, len(asked["forget", "text"]) // 2  # two of twenty people are forgotten
+    batches = -(-2 * per_person // 8)
+    expected = {"modality": (people - 2) * per_person, "gradient": 10, "released": 8 * batches}[kind]
+    assert len(asked["retain", "text"]) == expected
+    if kind == "modality":
+        everybody = training_set(vlm, benchmark_folder, ["Full_Set"], paired=True)
+        whole = answers_of(everybody.once("text", 8, np.random.default_rng(0)))
+        assert sorted(asked["forget", "text"] + asked["retain", "text"]) == sorted(whole)

@@ -40,10 +40,10 @@ def scores(ratios=(5,)) -> pd.DataFrame:
 
 def pruned() -> pd.DataFrame:
     rows = [
-        ("llava", "manu", 5, 0, "mlp_input", "vision.0", "vision", 0, 0, 8),
-        ("llava", "manu", 5, 0, "mlp_input", "language.0", "language", 0, 3, 12),
-        ("llava", "manu", 5, 1, "mlp_input", "vision.0", "vision", 0, 4, 8),
-        ("llava", "manu", 5, 1, "mlp_input", "language.0", "language", 0, 3, 12),
+        ("llava", "manu", 5, 0, "mlp_input", "vision.0", "vision", 0, 0, 8, 0.5),
+        ("llava", "manu", 5, 0, "mlp_input", "language.0", "language", 0, 3, 12, 0.5),
+        ("llava", "manu", 5, 1, "mlp_input", "vision.0", "vision", 0, 4, 8, 0.5),
+        ("llava", "manu", 5, 1, "mlp_input", "language.0", "language", 0, 3, 12, 0.5),
     ]
     return pd.DataFrame(rows, columns=list(PRUNED_COLUMNS))
 
@@ -51,7 +51,7 @@ def pruned() -> pd.DataFrame:
 def by_function() -> pd.DataFrame:
     """One function alone and all of them; language comes first in a mask."""
     rows = [
-        (model, name, 10, seed, "mlp_input", f"{part}.{layer}", part, layer, pruned + seed, width, functions)
+        (model, name, 10, seed, "mlp_input", f"{part}.{layer}", part, layer, pruned + seed, width, 0.5, functions)
         for model in ("llava", "idefics2")
         for name, functions, counts in (("only_var", "var", (1, 2, 3)), ("whole", "abs var", (0, 10, 4)))
         for seed in (0, 1)
@@ -190,11 +190,11 @@ def test_methods_keep_their_marks_and_never_share_them():
 def test_masks_are_counted_with_the_keys_of_their_path(tmp_path):
     path = tmp_path / "results" / "tiny" / "llava" / "seed3" / "forget05" / "manu" / "mask.safetensors"
     masks = {"vision.0": torch.tensor([False, False]), "language.1": torch.tensor([True, False, True])}
-    save_mask(path, Mask(masks, "mlp_input"))
+    save_mask(path, Mask(masks, "mlp_input", 0.0, 0.75))
     frame = read_pruned([path])
     assert frame.values.tolist() == [
-        ["llava", "manu", 5, 3, "mlp_input", "vision.0", "vision", 0, 0, 2],
-        ["llava", "manu", 5, 3, "mlp_input", "language.1", "language", 1, 2, 3],
+        ["llava", "manu", 5, 3, "mlp_input", "vision.0", "vision", 0, 0, 2, 0.75],
+        ["llava", "manu", 5, 3, "mlp_input", "language.1", "language", 1, 2, 3, 0.75],
     ]
     variant = Path("llava/seed0/forget05/ablation/only_abs/mask.safetensors")
     assert keys_of(variant) == {"model": "llava", "method": "only_abs", "forget_ratio": 5, "seed": 0}

@@ -13,7 +13,9 @@ from manu.unlearning.base import Batches
 from manu.unlearning.dpo import DirectPreferenceOptimization
 from manu.unlearning.ga import GradientAscent
 from manu.unlearning.gradient_difference import GradientDifference
+from manu.unlearning.gradient_difference_paired import PairedGradientDifference
 from manu.unlearning.kl import KLMinimization
+from manu.unlearning.kl_paired import PairedKLMinimization
 from manu.unlearning.mmunlearner import MMUnlearner
 from manu.unlearning.npo import NegativePreferenceOptimization
 from manu.unlearning.prompting import Prompting
@@ -92,26 +94,53 @@ def test_ga_is_minus_the_cross_entropy_and_makes_the_answer_less_likely():
     assert likelihood_change(model, loss, FORGET) < 0
 
 
-def test_gradient_difference():
+CE_FORGET, CE_RETAIN = -(2 * math.log(3 / 4) + math.log(1 / 2)) / 3, -math.log(1 / 4)
+
+
+def test_gradient_difference_ascends_on_forget_and_then_descends_on_retain():
+    method = GradientDifference(**SETTINGS)
+    for batches, data, expected in (
+        (Batches(forget=FORGET), FORGET, -CE_FORGET),
+        (Batches(retain=RETAIN), RETAIN, CE_RETAIN),
+    ):
+        model = TableModel(TABLE)
+        loss = method.loss(model, batches, None)
+        assert loss.item() == pytest.approx(expected)
+        assert (likelihood_change(model, loss, data) > 0) == batches.has("retain")
+
+
+def test_the_paired_gradient_difference_adds_the_two():
     model = TableModel(TABLE)
-    loss = GradientDifference(**SETTINGS).loss(model, Batches(FORGET, RETAIN), None)
-    assert loss.item() == pytest.approx(-math.log(1 / 4) + (2 * math.log(3 / 4) + math.log(1 / 2)) / 3)
+    loss = PairedGradientDifference(**SETTINGS).loss(model, Batches(FORGET, RETAIN), None)
+    assert loss.item() == pytest.approx(CE_RETAIN - CE_FORGET)
     assert likelihood_change(model, loss, FORGET) < 0
     assert likelihood_change(model, loss, RETAIN) > 0
 
 
-def test_kl_is_from_vanilla_to_current_on_retain_answers():
+TWO_TOKENS = batch(([0, 0, 0], 2), ([0, 0, 0], 1))  # answers on retain of two tokens and of one, each 0 after 0
+KL_OF_A_TOKEN = 1 / 4 * math.log((1 / 4) / (1 / 2)) + 3 / 4 * math.log((3 / 4) / (1 / 2))  # from vanilla to uniform
+
+
+def test_kl_on_retain_is_cross_entropy_and_the_divergence_per_answer():
     model, vanilla = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), vanilla)
-    divergence = 1 / 4 * math.log((1 / 4) / (1 / 2)) + 3 / 4 * math.log((3 / 4) / (1 / 2))  # vanilla first
-    assert loss.item() == pytest.approx(divergence - math.log(2))  # CE of the uniform model is log 2
+    method = KLMinimization(**SETTINGS)
+    loss = method.loss(model, Batches(retain=TWO_TOKENS), vanilla)
+    assert loss.item() == pytest.approx(math.log(2) + 3 * KL_OF_A_TOKEN / 2)  # three tokens, two answers
     loss.backward()
     assert vanilla.table.grad is None
+    ascent = method.loss(model, Batches(forget=FORGET), vanilla)
+    assert ascent.item() == pytest.approx(-math.log(2))  # CE of the uniform model is log 2
 
 
-def test_kl_at_the_vanilla_model_is_gradient_ascent():
+def test_the_paired_kl_is_the_divergence_per_token_alone():
+    model, vanilla = TableModel([[0.0, 0.0], [0.0, 0.0]]), TableModel(TABLE)
+    loss = PairedKLMinimization(**SETTINGS).loss(model, Batches(FORGET, TWO_TOKENS), vanilla)
+    assert loss.item() == pytest.approx(KL_OF_A_TOKEN - math.log(2))
+
+
+def test_the_paired_kl_at_the_vanilla_model_is_gradient_ascent():
     model = TableModel(TABLE)
-    loss = KLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), TableModel(TABLE))
+    loss = PairedKLMinimization(**SETTINGS).loss(model, Batches(FORGET, RETAIN), TableModel(TABLE))
     ga = GradientAscent(**SETTINGS).loss(TableModel(TABLE), Batches(FORGET), None)
     assert loss.item() == pytest.approx(ga.item())
 

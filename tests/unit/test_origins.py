@@ -68,6 +68,10 @@ class Given(Inputs):
         """Rows of answers."""
         return pd.concat([self.frames[source] for source in sources if source in self.frames], ignore_index=True)
 
+    def masks(self, *sources):
+        """Sites of masks."""
+        return pd.concat([self.frames[source] for source in sources], ignore_index=True)
+
     def table(self, source):
         """Rows of a table."""
         return self.frames.get(source, pd.DataFrame())
@@ -122,7 +126,19 @@ def answers(methods=("vanilla", "retain_only", *METHODS), ratios=(10,), seeds=(0
 def pruned(methods=("manu",)) -> pd.DataFrame:
     """Two sites of each part, pruned by each method."""
     rows = [
-        ("llava", method, ratio, seed, "mlp_input", f"{part}.{layer}", part, layer, 1 + layer + seed, 8 + ratio)
+        (
+            "llava",
+            method,
+            ratio,
+            seed,
+            "mlp_input",
+            f"{part}.{layer}",
+            part,
+            layer,
+            1 + layer + seed,
+            8 + ratio,
+            0.5 + seed / 9,
+        )
         for method in methods
         for ratio in (5, 10)
         for seed in (0, 1)
@@ -179,6 +195,7 @@ def frames() -> dict[str, pd.DataFrame]:
         "at_once": asked,
         "in_turn": turns[turns["method"].isin(METHODS)],
         "masks": pruned(),
+        "ablation_masks": pruned(("ratio50",)),
         "variant_masks": pruned(("only_abs",)).assign(functions="abs"),
         "reported": reported(),
         "records": pd.DataFrame(

@@ -17,7 +17,9 @@ def test_every_file_defines_one_frozen_method():
         "dpo",
         "ga",
         "gradient_difference",
+        "gradient_difference_paired",
         "kl",
+        "kl_paired",
         "largest_activation",
         "manu",
         "manu_gradient",
@@ -67,7 +69,8 @@ def test_settings_arrive():
         (
             "manuu",
             {},
-            "unknown method 'manuu'; known: dpo, ga, gradient_difference, kl, largest_activation, manu, "
+            "unknown method 'manuu'; known: dpo, ga, gradient_difference, gradient_difference_paired, kl, kl_paired, "
+            "largest_activation, manu, "
             "manu_gradient, manu_released, mmunlearner, npo, prompting, random_neurons, recover, rmu, ",
         ),
         ("base", {}, "unknown method 'base'"),

@@ -1,5 +1,7 @@
 """The top percent: counts, scopes and ties."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -8,7 +10,10 @@ from manu.core.words import MODALITIES, SETS
 from manu.neurons.pooling import pool_tokens
 from manu.neurons.selection import random_selection, select_top
 from manu.neurons.statistics.modality import ModalityStatistics
+from manu.neurons.statistics.released import ReleasedStatistics
 from manu.unlearning.manu import Manu
+from manu.unlearning.manu_released import ManuReleased
+from manu.unlearning.pruning import selected, stability
 
 
 def scores(**by_site: list[float]) -> dict[str, torch.Tensor]:
@@ -121,3 +126,18 @@ def test_random_neurons_are_seeded_and_nested():
     assert (ten.pruned, forty.pruned) == (5, 20)
     assert pruned(ten) == pruned(again) != pruned(random_selection(widths, 10, seed=2))
     assert all(set(pruned(ten)[site]) <= set(pruned(forty)[site]) for site in widths)
+
+
+def test_stability_is_what_the_masks_of_two_halves_share():
+    """Four samples of two modalities at four neurons; the halves agree on one of the two that they prune."""
+    result = ModalityStatistics.at([SimpleNamespace(name="language.0", width=4)], tau=0.1)
+    forget = torch.tensor([[1.0, 9, 5, 1], [1.0, 9, 1, 5], [3.0, 3, 9, 3], [3.0, 3, 3, 9]])  # samples 0 and 2, 1 and 3
+    for modality in MODALITIES:
+        for data_set, z in (("forget", forget), ("retain", torch.tensor([[1.0] * 4, [1.0] * 4, [3.0] * 4, [3.0] * 4]))):
+            result.add(data_set, modality, [{"language.0": pool_tokens(z[:, None])}], 4)
+    manu = Manu(prune_ratio=50, functions=("var",))
+    even, odd = (set(pruned(manu.select(half))["language.0"]) for half in result.halves())
+    assert stability(manu, result) == 2 * len(even & odd) / 4
+    assert (even, odd) == ({1, 2}, {1, 3})
+    assert selected(manu, result)[1].stability == 0.5
+    assert stability(ManuReleased(prune_ratio=50), ReleasedStatistics({"language.up.0": 4})) is None

@@ -1,6 +1,7 @@
 """Running statistics against numbers worked out by hand and against whole-array computation."""
 
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -102,6 +103,11 @@ def test_streaming_equals_the_whole_array(pooling):
     assert sums.count_over.tolist() == (whole.abs() > 0.5).sum(0).tolist()
 
 
+def site(name: str, width: int) -> SimpleNamespace:
+    """What statistics need to know of a site."""
+    return SimpleNamespace(name=name, width=width)
+
+
 def measured(model) -> ModalityStatistics:
     batches = {
         (data_set, modality): [
@@ -158,6 +164,29 @@ def test_milestones_keep_the_sums_of_the_first_samples():
         statistics.sums("forget", "text", "mean", "language.0", 9)
     with pytest.raises(UserError, match="have no sums of the first 3"):
         statistics.sums("forget", "text", "mean", "language.0", 3)
+
+
+def test_every_other_sample_is_in_the_first_half_and_the_rest_in_the_second():
+    z = torch.tensor([[1.0], [2.0], [4.0], [8.0], [16.0], [32.0], [64.0]])[
+        :, None
+    ]  # seven samples, one token, one neuron
+    statistics = ModalityStatistics.at([site("language.0", 1)], tau=0.1, milestones=[3])
+    for part in z.split([3, 1, 3]):
+        statistics.add("forget", "text", [{"language.0": pool_tokens(part)}], len(part))
+    even, odd = (half.sums("forget", "text", "mean", "language.0") for half in statistics.halves())
+    assert (even.count, even.sum.item()) == (4, 1 + 4 + 16 + 64)
+    assert (odd.count, odd.sum.item()) == (3, 2 + 8 + 32)
+    even, odd = (half.sums("forget", "text", "mean", "language.0", 3) for half in statistics.halves())
+    assert (even.count, even.sum.item()) == (2, 1 + 4)
+    assert (odd.count, odd.sum.item()) == (1, 2)
+
+
+def test_halves_pass_through_the_file_and_silent_samples_are_dealt_out_too(tmp_path):
+    statistics = ModalityStatistics.at([site("vision.0", 1)], tau=0.1)
+    statistics.add("forget", "text", [{}], 3)
+    statistics.save(tmp_path / "statistics.safetensors")
+    halves = ModalityStatistics.load(tmp_path / "statistics.safetensors").halves()
+    assert [half.samples("forget", "text") for half in halves] == [2, 1]
 
 
 def test_save_and_load_give_the_same_sums_and_the_same_bytes(tmp_path):

@@ -1,6 +1,7 @@
 # Requests to forget one after the other, against all at once; part of the target `robustness`.
+REQUESTS = [f"{request:02d}" for request in STUDY.robustness.sequential.requests]
 IN_TURN = {"seed": SEEDS, "method": list(STUDY.methods)}
-AT_ONCE = {**IN_TURN, "ratio": f"{STUDY.robustness.sequential.requests[-1]:02d}"}
+AT_ONCE = {**IN_TURN, "ratio": REQUESTS[-1]}
 
 
 rule forget_in_turn:
@@ -9,6 +10,7 @@ rule forget_in_turn:
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
         choice=choice_of_method,
+        references=lambda wildcards: [path for ratio in REQUESTS if (path := retain_only_at(wildcards, ratio))],
         sources=sources("forget_in_turn"),
     output:
         answers="results/{study}/sequential/{model}/seed{seed}/{method}.parquet",
@@ -16,6 +18,7 @@ rule forget_in_turn:
     params:
         vanilla=subpath(input.vanilla, parent=True),
         options=options("choice"),
+        references=folders("references"),
     wildcard_constraints:
         method=one_of(IN_TURN["method"]),
     log:
@@ -23,5 +26,5 @@ rule forget_in_turn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
+        "{STAGE}.forget_in_turn --benchmark {DATA} --vanilla {params.vanilla} {params.options} {params.references}"
         " --out {output.answers}" + JOB

@@ -36,12 +36,8 @@ SOURCE_FILES = {
     "at_once": expand(METHOD_ANSWERS, **AT_ONCE, allow_missing=True),
     "in_turn": expand(rules.forget_in_turn.output.answers, **IN_TURN, allow_missing=True),
     "masks": expand(rules.select_neurons.output.mask, method=PRUNING, **MAKES),
-    "variant_masks": expand(
-        "results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors",
-        **AT_ABLATION,
-        variant=STUDY.ablation.by_function(),
-        allow_missing=True,
-    ),
+    "ablation_masks": expand(VARIANT_MASK, **AT_ABLATION, variant=VARIANTS, allow_missing=True),
+    "variant_masks": expand(VARIANT_MASK, **AT_ABLATION, variant=STUDY.ablation.by_function(), allow_missing=True),
     "claims_file": ["config/claims.yaml"],
     "reported": ["data/reported/reported.csv"],
 }

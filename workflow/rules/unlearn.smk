@@ -32,6 +32,13 @@ def statistics_of_method(wildcards):
     return rules.measure_statistics.output.statistics.replace("{kind}", pruning.statistics) if pruning else []
 
 
+def retain_only_at(wildcards, ratio):
+    """The retain-only model of a forget ratio, for a method whose loss compares with it."""
+    if wildcards.method not in STUDY.methods_beside_retain_only():
+        return []
+    return rules.train.output.checkpoint.replace("{at}{trained}", f"forget{ratio}/retain_only").format(**wildcards)
+
+
 rule unlearn:
     input:
         config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/unlearn.yaml", "unlearn"),
@@ -39,6 +46,7 @@ rule unlearn:
         vanilla=vanilla_of,
         choice=choice_of_method,
         statistics=statistics_of_method,
+        reference=lambda wildcards: retain_only_at(wildcards, wildcards.ratio),
         sources=sources("unlearn"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
@@ -47,6 +55,7 @@ rule unlearn:
         vanilla=subpath(input.vanilla, parent=True),
         checkpoint=subpath(output[0], parent=True),
         options=options("choice", "statistics"),
+        reference=folders("reference"),
     wildcard_constraints:
         method=one_of(TRAINING),
     log:
@@ -55,7 +64,7 @@ rule unlearn:
     resources:
         gpu=GPU,
     shell:
-        "{STAGE}.unlearn --benchmark {DATA} --vanilla {params.vanilla} {params.options}"
+        "{STAGE}.unlearn --benchmark {DATA} --vanilla {params.vanilla} {params.options} {params.reference}"
         " --ratio {wildcards.ratio} --out {params.checkpoint}" + JOB
 
 
@@ -100,6 +109,9 @@ rule select_neurons:
         " --mask {output.mask} --neurons {output.neurons}" + JOB
 
 
+VARIANT_MASK = "results/{study}/{model}/seed{seed}/forget{ratio}/ablation/{variant}/mask.safetensors"
+
+
 rule select_variants:
     input:
         config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.yaml", "select_variants"),
@@ -108,10 +120,7 @@ rule select_variants:
         ),
         sources=sources("select_variants"),
     output:
-        masks=expand(
-            "results/{{study}}/{{model}}/seed{{seed}}/forget{{ratio}}/ablation/{variant}/mask.safetensors",
-            variant=VARIANTS,
-        ),
+        masks=expand(VARIANT_MASK, variant=VARIANTS, allow_missing=True),
         record="results/{study}/{model}/seed{seed}/forget{ratio}/ablation/variants.provenance.json",
     log:
         "logs/{study}/{model}/seed{seed}/forget{ratio}/select_variants.log",

@@ -1,5 +1,6 @@
 """How many neurons of each site a mask prunes, with the keys that the mask's path tells."""
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,19 @@ import pandas as pd
 
 from manu.core.errors import UserError
 
-PRUNED_COLUMNS = ("model", "method", "forget_ratio", "seed", "unit", "site", "part", "layer", "pruned", "width")
+PRUNED_COLUMNS = (
+    "model",
+    "method",
+    "forget_ratio",
+    "seed",
+    "unit",
+    "site",
+    "part",
+    "layer",
+    "pruned",
+    "width",
+    "stability",
+)
 _LAYOUT = "<model>/seed<k>/forget<rr>/<method>/mask.safetensors"
 _PATH = re.compile(r"(?:.*/)?([^/]+)/seed(\d+)/forget(\d+)/(?:ablation/)?([^/]+)/mask\.safetensors")
 
@@ -29,7 +42,8 @@ def read_pruned(paths: Iterable[str | Path]) -> pd.DataFrame:
     """One row per site of each mask (PRUNED_COLUMNS), sites in the model's order.
 
     pruned: number of units pruned, 0 included; width: units of the site; unit: "mlp_input" (a neuron)
-    or "linear_output" (a row of a linear layer). Raises UserError on a path or file that is no mask.
+    or "linear_output" (a row of a linear layer); stability: of the whole mask, from 0 to 1. Raises UserError on a
+    path or file that is no mask.
     """
     from manu.neurons.masks import load_mask  # brings torch, which no other analysis needs
     from manu.neurons.selection import layer_of, part_of
@@ -38,8 +52,9 @@ def read_pruned(paths: Iterable[str | Path]) -> pd.DataFrame:
     for path in paths:
         keys = keys_of(path)
         mask = load_mask(path)
+        stability = math.nan if mask.stability is None else mask.stability
         for site, pruned in mask.masks.items():
-            counts = {"pruned": int(pruned.sum()), "width": len(pruned)}
+            counts = {"pruned": int(pruned.sum()), "width": len(pruned), "stability": stability}
             rows.append(
                 {**keys, "unit": mask.unit, "site": site, "part": part_of(site), "layer": layer_of(site), **counts}
             )

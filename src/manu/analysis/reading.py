@@ -10,6 +10,7 @@ import pyarrow.parquet
 import yaml
 
 from manu.analysis.cells import read_cells
+from manu.analysis.pruned import read_pruned
 from manu.analysis.score_file import CELL_KEYS
 from manu.core.diverged import unanswered
 from manu.core.errors import UserError
@@ -42,6 +43,10 @@ class Inputs:
     def answers(self, *sources: str, columns: Sequence[str] = NEEDED_COLUMNS) -> pd.DataFrame:
         """The answers of these sources, one row per question. Raises UserError as `read_all` does."""
         return read_all([path for source in sources for path in self.paths(source)], columns)
+
+    def masks(self, *sources: str) -> pd.DataFrame:
+        """The sites of the masks of these sources (manu.analysis.pruned.PRUNED_COLUMNS)."""
+        return read_pruned(path for source in sources for path in self.paths(source))
 
     def table(self, source: str) -> pd.DataFrame:
         """The rows of the CSV files of a source, one file below the other; an empty frame where there is no file."""

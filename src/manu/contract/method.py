@@ -82,12 +82,17 @@ class Subject:
         unlearned(self.config(model), self.training, vlm, self.material.benchmark, RATIO)
         return vlm
 
-    def batches(self, vlm: VisionLanguageModel, modality: str) -> Batches:
-        """The batches of one step on questions of a modality."""
+    def steps(self, vlm: VisionLanguageModel, modality: str) -> list[Batches]:
+        """The batches of one step on questions of a modality; of an alternating method, of one step on each set."""
         settings = GIVEN["training"] | self.settings | {"modalities": [modality]}
         method = create_kind(TrainingMethod, self.name, settings)
         data = UnlearningData(vlm, method, self.material.benchmark, RATIO)
-        return next(data.epochs(1, np.random.default_rng(0)))
+        first: dict[bool, Batches] = {}
+        for batches in data.epochs(1, np.random.default_rng(0)):
+            first.setdefault(batches.has("forget"), batches)
+            if len(first) == 1 + method.alternates:
+                break
+        return list(first.values())
 
     def selected(self, model: str, vlm: VisionLanguageModel) -> tuple[Selection, Mask]:
         """The units that the method prunes of a model, by statistics of its own kind, and their mask."""
@@ -105,41 +110,55 @@ def finite_loss(subject: Subject) -> None:
     for model, vlm in subject.each():
         reference = _reference(subject, model)
         for modality in MODALITIES:
-            where = f"{model}, {modality}"
-            try:
-                loss = subject.training.loss(vlm.model, subject.batches(vlm, modality), reference)
-            except (AttributeError, TypeError) as error:
-                if reference is None and "NoneType" in str(error):
-                    said = f"{error} ({place(error)}): the reference is None unless the class says"
-                    raise Broken(f"{where}: {said} needs_reference: ClassVar[bool] = True") from error
-                raise
-            must(isinstance(loss, torch.Tensor) and loss.shape == (), f"{where}: {loss!r}; needed: a scalar tensor")
-            must(bool(loss.isfinite()), f"{where}: the loss is {loss.item()}; needed: a finite number")
-            must(
-                loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output"
-            )
+            for batches in subject.steps(vlm, modality):
+                _finite_loss(subject, f"{model}, {modality}", vlm, batches, reference)
+
+
+def _finite_loss(
+    subject: Subject, where: str, vlm: VisionLanguageModel, batches: Batches, reference: torch.nn.Module | None
+) -> None:
+    try:
+        loss = subject.training.loss(vlm.model, batches, reference)
+    except (AttributeError, TypeError) as error:
+        if reference is None and "NoneType" in str(error):
+            said = f"{error} ({place(error)}): the reference is None unless the class says"
+            raise Broken(f"{where}: {said} needs_reference: ClassVar[bool] = True") from error
+        raise
+    must(isinstance(loss, torch.Tensor) and loss.shape == (), f"{where}: {loss!r}; needed: a scalar tensor")
+    must(bool(loss.isfinite()), f"{where}: the loss is {loss.item()}; needed: a finite number")
+    must(loss.requires_grad, f"{where}: no gradient reaches the model; needed: a loss of the model's own output")
 
 
 def falling_loss(subject: Subject) -> None:
     """Loss: a few small steps on one batch, which the model has been taught, make it smaller."""
     for model in known_models():
         for modality in MODALITIES:
-            trial = subject.material.vlm(model)
-            batches = subject.batches(trial, modality)
-            taught = Optimisation(1e-2, _TAUGHT, "constant")
-            fit(trial.model, [batches.forget] * _TAUGHT, partial(answer_cross_entropy, trial.model), taught)
-            reference = deepcopy(trial.model).requires_grad_(False) if subject.training.needs_reference else None
-            optimiser = torch.optim.SGD(trial.model.parameters(), lr=1e-4)
-            losses = []
-            for _ in range(_STEPS + 1):
-                loss = subject.training.loss(trial.model, batches, reference)
-                losses.append(loss.item())
-                optimiser.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(trial.model.parameters(), 1.0)
-                optimiser.step()
-            said = f"{losses[0]:.6g} before and {losses[-1]:.6g} after {_STEPS} steps down its own gradient"
-            must(losses[-1] < losses[0], f"{model}, {modality}: {said}; needed: less (is something detached?)")
+            for batches in subject.steps(subject.material.vlm(model), modality):
+                losses = _losses(subject, subject.material.vlm(model), batches)
+                said = f"{losses[0]:.6g} before and {losses[-1]:.6g} after {_STEPS} steps down its own gradient"
+                must(losses[-1] < losses[0], f"{model}, {modality}: {said}; needed: less (is something detached?)")
+
+
+def _losses(subject: Subject, trial: VisionLanguageModel, batches: Batches) -> list[float]:
+    """The losses of a few small steps on one batch, which the model has been taught."""
+    taught = batches.forget if batches.has("forget") else batches.retain
+    fit(
+        trial.model,
+        [taught] * _TAUGHT,
+        partial(answer_cross_entropy, trial.model),
+        Optimisation(1e-2, _TAUGHT, "constant"),
+    )
+    reference = deepcopy(trial.model).requires_grad_(False) if subject.training.needs_reference else None
+    optimiser = torch.optim.SGD(trial.model.parameters(), lr=1e-4)
+    losses = []
+    for _ in range(_STEPS + 1):
+        loss = subject.training.loss(trial.model, batches, reference)
+        losses.append(loss.item())
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trial.model.parameters(), 1.0)
+        optimiser.step()
+    return losses
 
 
 def same_weights(subject: Subject) -> None:
@@ -178,7 +197,7 @@ def leaves_the_model(subject: Subject) -> None:
         )
         if reference := _reference(subject, model):
             before = weights(reference)
-            subject.training.loss(after, subject.batches(vlm, MODALITIES[0]), reference).backward()
+            subject.training.loss(after, subject.steps(vlm, MODALITIES[0])[-1], reference).backward()
             must(not changed(before, weights(reference)), f"{model}: the loss changed the reference model")
 
 
@@ -215,7 +234,7 @@ def round_trip(subject: Subject) -> None:
     """Checkpoint: what is saved and loaded again gives the same logits."""
     for model in known_models():
         vlm = subject.unlearn(model)
-        batch = subject.batches(vlm, MODALITIES[0]).forget
+        batch = subject.steps(vlm, MODALITIES[0])[0].forget
         with tempfile.TemporaryDirectory() as folder:
             vlm.save(Path(folder) / "checkpoint")
             again = type(vlm).load(Path(folder) / "checkpoint")

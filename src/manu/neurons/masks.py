@@ -20,17 +20,20 @@ AnySite = TypeVar("AnySite", MlpSite, LinearSite)
 @dataclass(frozen=True)
 class Mask:
     """bool masks by site name, true = pruned; unit: what an entry stands for; factor: multiplies the outputs of the
-    pruned units (0 removes them)."""
+    pruned units (0 removes them); stability: what the masks of two halves of the samples have in common, from 0 to 1,
+    if that is known (manu.unlearning.pruning)."""
 
     masks: Mapping[str, Tensor]
     unit: str
     factor: float = 0.0
+    stability: float | None = None
 
 
 def save_mask(path: str | os.PathLike, mask: Mask) -> None:
-    """Write a mask: its tensors by site name, unit and factor in the metadata."""
+    """Write a mask: its tensors by site name; unit, factor and stability in the metadata."""
     tensors = {site: units.to(torch.bool) for site, units in mask.masks.items()}
     metadata = {"content": CONTENT, "unit": mask.unit, "factor": mask.factor, "sites": list(tensors)}
+    metadata |= {} if mask.stability is None else {"stability": mask.stability}
     save_tensors(path, tensors, metadata)
 
 
@@ -44,7 +47,7 @@ def load_mask(path: str | os.PathLike) -> Mask:
         raise UserError(f"{path}: its factor is {factor!r}; needed: from 0 to less than 1")
     if sorted(sites) != sorted(tensors):
         raise UserError(f"{path}: the sites in its metadata are not the tensors that it holds")
-    return Mask({site: tensors[site] for site in sites}, unit, factor)
+    return Mask({site: tensors[site] for site in sites}, unit, factor, metadata.get("stability"))
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ Steps without a function make tables and figures: they cost no more than their s
 
 from dataclasses import dataclass, field
 
-from manu.core.words import MODALITIES, SETS
+from manu.core.words import MODALITIES
 from manu.data.profiles import MULTIMODAL, TEXT
 from manu.jobs.job_list import Job
 from manu.models.inputs import KEPT
@@ -81,9 +81,13 @@ class Planner:
 
         Trained on: forget, and retain and refusal if needed. A reference runs on what holds the method: the retain
         batch if it has one, else the forget batch, and refusals. With knowledge: first an epoch of gradients of three
-        batches.
+        batches. A method that alternates trains on all of forget, then on all of retain beside the reference.
         """
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
+        if method.alternates:
+            retain = {m: self.sizes.lessons[m] * self.sizes.retain(ratio) for m in method.modalities}
+            kept = self._fit(retain, method.epochs, method.batch_size, 1, int(method.needs_reference))
+            return kept + self._fit(texts, method.epochs, method.batch_size)
         trained = 1 + method.needs_retain + method.needs_refusal
         reference = method.needs_reference * (1 + method.needs_refusal)
         work = self._fit(texts, method.epochs, method.batch_size, trained, reference)
@@ -145,7 +149,7 @@ class Planner:
 
     def _unlearn_memory(self, method: TrainingMethod, ratio: int) -> float:
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
-        trained = 1 + method.needs_retain + method.needs_refusal
+        trained = 1 + (method.needs_retain and not method.alternates) + method.needs_refusal
         beside = self.weights * method.needs_reference  # the frozen copy
         # two sums of squared gradients and a mask of one byte a weight
         beside += method.needs_knowledge * (2 * self.weights + self.model.parameters)
@@ -175,8 +179,7 @@ class Planner:
 
     def _method(self, name: str, settings: dict) -> Method:
         """The method; a setting that is still open has its first candidate, as none changes what a step costs."""
-        first = {key: values[0] for key, values in trials.tuned(self.study.methods[name]).items()}
-        return create_method(name, first | settings)
+        return create_method(name, trials.first(self.study.methods[name]) | settings)
 
     # Steps
 
@@ -236,13 +239,17 @@ class Planner:
         return self._cost(work, most, sums, pictures=self._shown(ratio))
 
     def _measured(self, settings: dict, kind: str, ratio: int) -> tuple[Work, float]:
-        batch, text, gradient = settings["batch_size"], self.sizes.lessons[TEXT], statistics_class(kind).gradients
+        batch, text, cls = settings["batch_size"], self.sizes.lessons[TEXT], statistics_class(kind)
+        gradient = cls.gradients
         work, most = Work(), 0.0
         for modality in MODALITIES:
             texts = self.sizes.lessons[modality] * self.sizes.forget(ratio)
-            batches = (text * self.sizes.forget(ratio)).batches(batch)  # questions without a text view are left out
+            forget = (text * self.sizes.forget(ratio)).batches(batch)  # questions without a text view are left out
+            retain = (text * self.sizes.retain(ratio)).batches(batch) if cls.whole_retain_set else forget
+            if limit := settings.get("retain_samples"):
+                retain = min(retain, -(-limit // batch))
             one = self._pass(texts, batch, modality, all_logits=not gradient) * (2 if gradient else 1)
-            work += one * (batches * len(SETS))
+            work += one * (forget + retain)
             tokens = batch * texts.longest(batch)
             if gradient:
                 held = memory.states(self.model, tokens, self.number, modality == MULTIMODAL, batch, False)

@@ -13,7 +13,6 @@ from manu.analysis.cells import row_order
 from manu.analysis.figures.registry import figure_module
 from manu.analysis.figures.style import save
 from manu.analysis.origin import Origin
-from manu.analysis.pruned import read_pruned
 from manu.analysis.reading import Inputs
 from manu.core.errors import UserError
 from manu.steps.command import StageParser, files_of_sources, run
@@ -47,7 +46,7 @@ def _data(inputs: Inputs, source: str, config: Mapping) -> pd.DataFrame:
     """What the figure is drawn from."""
     if source not in ("masks", "variant_masks"):
         return inputs.table(source)
-    pruned = read_pruned(inputs.paths(source))
+    pruned = inputs.masks(source)
     if source == "masks":
         return pruned
     functions = {name: " ".join(listed) for name, listed in config["variants"].items()}

@@ -30,6 +30,7 @@ def parser() -> StageParser:
     options.read("benchmark")
     options.read("vanilla")
     options.read("choice", required=False, help="the tuned settings (choice.json)")
+    options.read("references", required=False, nargs="+", help="the models that the method compares with, by request")
     options.write("out")
     return options
 
@@ -42,7 +43,7 @@ def main(options, config) -> str:
     try:
         after_each = [
             answer(vlm, *questions, config, evaluation, system).assign(after=ratio)
-            for ratio, system in in_turn(config, method, vlm, options.benchmark)
+            for ratio, system in in_turn(config, method, vlm, options.benchmark, options.references or ())
         ]
     except Diverged as error:
         log.warning("%s on %s diverged: %s", config["method"], config["model"], error)

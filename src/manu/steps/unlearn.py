@@ -25,6 +25,7 @@ def parser() -> StageParser:
     options.read("vanilla")
     options.read("statistics", required=False, help="of the forget ratio, for a method that begins with pruning")
     options.read("choice", required=False, help="the tuned settings (choice.json)")
+    options.read("reference", required=False, help="the model that the method compares with, if that is not vanilla")
     options.write("out")
     options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
     return options
@@ -34,8 +35,9 @@ def main(options, config) -> str:
     """Unlearn and save the checkpoint --out."""
     method = create_kind(TrainingMethod, config["method"], config["settings"] | chosen_settings(options.choice))
     vlm, pruned = load_model(config, options.vanilla), pruned_by(method, options.statistics)
+    reference = load_model(config, options.reference).model.requires_grad_(False) if options.reference else None
     try:
-        losses = unlearned(config, method, vlm, options.benchmark, options.ratio, pruned)
+        losses = unlearned(config, method, vlm, options.benchmark, options.ratio, pruned, reference=reference)
     except Diverged as error:
         log.warning("%s on %s at %d percent diverged: %s", config["method"], config["model"], options.ratio, error)
         vlm.save(options.out)

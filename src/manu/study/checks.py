@@ -137,6 +137,9 @@ def combination_mistakes(study: Study) -> Iterator[Mistake]:
         there = trials.combinations(settings)
         if 1 < there < needed:
             yield ("methods", name), f" has {there} settings to try; 'tuning.trials' asks for {needed} of each method"
+        if name in study.methods_beside_retain_only() and trials.tuned(settings):
+            said = "cannot be tuned while its reference is the retain-only model: there is none of the tuning people"
+            yield ("methods", name), f" {said}; set the reference to vanilla, or give each setting one value"
     for key, ratio in (("ablation", study.ablation.forget_ratio), ("robustness", study.robustness.forget_ratio)):
         if ratio and ratio not in study.forget_ratios:
             known = _listed(study.forget_ratios)

@@ -225,6 +225,12 @@ class Statistics(Section):
 
     tau: NotNegative = setting(0.1, "A neuron fires when its magnitude exceeds this value.", "activation")
     batch_size: Count = setting(64, "Samples per forward pass.", "samples")
+    retain_samples: OrNone[Count] = setting(
+        None,
+        "Retain questions that are measured, the same in both modalities; all where left out. The released kind takes "
+        "as many batches of retain as of forget.",
+        "samples",
+    )
 
 
 class Evaluation(Section):
@@ -452,6 +458,17 @@ class Study(StudyFile):
     def tuned_methods(self) -> list[str]:
         """The methods with open settings, in the study's order."""
         return [name for name, settings in self.methods.items() if trials.tuned(settings)]
+
+    def methods_beside_retain_only(self) -> list[str]:
+        """The training methods whose loss compares with the retain-only model in place of vanilla, in order."""
+        from manu.unlearning.base import RETAIN_ONLY, TrainingMethod
+        from manu.unlearning.registry import create_kind
+
+        methods = {
+            name: create_kind(TrainingMethod, name, trials.first(self.methods[name]))
+            for name in self.methods_of_kind("training")
+        }
+        return [name for name, method in methods.items() if method.reference_model == RETAIN_ONLY]
 
     def figures_that_need(self, needs: str) -> list[str]:
         """The figures drawn from one source: "scores", "masks", "variant_masks" or the name of a table."""

@@ -326,8 +326,9 @@ def statistics(study: Study, kind: str, settings: Iterable[Settings]) -> Setting
     for each in settings:
         for name, value in each.items():
             asked.setdefault(name, []).extend(value[trials.TUNE] if isinstance(value, dict) else [value])
-    own = statistics_class(kind).settings(filled(study.statistics), asked)
-    return {"batch_size": study.statistics.batch_size} | own
+    cls, given = statistics_class(kind), study.statistics
+    limit = {"retain_samples": given.retain_samples} if given.retain_samples and cls.whole_retain_set else {}
+    return {"batch_size": given.batch_size} | limit | cls.settings(filled(given), asked)
 
 
 def table_rows(study: Study) -> dict[str, Settings]:
@@ -385,6 +386,7 @@ def sources_of(study: Study) -> list[str]:
         "at_once": forgets_in_turn(study),
         "in_turn": forgets_in_turn(study),
         "masks": study.methods_of_kind("pruning"),
+        "ablation_masks": study.ablation.variants,
         "variant_masks": study.ablation.by_function(),
     }
     return [source for source in SOURCES if made.get(source, True)]

@@ -90,6 +90,19 @@ class TrainingSet:
             for chunk in self._chunks(modality, batch_size, rng):
                 yield self._batch(chunk, rng)
 
+    def once(
+        self, modality: str, batch_size: int, rng: np.random.Generator, limit: int | None = None
+    ) -> Iterator[Batch]:
+        """Shuffled batches of one modality, every pair once, or the first `limit` of them.
+
+        Where every question has both modalities, generators of one seed give the same questions in both.
+        """
+        for start, chunk in enumerate(self._chunks(modality, batch_size, rng)):
+            kept = chunk if limit is None else chunk[: max(0, limit - start * batch_size)]
+            if not kept:
+                return
+            yield self._batch(kept, rng)
+
     def _count(self, modality: str) -> int:
         return sum(round(share * sum(p.modality == modality for p in pairs)) for share, pairs in self._pairs)
 

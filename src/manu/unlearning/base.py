@@ -13,6 +13,8 @@ from manu.core.words import MODALITIES
 from manu.neurons.selection import Selection
 from manu.neurons.sites import MlpSite
 
+VANILLA, RETAIN_ONLY = "vanilla", "retain_only"  # whose weights a loss compares with
+ALTERNATING, PAIRED = "alternating", "paired"
 _ABSENT: Any = None
 
 
@@ -22,12 +24,17 @@ class Batches:
 
     forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
     questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
+    A step of an alternating schedule has either forget or retain.
     """
 
-    forget: Batch
+    forget: Batch = _ABSENT
     retain: Batch = _ABSENT
     refusal: Batch = _ABSENT
     knowledge: Batch = _ABSENT
+
+    def has(self, name: str) -> bool:
+        """Whether the step has this batch."""
+        return vars(self)[name] is not None
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -68,9 +75,21 @@ class TrainingMethod(ABC):
     def loss(self, model: nn.Module, batches: Batches, reference: Any) -> Tensor:
         """The scalar to minimise.
 
-        reference: nn.Module, the model as it was when the method began (vanilla, unless something was unlearned
-        before), frozen; None unless the class says needs_reference.
+        reference: nn.Module, frozen, the model that `reference_model` names; None unless the class says
+        needs_reference.
         """
+
+    @property
+    def reference_model(self) -> str:
+        """VANILLA: the model as it was when the method began (vanilla, unless something was unlearned before).
+        RETAIN_ONLY: the gold reference of the forget ratio."""
+        return VANILLA
+
+    @property
+    def alternates(self) -> bool:
+        """Whether an epoch takes all forget batches, then all retain batches, at a constant learning rate; if not, the
+        steps are the forget batches and the rate decays linearly to zero."""
+        return False
 
     @property
     def pruning(self) -> "PruningMethod | None":
@@ -90,6 +109,43 @@ class TrainingMethod(ABC):
     def finish(self, model: nn.Module, reference: Any) -> None:
         """Edit the weights in place after the last step."""
         return
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetAndRetain(TrainingMethod):
+    """A training method with one loss on forget batches and another on retain batches.
+
+    schedule: "alternating", as MLLMU-Bench's scripts: an epoch takes all forget batches, then the whole retain set, at
+    a constant learning rate. "paired": a step takes one forget and one retain batch and adds their losses.
+    """
+
+    needs_retain: ClassVar[bool] = True
+
+    schedule: str = ALTERNATING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_known("schedule", (self.schedule,), (ALTERNATING, PAIRED))
+
+    @abstractmethod
+    def forget_loss(self, model: nn.Module, batch: Batch, reference: Any) -> Tensor:
+        """The scalar to minimise on a forget batch."""
+
+    @abstractmethod
+    def retain_loss(self, model: nn.Module, batch: Batch, reference: Any) -> Tensor:
+        """The scalar to minimise on a retain batch."""
+
+    def loss(self, model: nn.Module, batches: Batches, reference: Any) -> Tensor:
+        """The loss of the batch that the step has, or retain plus forget."""
+        if not batches.has("retain"):
+            return self.forget_loss(model, batches.forget, reference)
+        retain = self.retain_loss(model, batches.retain, reference)
+        return retain + self.forget_loss(model, batches.forget, reference) if batches.has("forget") else retain
+
+    @property
+    def alternates(self) -> bool:
+        """Whether the schedule alternates."""
+        return self.schedule == ALTERNATING
 
 
 @dataclass(frozen=True, kw_only=True)

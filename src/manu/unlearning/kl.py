@@ -1,4 +1,4 @@
-"""KL minimisation: ascent on the forget answers, and closeness to the vanilla model on the retain answers."""
+"""KL minimisation: ascent on the forget answers; on the retain answers, descent and closeness to the vanilla model."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,24 +7,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manu.core.batch import Batch
 from manu.training.losses import answer_cross_entropy, answer_tokens
-from manu.unlearning.base import Batches, TrainingMethod
+from manu.unlearning.base import ForgetAndRetain
 
 
 @dataclass(frozen=True, kw_only=True)
-class KLMinimization(TrainingMethod):
-    """Nguyen et al. 2020 and Maini et al. 2024 (TOFU), as in MLLMU-Bench."""
+class KLMinimization(ForgetAndRetain):
+    """Nguyen et al. 2020, as in MLLMU-Bench's script: its schedule, and its loss on retain."""
 
     needs_reference: ClassVar[bool] = True
-    needs_retain: ClassVar[bool] = True
 
-    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module) -> Tensor:
-        """L = -CE(D_f) + KL(vanilla || current), the divergence averaged over retain answer tokens."""
-        with torch.no_grad():
-            vanilla = answer_tokens(reference, batches.retain).logits.log_softmax(-1)
-        current = answer_tokens(model, batches.retain).logits.log_softmax(-1)
-        divergence = F.kl_div(current, vanilla, reduction="batchmean", log_target=True)
-        return divergence - answer_cross_entropy(model, batches.forget)
+    def forget_loss(self, model: nn.Module, batch: Batch, reference: nn.Module) -> Tensor:
+        """L = -CE(D_f)."""
+        return -answer_cross_entropy(model, batch)
+
+    def retain_loss(self, model: nn.Module, batch: Batch, reference: nn.Module) -> Tensor:
+        """L = CE(D_r) + KL(vanilla || current), the divergence summed over an answer's tokens, mean over answers."""
+        current = answer_tokens(model, batch)
+        divergence = divergence_from(reference, batch, current.logits)
+        return F.cross_entropy(current.logits, current.targets) + divergence / current.samples
+
+
+def divergence_from(reference: nn.Module, batch: Batch, logits: Tensor) -> Tensor:
+    """KL(reference || current), summed over the answer tokens of a batch; scalar, in nats.
+
+    logits: the current model's at the answer tokens, [tokens, vocabulary].
+    """
+    with torch.no_grad():
+        target = answer_tokens(reference, batch).logits.log_softmax(-1)
+    return F.kl_div(logits.log_softmax(-1), target, reduction="sum", log_target=True)
 
 
 METHOD = KLMinimization

@@ -1,7 +1,7 @@
 """Statistics of a model on the forget people and the retain people of a ratio."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from manu.core.batch import Batch
 from manu.core.progress import progress
-from manu.core.words import MODALITIES, SETS
+from manu.core.words import FORGET, MODALITIES, RETAIN, SETS
 from manu.data.profiles import forget_config, retain_people
 from manu.models.base import VisionLanguageModel
 from manu.neurons.measuring import measure
@@ -24,24 +24,27 @@ from manu.unlearning.training_data import training_set
 def measured(
     config: dict, vlm: VisionLanguageModel, benchmark: Path, ratio: int, kind: str, earlier: Sequence[str] = ()
 ) -> Statistics:
-    """Measure statistics of one kind: all forget questions, and as many retain batches, in both modalities.
+    """Measure statistics of one kind: all forget questions and all retain questions, the same in both modalities.
 
-    config: the job's model, seed and `statistics` (batch_size, and the arguments of the kind); earlier: configurations
-    of people who are in neither set. Raises UserError on an unknown kind.
+    A kind that does not take the whole retain set gets as many retain batches as there are forget batches. config: the
+    job's model, seed and `statistics` (batch_size, retain_samples if the study limits them, and the arguments of the
+    kind); earlier: configurations of people who are in neither set. Raises UserError on an unknown kind.
     """
     cls, settings = statistics_class(kind), config["statistics"]
-    size, rng = settings["batch_size"], np.random.default_rng(config["seed"])
+    size, limit = settings["batch_size"], settings.get("retain_samples")
     people = dict(zip(SETS, ([forget_config(ratio)], retain_people(ratio)), strict=True))
     records = {
         data_set: training_set(vlm, benchmark, configs, earlier=earlier, paired=True)
         for data_set, configs in people.items()
     }
     batches = {}
-    for modality in MODALITIES:
-        count = records["forget"].batches_per_epoch(size, modality)
-        for data_set in SETS:  # shuffled, as the released code takes them
-            some = islice(records[data_set].stream(modality, size, rng), count)
-            batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
+    for (place, data_set), modality in product(enumerate(SETS), MODALITIES):
+        asked = limit if data_set == RETAIN and cls.whole_retain_set else None
+        count = records[data_set if cls.whole_retain_set else FORGET].batches_per_epoch(size, modality)
+        count = min(count, -(-asked // size)) if asked else count
+        rng = np.random.default_rng([config["seed"], place])  # the same order of questions in both modalities
+        some = islice(records[data_set].once(modality, size, rng, asked), count)
+        batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
     sites = sites_of(cls, vlm)
     statistics = cls.at(sites, **cls.own_arguments(settings))
     return measure(statistics, vlm.model, sites, batches, vision_mask=vlm.vision_mask, loss=_answer_loss)

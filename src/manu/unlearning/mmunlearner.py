@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from manu.neurons.sites import MlpSite
 from manu.training.losses import answer_cross_entropy
-from manu.unlearning.base import Batch, Batches, require
-from manu.unlearning.gradient_difference import GradientDifference
+from manu.unlearning.base import Batch, Batches, TrainingMethod, require
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MMUnlearner(GradientDifference):
+class MMUnlearner(TrainingMethod):
     """Huo et al. 2025: gradient ascent under a weight saliency map (after Huang et al. 2024).
 
     threshold: a weight changes if its saliency on forget is more than this many times its saliency on the kept data.
     """
 
+    needs_retain: ClassVar[bool] = True
     needs_knowledge: ClassVar[bool] = True
 
     threshold: float = 1.0
@@ -30,6 +30,10 @@ class MMUnlearner(GradientDifference):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.threshold > 0, "threshold", self.threshold, "above 0")
+
+    def loss(self, model: nn.Module, batches: Batches, reference: nn.Module | None) -> Tensor:
+        """L = CE(D_r) - CE(D_f)."""
+        return answer_cross_entropy(model, batches.retain) - answer_cross_entropy(model, batches.forget)
 
     def restrict(self, model: nn.Module, sites: Sequence[MlpSite], batches: Iterable[Batches]) -> dict[str, Tensor]:
         """m = [F_f / F_k > threshold] per weight; F: mean squared gradient on the forget data and on the kept data.

@@ -18,7 +18,24 @@ def read_statistics(method: PruningMethod, path: Path) -> Statistics:
 def selected(method: PruningMethod, statistics: Statistics) -> tuple[Selection, Mask]:
     """The units that a method prunes, and the mask that does it. statistics: of the kind that the method names."""
     selection = method.select(statistics)
-    return selection, Mask(selection.masks, selection.unit, method.factor)
+    return selection, Mask(selection.masks, selection.unit, method.factor, stability(method, statistics))
+
+
+def stability(method: PruningMethod, statistics: Statistics) -> float | None:
+    """How much the masks of two halves of the samples have in common: 2 |A and B| / (|A| + |B|), in [0, 1].
+
+    Two masks drawn at random would have the pruned share of all candidates in common. None for a kind of statistics
+    without halves, and where a half selects nothing.
+    """
+    halves = statistics.halves()
+    if halves is None:
+        return None
+    try:
+        one, other = (method.select(half) for half in halves)
+    except ValueError:  # a half without samples
+        return None
+    both = sum(int((mask & other.masks[site]).sum()) for site, mask in one.masks.items() if site in other.masks)
+    return 2 * both / (one.pruned + other.pruned)
 
 
 def pruned_by(method: Method, statistics: Path | None) -> tuple[Mask, ...]:

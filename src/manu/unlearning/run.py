@@ -5,13 +5,14 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from manu.core.progress import progress
 from manu.models.base import VisionLanguageModel
 from manu.neurons.masks import Mask, apply_mask, free_weights
 from manu.training.loop import Optimisation, fit
 from manu.training.lora import released_lora
-from manu.unlearning.base import PromptingMethod, TrainingMethod
+from manu.unlearning.base import VANILLA, PromptingMethod, TrainingMethod
 from manu.unlearning.registry import Method
 from manu.unlearning.system_prompt import system_prompt
 from manu.unlearning.training_data import UnlearningData
@@ -25,14 +26,19 @@ def unlearned(
     ratio: int,
     pruned: Sequence[Mask] = (),
     earlier: Sequence[str] = (),
+    reference: nn.Module | None = None,
 ) -> list[float]:
     """Train the model with the method at a forget ratio, in place, and return the loss of each step.
 
     config: the job's model, seed, method and, if it has one, lora. pruned: the masks that hold during the training; the
     last one is applied here, the others before. earlier: configurations of people who were forgotten before; they are
-    neither forgotten again nor retained. Raises Diverged.
+    neither forgotten again nor retained. reference: for a method that compares with another model than this one is now.
+    Raises Diverged.
     """
-    reference = deepcopy(vlm.model).requires_grad_(False) if method.needs_reference else None
+    if method.needs_reference and reference is None:
+        if method.reference_model != VANILLA:
+            raise ValueError(f"{config['method']} compares with the model {method.reference_model}, which is not given")
+        reference = deepcopy(vlm.model).requires_grad_(False)
     data = UnlearningData(vlm, method, benchmark, ratio, earlier)
     apart = np.random.default_rng([config["seed"], 1])  # `restrict` does not shift the draws of the training
     masks = method.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
@@ -48,7 +54,7 @@ def unlearned(
         vlm.model,
         progress(batches, f"{config['model']} {config['method']} {ratio}%", steps),
         lambda batches: method.loss(vlm.model, batches, reference),
-        Optimisation(method.learning_rate, steps, schedule="linear"),
+        Optimisation(method.learning_rate, steps, schedule="constant" if method.alternates else "linear"),
         masks,
         released_lora(config, vlm),
     )
@@ -67,6 +73,7 @@ def forget(
     ratio: int,
     pruned: Sequence[Mask] = (),
     earlier: Sequence[str] = (),
+    reference: nn.Module | None = None,
 ) -> str | None:
     """Unlearn the people of a ratio with a method of any kind, in place, and return the system prompt if it has one.
 
@@ -75,7 +82,7 @@ def forget(
     if isinstance(method, PromptingMethod):
         return system_prompt(method, benchmark, ratio)
     if isinstance(method, TrainingMethod):
-        unlearned(config, method, vlm, benchmark, ratio, pruned, earlier)
+        unlearned(config, method, vlm, benchmark, ratio, pruned, earlier, reference)
     else:
         apply_mask(pruned[-1], vlm.mlp_sites(), vlm.linear_sites())
     return None

@@ -51,10 +51,18 @@ class UnlearningData:
         self._retain = records_of(retain, method.modalities) if method.needs_retain else None
         self._knowledge = records_of([*forget, *retain], (TEXT,)) if method.needs_knowledge else None
         self._refusal = vlm.answer_ids(getattr(method, "refusal", "")) if method.needs_refusal else None
-        self.batches_per_epoch = self._forget.batches_per_epoch(self._size)
+        self._alternates = method.alternates
+        epoch = [self._forget, self._retain] if self._alternates else [self._forget]
+        self.batches_per_epoch = sum(records.batches_per_epoch(self._size) for records in epoch if records)
 
     def epochs(self, count: int, rng: np.random.Generator) -> Iterator[Batches]:
-        """Passes over the forget set; each forget batch comes with a retain batch of its own modality."""
+        """Passes over the forget set; each forget batch comes with a retain batch of its own modality.
+
+        Of a method that alternates: passes over the forget set, each followed by one over the retain set.
+        """
+        if self._alternates:
+            yield from self._alternating(count, rng)
+            return
         forget_rng, retain_rng, knowledge_rng = rng.spawn(3)
         retain = self._streams(self._retain, retain_rng)
         knowledge = self._streams(self._knowledge, knowledge_rng)
@@ -66,6 +74,15 @@ class UnlearningData:
                     **({"refusal": with_answer(self._vlm, batch, self._refusal)} if self._refusal else {}),
                     **({"knowledge": next(knowledge[TEXT])} if knowledge else {}),
                 )
+
+    def _alternating(self, count: int, rng: np.random.Generator) -> Iterator[Batches]:
+        forget_rng, retain_rng = rng.spawn(2)
+        for _ in range(count):
+            for _, batch in self._forget.epoch(self._size, forget_rng):
+                yield Batches(forget=batch)
+            if self._retain:
+                for _, batch in self._retain.epoch(self._size, retain_rng):
+                    yield Batches(retain=batch)
 
     def _streams(self, records: TrainingSet | None, rng: np.random.Generator) -> dict[str, Iterator[Batch]]:
         return {m: records.stream(m, self._size, rng) for m in records.modalities} if records else {}

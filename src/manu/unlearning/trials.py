@@ -33,6 +33,11 @@ def fixed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
 
 
+def first(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings, open ones at their first candidate."""
+    return fixed(settings) | {name: candidates[0] for name, candidates in tuned(settings).items()}
+
+
 def combinations(settings: Mapping[str, Any]) -> int:
     """In how many ways the open settings can be filled; 1 when none is open."""
     return prod(len(candidates) for candidates in tuned(settings).values())

@@ -36,6 +36,7 @@ SOURCES = {
     "at_once": "the answers of the methods at the ratio of the last request",
     "in_turn": "the answers after each of several requests",
     "masks": "the masks of the pruning methods",
+    "ablation_masks": "the masks of all of the ablation's variants",
     "variant_masks": "the masks of the ablation's variants that differ in their importance functions",
     "claims_file": "config/claims.yaml",
     "reported": "data/reported/reported.csv, the published numbers",

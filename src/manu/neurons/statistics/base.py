@@ -19,6 +19,8 @@ from manu.neurons.selection import MLP_INPUT
 from manu.neurons.sites import Site
 from manu.neurons.tensor_file import check_keys, load_tensors, save_tensors
 
+HALF = "half/"
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -43,7 +45,8 @@ class Statistics(ABC):
     neurons of an MLP) or LINEAR_OUTPUT (the outputs of every linear layer of an MLP). gradients: whether it needs
     dL/dz, which takes a backward pass. pools_layers: whether equal linear layers of a part share their sums. groups:
     the (set, modality) pairs whose batches it reads, in this order. arguments: those of the constructor beside
-    `widths`, each an attribute; the file stores them.
+    `widths`, each an attribute; the file stores them. whole_retain_set: whether it is measured on all retain questions,
+    or on as many batches as the forget set has.
 
     widths: units of each site by its name, in the order of the model; tensors: all that is added up, by key, in the
     shapes that they keep.
@@ -57,6 +60,7 @@ class Statistics(ABC):
         (data_set, modality) for modality, data_set in product(MODALITIES, SETS)
     ]
     arguments: ClassVar[tuple[str, ...]] = ()
+    whole_retain_set: ClassVar[bool] = True
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         self.widths = dict(widths)
@@ -65,7 +69,7 @@ class Statistics(ABC):
     @classmethod
     def at(cls, sites: Iterable[Site], **arguments: Any) -> Self:
         """Statistics of these sites, with nothing added yet."""
-        return cls({site.name: site.width for site in sites}, **arguments)
+        return cls._empty({site.name: site.width for site in sites}, **arguments)
 
     @classmethod
     def settings(cls, study: Mapping[str, Any], asked: Mapping[str, Collection[Any]]) -> dict[str, Any]:
@@ -84,10 +88,26 @@ class Statistics(ABC):
     def bytes_per_unit(cls, **arguments: Any) -> int:
         """Bytes that each unit takes in memory and in the file; `manu plan` counts with them."""
         one, two = (
-            sum(tensor.nbytes for tensor in cls({"language.mlp.0": width}, **arguments).tensors.values())
+            sum(tensor.nbytes for tensor in cls._empty({"language.mlp.0": width}, **arguments).stored().values())
             for width in (1, 2)
         )
         return two - one
+
+    @classmethod
+    def _empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+        return cls(widths, **arguments)
+
+    def halves(self) -> tuple[Self, Self] | None:
+        """Statistics of two halves of the samples, to see how stable a selection is; None if the kind has none."""
+        return None
+
+    def stored(self) -> dict[str, Tensor]:
+        """All tensors that the file holds, by key."""
+        return self.tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take the tensors of a file, by the keys of `stored`."""
+        self.tensors = tensors
 
     def listens(self, site: Site, modality: str) -> bool:
         """Whether the batches of a modality count at a site."""
@@ -112,7 +132,7 @@ class Statistics(ABC):
     def save(self, path: str | os.PathLike) -> None:
         """Write the tensors to one safetensors file, the arguments in its metadata."""
         widths = list(self.widths.items())
-        save_tensors(path, self.tensors, {"content": self._content(), "widths": widths, **self.metadata()})
+        save_tensors(path, self.stored(), {"content": self._content(), "widths": widths, **self.metadata()})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -121,9 +141,10 @@ class Statistics(ABC):
         for entry in ("widths", *cls.arguments):
             if entry not in metadata:
                 raise UserError(f"{path}: misses {entry!r} in its metadata")
-        statistics = cls(dict(metadata["widths"]), **{argument: metadata[argument] for argument in cls.arguments})
-        check_keys(path, tensors, {key: tuple(tensor.shape) for key, tensor in statistics.tensors.items()})
-        statistics.tensors = tensors
+        arguments = {argument: metadata[argument] for argument in cls.arguments}
+        statistics = cls._empty(dict(metadata["widths"]), **arguments)
+        check_keys(path, tensors, {key: tuple(tensor.shape) for key, tensor in statistics.stored().items()})
+        statistics.restore(tensors)
         return statistics
 
     @classmethod
@@ -135,8 +156,43 @@ class SampleStatistics(Statistics):
     """Statistics of values that each sample has at each unit, float64 [batch, width] of every batch.
 
     The values of a batch's parts are joined before they are added. A sample that does not pass through a site (plain
-    text through the vision encoder) has no values there; `add_silent` counts it.
+    text through the vision encoder) has no values there; `add_silent` counts it. Every tensor is a sum, so that the
+    sums of every other sample, kept beside those of all, give the two halves.
     """
+
+    half: Self | None = None  # the sums of the samples 0, 2, 4 and so on of each set and modality
+    parts = 1  # 2 for a half: the number of parts that the samples were dealt out to
+
+    def __init__(self, widths: Mapping[str, int]) -> None:
+        super().__init__(widths)
+        self._seen: dict[tuple[str, str], int] = {}
+
+    @classmethod
+    def _empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+        statistics, half = cls(widths, **arguments), cls(widths, **arguments)
+        half.parts = 2
+        statistics.half = half
+        return statistics
+
+    def halves(self) -> tuple[Self, Self] | None:
+        """Statistics of every other sample, and of the rest."""
+        if self.half is None:
+            return None
+        rest = type(self)(self.widths, **{argument: getattr(self, argument) for argument in self.arguments})
+        rest.parts = 2
+        rest.tensors = {key: whole - self.half.tensors[key] for key, whole in self.tensors.items()}
+        return self.half, rest
+
+    def stored(self) -> dict[str, Tensor]:
+        """The sums of all samples, and with "half/" before the key those of every other sample."""
+        half = self.half.tensors if self.half else {}
+        return self.tensors | {f"{HALF}{key}": tensor for key, tensor in half.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take the tensors of a file."""
+        self.tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(HALF)}
+        if self.half:
+            self.half.tensors = {key: tensors[f"{HALF}{key}"] for key in self.tensors}
 
     @abstractmethod
     def values(self, activation: Activation) -> dict[str, Tensor]:
@@ -159,12 +215,19 @@ class SampleStatistics(Statistics):
 
     def add(self, data_set: str, modality: str, heard: Sequence[dict[str, Any]], samples: int) -> None:
         """Add the values of a batch at every site."""
+        first = self._seen.get((data_set, modality), 0) % 2  # of the batch's samples that go into the half
+        self._seen[data_set, modality] = first + samples
         for site in self.widths:
             if site in heard[0]:
                 values = {name: _joined([part[site][name] for part in heard]) for name in heard[0][site]}
                 self.add_values(data_set, modality, site, values)
+                if self.half and samples > first:
+                    every_other = {name: value[first::2] for name, value in values.items()}
+                    self.half.add_values(data_set, modality, site, every_other)
             else:
                 self.add_silent(data_set, modality, site, samples)
+                if self.half:
+                    self.half.add_silent(data_set, modality, site, len(range(first, samples, 2)))
 
     def zeros(self, key: str, width: int, *sums: str) -> dict[str, Tensor]:
         """Tensors of a site with nothing added: the number of samples, int64 [], and the sums, float64 [width]."""

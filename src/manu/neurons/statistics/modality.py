@@ -91,7 +91,7 @@ class ModalityStatistics(SampleStatistics):
         yield _key(data_set, modality, pooling, site, ALL), samples
         for limit in self.milestones:
             key = _key(data_set, modality, pooling, site, limit)
-            if room := min(samples, limit - self.count(key)):
+            if room := min(samples, -(-limit // self.parts) - self.count(key)):
                 yield key, room
 
     def sums(self, data_set: str, modality: str, pooling: str, site: str, samples: int = ALL) -> Sums:
@@ -104,7 +104,7 @@ class ModalityStatistics(SampleStatistics):
         key = _key(data_set, modality, pooling, site, samples)
         if (count := self.count(key)) == 0:
             raise ValueError(f"no {modality} sample of the {data_set} set was measured at {site}")
-        if count < samples:
+        if count < samples // self.parts:
             raise UserError(f"samples: {samples} asked for, but only {count} of the {data_set} set were measured")
         return Sums(count, *(self.tensors[f"{key}/{name}"] for name in Sums.TENSORS))
 

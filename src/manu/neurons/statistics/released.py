@@ -150,6 +150,7 @@ class ReleasedStatistics(Statistics):
     unit = LINEAR_OUTPUT
     pools_layers = True
     groups = tuple(product(SETS, MODALITIES))
+    whole_retain_set = False  # as released
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__(widths)

@@ -1,0 +1,50 @@
+"""How many units each mask prunes, and how stable the choice is: what the masks of two halves of the data share."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from manu.analysis.cells import DECIMALS
+from manu.analysis.origin import From, origins
+from manu.analysis.reading import Inputs
+from manu.analysis.tables.base import Table
+
+KEYS = ("model", "method", "forget_ratio", "seed", "unit")
+NUMBERS = {"pruned": "pruned", "candidates": "width", "pruned_percent": "pruned", "stability": "stability"}
+MASKS = ("masks", "ablation_masks")
+
+
+def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
+    """One row per mask: methods, then the ablation's variants (KEYS, NUMBERS)."""
+    return selections(inputs.masks(*MASKS))
+
+
+def selections(pruned: pd.DataFrame) -> pd.DataFrame:
+    """One row per mask, from one row per site (manu.analysis.pruned.PRUNED_COLUMNS).
+
+    candidates: units that could be pruned; pruned_percent: of these; stability: what the masks of two halves of the
+    data share, in percent of a mask, empty where the statistics have no halves.
+    """
+    of_mask = pruned.groupby(list(KEYS), sort=False, as_index=False).agg(
+        pruned=("pruned", "sum"), candidates=("width", "sum"), stability=("stability", "first")
+    )
+    shares = {
+        "pruned_percent": 100 * of_mask["pruned"] / of_mask["candidates"],
+        "stability": 100 * of_mask["stability"],
+    }
+    return of_mask.assign(**shares)[[*KEYS, *NUMBERS]].round(DECIMALS)
+
+
+TABLE = Table(
+    title="Selection",
+    caption="How many units each mask prunes, and how stable the choice is. Stability: the samples of forget and of "
+    "retain are dealt out to two halves, the method selects from each, and this is the share of a mask (in percent) "
+    "that the two have in common. Two random masks would share the percentage that is pruned. Empty: the statistics of "
+    "the released code have no halves. Random units are the same whatever the data.",
+    section="activations",
+    needs=("masks",),
+    optional=("ablation_masks",),
+    keys=KEYS,
+    make=make,
+    origin=origins({column: From(MASKS, KEYS[:4], value) for column, value in NUMBERS.items()}),
+)
