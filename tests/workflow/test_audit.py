@@ -663,7 +663,7 @@ def test_a_number_whose_answers_lack_some_metrics_is_the_same_again(here, capsys
     """A missing score, such as ROUGE of a multiple-choice answer, equals a missing score."""
     forgets = "claim=forgets_in_both_modalities model=idefics2 method=manu"
     assert cli.main(["audit", CLAIMS, "--row", forgets, "--column", "value"]) == 0
-    utility = "model=llava method=manu metric=model_utility"
+    utility = "model=llava method=manu metric=retain_utility"
     assert cli.main(["audit", OUTCOMES, "--row", utility, "--column", "value"]) == 0
     assert "✗" not in capsys.readouterr().out
 
