@@ -101,9 +101,10 @@ def reply(
     """`count` greedy replies, each as long as allowed (`new` tokens), and the likelihoods of `options` texts, if any.
 
     The prompt is read once, then every new token attends to the keys and values that are kept; the options, of `option`
-    tokens each, to all of it. Batches of equal questions are hardly padded. For each new token the decoder's weights and
-    the head are read once a batch, and the keys and values three times: read and written as they grow, and read by the
-    attention. For the options the keys and values are copied `options` times, and written once more. size: of a number.
+    tokens each, to all of it. Batches of equal questions are hardly padded. For each new token the decoder's weights
+    and the head are read once a batch, and the keys and values three times: read and written as they grow, and read by
+    the attention. For the options the keys and values are `options` times as many, and written once more. size: of a
+    number.
     """
     batches = -(-count // batch)
     written = (new - 1) * (tokens_flop(a, 1, prompt + new / 2) + logits_flop(a, 1))

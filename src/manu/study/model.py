@@ -247,8 +247,8 @@ class Evaluation(Section):
     )
     prompt_style: Literal["bare", "instruct"] = setting(
         "bare",
-        "`bare`: the question alone (small models); `instruct`: with instructions, MLLMU-Bench's for classification and "
-        "our own for cloze and generation.",
+        "`bare`: the question alone (small models); `instruct`: with instructions, those of MLLMU-Bench for "
+        "classification and our own for cloze and generation.",
     )
     batch_size: Count = setting(256, "Questions per forward pass.", "questions")
     max_new_tokens: Count = setting(24, "Longest reply.", "tokens")
