@@ -247,10 +247,14 @@ def changed(frame: pd.DataFrame, inside: np.ndarray, rng: np.random.Generator) -
         if column in KEYS:
             continue
         values = frame.loc[inside, column]
+        # the distance between a few values of two models or two splits is coarse: they are moved apart
         if column == "option_log_likelihoods":
-            frame.loc[inside, column] = [json.dumps(rng.normal(size=4).tolist()) for _ in values]
+            apart, moved = np.array([5.0, 0.0, 0.0, 0.0]), frame.loc[inside, "method"] == "retain_only"
+            frame.loc[inside, column] = [json.dumps((rng.normal(size=4) + each * apart).tolist()) for each in moved]
         elif column == "answer_losses":
-            frame.loc[inside, column] = [json.dumps(rng.uniform(0.1, 2.0, 5).tolist()) for _ in values]
+            apart, moved = np.array([5.0, 5.0, 0.0, 0.0, 0.0]), frame.loc[inside, "split"] == "retain"
+            drawn_anew = [rng.uniform(0.1, 2.0, 5) + each * apart for each in moved]
+            frame.loc[inside, column] = [json.dumps(each.tolist()) for each in drawn_anew]
         elif column == "value" and values.map(lambda value: isinstance(value, str)).any():  # a published number
             frame.loc[inside, column] = [f"{float(value) * 1.25:.2f}" for value in values]
         elif pd.api.types.is_integer_dtype(frame[column]) and not pd.api.types.is_bool_dtype(frame[column]):

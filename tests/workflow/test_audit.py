@@ -483,6 +483,18 @@ TAMPERS = {
         f"results/smoke/scores{RECORD_SUFFIX}",
         f"it read another {ANSWERS}",
     ),
+    "a loss of an answer": (
+        [ANSWERS, RECORD[NPO]],
+        lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("answer_losses", "[0.5, 1.0, 2.0, 2.0, 2.0]", 14))),
+        f"results/smoke/scores{RECORD_SUFFIX}",
+        f"it read another {ANSWERS}",
+    ),
+    "a paraphrase of an answer": (
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("answer_variants", "", 14)),
+        f"{ANSWERS}, row ",
+        "column answer_variants",
+    ),
     "an outcome": (
         [OUTCOMES],
         lambda: parquet_free_csv(OUTCOMES, "value", 0.4321),
