@@ -23,6 +23,8 @@ def test_batch_size_changes_no_reply(vlm, benchmark_folder):
     assert [r.choice for r in together] == [r.choice for r in alone]
     for one, other in zip(together, alone, strict=True):
         assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
+        assert one.losses == pytest.approx(other.losses, abs=1e-4)
+    assert {len(reply.losses) for reply, q in zip(together, asked, strict=True) if q.task == "generation"} == {5}
 
 
 def test_replies_are_greedy_whatever_the_checkpoint_says(vlm, benchmark_folder):
@@ -95,6 +97,28 @@ def test_option_log_likelihoods_equal_a_plain_forward_pass(vlm, benchmark_folder
             expected.append(sum(scores[start + k - 1, token].item() for k, token in enumerate(ending)))
     assert reply.log_likelihoods == pytest.approx(expected, abs=1e-4)
     assert reply.choice == list(question.options.values())[expected.index(max(expected))]
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_losses_of_answers_equal_a_plain_forward_pass(vlm, benchmark_folder, modality):
+    """Minus the mean log p of the answer's tokens given the prompt, of the reference and its variants; no end token."""
+    asked = [q for q in questions_of(benchmark_folder) if q.task == "generation" and q.modality == modality][:3]
+    replies = ask(vlm, asked, AskingSettings(batch_size=8, max_new_tokens=6))
+    for question, reply in zip(asked, replies, strict=True):
+        pictures = Pictures(vlm)
+        pixels = pictures.pixels([pictures.add(question.image, "x")]) if question.image else {}
+        prompt = vlm.prompt_ids(question.prompt, with_image=question.image is not None)
+        expected = []
+        for answer in (question.reference, *question.variants):
+            *tokens, end = vlm.answer_ids(answer)
+            assert end == vlm.end_token
+            ids = torch.tensor([prompt + tokens])
+            with torch.no_grad():
+                scores = vlm.model(input_ids=ids, attention_mask=torch.ones_like(ids), **pixels).logits[0].double()
+            places = range(len(prompt) - 1, len(prompt) - 1 + len(tokens))
+            log_p = [scores[place].log_softmax(-1)[token].item() for place, token in zip(places, tokens, strict=True)]
+            expected.append(-sum(log_p) / len(log_p))
+        assert reply.losses == pytest.approx(expected, abs=1e-4)
 
 
 def test_up_to_value():

@@ -65,6 +65,7 @@ def answers(model: str = "m") -> pd.DataFrame:
                             "x",
                             "",
                             "",
+                            "",
                             float(number < round(5 * accuracy)),
                             np.nan,
                         )

@@ -46,6 +46,7 @@ def answers(methods: dict = METHODS) -> pd.DataFrame:
                             "x",
                             "",
                             "",
+                            "",
                             float(number < round(5 * accuracy)),
                             np.nan,
                         )

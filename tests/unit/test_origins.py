@@ -38,7 +38,12 @@ SETTINGS = {
     "intervals": DRAWN,
     "level": 0.9,
     "methods": METHODS,
-    "evaluation": {"classification": "letter"},
+    "evaluation": {
+        "classification": "letter",
+        "splits": ["forget", "test", "retain", "celebrity"],
+        "modalities": list(MODALITIES),
+        "tasks": ["classification", "cloze", "generation"],
+    },
     "prune_ratios": {"random40": 40},
     "variants": {"ratio50": 50.0},
     "union": None,
@@ -49,6 +54,8 @@ SETTINGS = {
     "tasks": ["mmmu"],
     "comparison": {"comparable": True, "models": "m", "tolerance": 1.0},
     "benchmark": "MLLMU-Bench",
+    "models": {"llava": ""},
+    "forget_ratios": [10],
 }
 FOLDER = "results/tiny/llava/seed0/forget10"
 RECORDS = [f"{FOLDER}/{method}/job.provenance.json" for method in ("retain_only", *METHODS)]
@@ -108,6 +115,7 @@ def answers(methods=("vanilla", "retain_only", *METHODS), ratios=(10,), seeds=(0
             "reference": "a",
             "options": json.dumps(["a", "b", "c", "d"]),
             "option_log_likelihoods": json.dumps(rng.normal(size=4).tolist()),
+            "answer_losses": json.dumps(rng.uniform(0.1, 2.0, 5).tolist()),
             "correct": known.get(method, 0.4) + rng.uniform(0.0, 0.15),
             **{name: rng.uniform(0.3, 0.6) for name in ("rouge1", "rouge2", "rougeL", "bleu")},
         }
@@ -256,8 +264,14 @@ def changed(frame: pd.DataFrame, inside: np.ndarray, rng: np.random.Generator) -
         if column in KEYS:
             continue
         values = frame.loc[inside, column]
+        # the distance between a few values of two models or two splits is coarse: they are moved apart
         if column == "option_log_likelihoods":
-            frame.loc[inside, column] = [json.dumps(rng.normal(size=4).tolist()) for _ in values]
+            apart, moved = np.array([5.0, 0.0, 0.0, 0.0]), frame.loc[inside, "method"] == "retain_only"
+            frame.loc[inside, column] = [json.dumps((rng.normal(size=4) + each * apart).tolist()) for each in moved]
+        elif column == "answer_losses":
+            apart, moved = np.array([5.0, 5.0, 0.0, 0.0, 0.0]), frame.loc[inside, "split"] == "retain"
+            drawn_anew = [rng.uniform(0.1, 2.0, 5) + each * apart for each in moved]
+            frame.loc[inside, column] = [json.dumps(each.tolist()) for each in drawn_anew]
         elif column == "value" and values.map(lambda value: isinstance(value, str)).any():  # a published number
             frame.loc[inside, column] = [f"{float(value) * 1.25:.2f}" for value in values]
         elif pd.api.types.is_integer_dtype(frame[column]) and not pd.api.types.is_bool_dtype(frame[column]):

@@ -182,6 +182,7 @@ def test_memory_by_hand():
     keys = 4 * (6 + 3) * 2 * 10 * 3 * 4
     assert memory.reply_bytes(SMALL, 4, 6, 3, 0, 4, False) == keys + 4 * 6 * layer * 4
     assert memory.reply_bytes(SMALL, 4, 6, 3, 2, 4, False) == 5 * keys + 4 * 4 * 2 * 5 * (4 + 16)
+    assert memory.reply_bytes(SMALL, 4, 6, 3, 2, 4, False, options=5) == 6 * keys + 5 * 4 * 2 * 5 * (4 + 16)
 
 
 def test_statistics_are_as_large_as_the_scale_page_says(tmp_path):

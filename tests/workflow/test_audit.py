@@ -483,6 +483,18 @@ TAMPERS = {
         f"results/smoke/scores{RECORD_SUFFIX}",
         f"it read another {ANSWERS}",
     ),
+    "a loss of an answer": (
+        [ANSWERS, RECORD[NPO]],
+        lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("answer_losses", "[0.5, 1.0, 2.0, 2.0, 2.0]", 14))),
+        f"results/smoke/scores{RECORD_SUFFIX}",
+        f"it read another {ANSWERS}",
+    ),
+    "a paraphrase of an answer": (
+        [ANSWERS],
+        lambda: parquet(ANSWERS, cell("answer_variants", "", 14)),
+        f"{ANSWERS}, row ",
+        "column answer_variants",
+    ),
     "an outcome": (
         [OUTCOMES],
         lambda: parquet_free_csv(OUTCOMES, "value", 0.4321),
@@ -663,7 +675,7 @@ def test_a_number_whose_answers_lack_some_metrics_is_the_same_again(here, capsys
     """A missing score, such as ROUGE of a multiple-choice answer, equals a missing score."""
     forgets = "claim=forgets_in_both_modalities model=idefics2 method=manu"
     assert cli.main(["audit", CLAIMS, "--row", forgets, "--column", "value"]) == 0
-    utility = "model=llava method=manu metric=model_utility"
+    utility = "model=llava method=manu metric=retain_utility"
     assert cli.main(["audit", OUTCOMES, "--row", utility, "--column", "value"]) == 0
     assert "✗" not in capsys.readouterr().out
 

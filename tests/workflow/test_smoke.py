@@ -50,8 +50,8 @@ FROM_ANSWERS = {
 }
 TUNED = ("ga", "manu")
 ANSWER_COLUMNS = (
-    "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,reply,"
-    "choice,option_log_likelihoods,correct,rouge1,rouge2,rougeL,bleu"
+    "study,model,method,forget_ratio,seed,split,modality,task,profile_id,question_id,prompt,reference,options,"
+    "answer_variants,reply,choice,option_log_likelihoods,answer_losses,correct,rouge1,rouge2,rougeL,bleu"
 )
 
 

@@ -176,7 +176,7 @@ def _with_scores(cells: list[Cell]) -> list[Cell]:
 
     Resistance: 1 - mean of what the attack gets of the forget people, over its conditions and both modalities;
     of relearning the conditions with the most steps, of membership |2 AUC - 1|. The mean over attacks is
-    unweighted, as Open-MMUnlearning's composites are (Chen et al. 2026, whose robustness has no public formula).
+    unweighted, as Open-MMUnlearning's composites are (Chen et al. 2026, whose attacks are others).
     An attack with nothing to get (leakage where nothing is forgotten) counts nowhere.
     """
     scores = list(cells)

@@ -92,7 +92,7 @@ def balance_over_best_baseline(run: Run, method: str, context: Context) -> np.nd
 
 
 def utility_over_equal_baselines(run: Run, method: str, context: Context) -> np.ndarray | str:
-    """model_utility minus that of the best baseline whose forgetting_success is equal within EQUAL."""
+    """retain_utility minus that of the best baseline whose forgetting_success is equal within EQUAL."""
     mine = _both(run, method)
     equal = [name for name in context.baselines if abs(_both(run, name)[0] - mine[0]) <= EQUAL]
     if not equal:
@@ -128,7 +128,7 @@ def mean_gain_over_baselines(run: Run, method: str, context: Context) -> np.ndar
 
 
 def utility_kept(run: Run, method: str, context: Context) -> np.ndarray | str:
-    """model_utility as a share of vanilla's."""
+    """retain_utility as a share of vanilla's."""
     return _utility(run, method) / _utility(run, "vanilla")
 
 
@@ -168,7 +168,7 @@ def _over_modalities(parts: Iterable[np.ndarray | None]) -> np.ndarray:
 def _utility(run: Run, method: str) -> np.ndarray:
     found = utility(run, method)
     if found is None:
-        raise _NotAsked(f"nothing that model_utility is made of was asked of {method}")
+        raise _NotAsked(f"nothing that retain_utility is made of was asked of {method}")
     return found
 
 

@@ -1,8 +1,9 @@
 """How well a run unlearned, measured against two models: vanilla, which knows the forget people, and retain_only,
 which never saw them. Every value has an interval over people; a run's methods share the draws.
 
-Option probabilities come from the stored log-likelihoods of the four options of a classification question, so
-they need the likelihood protocol; under the letter protocol the metrics that rest on them are left out.
+Metrics named option_... rest on the stored log-likelihoods of the four options of a classification question, so they
+need the likelihood protocol; under the letter protocol they are left out. Metrics that rest on a truth ratio need a
+paraphrase and false versions of every reference answer (manu.evaluation.variants); without them they are left out.
 """
 
 import json
@@ -14,11 +15,14 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts are imported when first used
 
+from manu.analysis import open_mmunlearning as published
 from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
+from manu.analysis.open_mmunlearning import Sample
 from manu.analysis.origin import Origin, same
 from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
 from manu.core.errors import UserError
+from manu.core.words import MULTIMODAL
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
 RUN = ("study", "model", "forget_ratio", "seed")
@@ -46,6 +50,7 @@ ANSWER_COLUMNS = (
     "reference",
     "options",
     "option_log_likelihoods",
+    "answer_losses",
     "correct",
     "rougeL",
 )
@@ -58,8 +63,10 @@ _TASKS = {"classification": "correct", "cloze": "correct", "generation": "rougeL
 class Outcome:
     """A metric of unlearning: its version, whether more is better, formula and source, and what it is computed from.
 
-    against: the reference models that enter; splits: those that it is over, beside the row's own if none; tasks: of the
-    questions.
+    against: the reference models that enter; splits: those that it is over, the row's own if none; beside: splits of
+    the same model that it is compared with; tasks: of the questions. of_knowledge: it measures what the model knows, so
+    that its direction is reversed on forget and test (and `higher_is_better` holds elsewhere). column: of the answers,
+    which is shown with them.
     """
 
     name: str
@@ -68,10 +75,13 @@ class Outcome:
     description: str
     against: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ("classification",)
+    of_knowledge: bool = False
+    column: str = "correct"
 
     def where(self, row: Mapping) -> dict[str, tuple]:
-        """The method's own answers behind a row of the outcomes."""
+        """The method's own answers that a row of the outcomes is about."""
         modality = row["modality"]
         return same(row, *RUN, "method") | {
             "split": self.splits or (row["split"],),
@@ -80,44 +90,125 @@ class Outcome:
         }
 
     def origin(self, row: Mapping) -> Origin:
-        """Those answers and the reference models'."""
-        methods = dict.fromkeys((row["method"], *self.against))
-        return Origin(("answers",), self.where(row) | {"method": tuple(methods)}, "correct")
+        """Those answers, the splits beside them, and the reference models'."""
+        methods, where = dict.fromkeys((row["method"], *self.against)), self.where(row)
+        behind = where | {"method": tuple(methods), "split": (*where["split"], *self.beside)}
+        return Origin(("answers",), behind, self.column)
+
+    def higher_is_better_on(self, split: str) -> bool:
+        """The direction on a split."""
+        return self.higher_is_better != (self.of_knowledge and split in FORGET_SPLITS)
 
 
+_PEER = "Open-MMUnlearning (Chen et al. 2026)"
+_LOSS = (
+    "l = minus the mean log-likelihood of an answer's tokens after a generation question, in nats, end token left out"
+)
+_RATIO = "R = exp((l(reference) + l(paraphrase)) / 2 - mean l(false answers))"
 OUTCOMES = {
     outcome.name: outcome
     for outcome in (
         Outcome(
             "answer_probability",
-            "1",
-            False,
-            "P(right option) among the four, P = softmax of their log-likelihoods (TOFU, Maini et al. 2024: "
-            "probability for multiple choice). Better: lower on forget and test, higher elsewhere",
+            "2",
+            True,
+            f"exp(-l(reference)); {_LOSS} ({_PEER}). Better: lower on forget and test, higher elsewhere",
+            tasks=("generation",),
+            column="answer_losses",
+            of_knowledge=True,
         ),
         Outcome(
             "truth_ratio",
-            "1",
+            "2",
             True,
-            "R = mean over the wrong options of P(option) / P(right option) (TOFU, with the options in the place of "
-            "perturbed answers, and not normalised by length: the options are a few words each). On forget and test "
-            "mean of min(R, 1/R): 1 = the right option looks like the others; elsewhere mean of max(0, 1 - R)",
-        ),
-        Outcome(
-            "js_distance",
-            "1",
-            False,
-            "Jensen-Shannon distance (base 2) between the four option probabilities and retain_only's for the same "
-            "question, mean over questions: 0 = answers as if the people had never been seen",
-            against=("retain_only",),
+            f"{_RATIO}; on forget and test mean of min(R, 1/R): 1 = the truth is as likely as the false answers; "
+            f"elsewhere mean of max(0, 1 - R) ({_PEER}, R and transform as in the public code; paraphrase and false "
+            "answers in the benchmark's own wordings)",
+            tasks=("generation",),
+            column="answer_losses",
         ),
         Outcome(
             "ks_statistic",
+            "2",
+            False,
+            f"two-sample Kolmogorov-Smirnov statistic between the truth ratios R of the split and those of the retain "
+            f"split, same model ({_PEER})",
+            beside=("retain",),
+            tasks=("generation",),
+            column="answer_losses",
+        ),
+        Outcome(
+            "js_distance",
+            "2",
+            False,
+            f"Jensen-Shannon distance between the same two, as histograms of {published.BINS} bins over their common "
+            f"range, in nats: at most sqrt(ln 2) = 0.83 ({_PEER})",
+            beside=("retain",),
+            tasks=("generation",),
+            column="answer_losses",
+        ),
+        Outcome(
+            "forget_quality",
+            "2",
+            True,
+            "with the picture, mean of: mean over forget and test of F = mean of (1 - cloze, 1 - classification, "
+            "1 - ROUGE-L), and on forget truth_ratio, 1 - answer_probability, 1 - ks_statistic, 1 - js_distance "
+            f"({_PEER}, equation 53)",
+            splits=FORGET_SPLITS,
+            beside=("retain",),
+            tasks=tuple(_TASKS),
+        ),
+        Outcome(
+            "retain_utility",
+            "1",
+            True,
+            "mean of classification, cloze and ROUGE-L over retain and celebrity and both modalities "
+            f"({_PEER}, U_retain of equation 55; their Model Utility is its mean with seven general benchmarks)",
+            splits=UTILITY_SPLITS,
+            tasks=tuple(_TASKS),
+        ),
+        Outcome(
+            "option_probability",
+            "1",
+            True,
+            "ours: P(right option) among the four, P = softmax of their log-likelihoods (after TOFU's probability for "
+            "multiple choice, Maini et al. 2024). Better: lower on forget and test, higher elsewhere",
+            of_knowledge=True,
+        ),
+        Outcome(
+            "option_truth_ratio",
+            "1",
+            True,
+            "ours: Q = mean over the wrong options of P(option) / P(right option), not normalised by length: the "
+            "options are a few words each. On forget and test mean of min(Q, 1/Q): 1 = the right option looks like the "
+            "others; elsewhere mean of max(0, 1 - Q) (after TOFU's truth ratio)",
+        ),
+        Outcome(
+            "option_js_to_retain_only",
             "1",
             False,
-            "two-sample Kolmogorov-Smirnov statistic between the truth ratios R of the method and of retain_only on "
-            "the same questions (TOFU's forget quality is this test's p-value)",
+            "ours: Jensen-Shannon distance (base 2) between the four option probabilities and retain_only's for the "
+            "same question, mean over questions: 0 = answers as if the people had never been seen",
             against=("retain_only",),
+        ),
+        Outcome(
+            "option_ks_to_retain_only",
+            "1",
+            False,
+            "ours: two-sample Kolmogorov-Smirnov statistic between the Q of the method and of retain_only on the same "
+            "questions (after TOFU, whose forget quality is this test's p-value on its truth ratios)",
+            against=("retain_only",),
+        ),
+        Outcome(
+            "option_forget_score",
+            "1",
+            True,
+            "ours: mean of F (as in forget_quality), option_truth_ratio, 1 - option_probability, "
+            "1 - option_ks_to_retain_only, 1 - option_js_to_retain_only, the last four on forget; all over both "
+            "modalities",
+            against=("retain_only",),
+            splits=FORGET_SPLITS,
+            tasks=tuple(_TASKS),
         ),
         Outcome(
             "forgetting_success",
@@ -148,26 +239,6 @@ OUTCOMES = {
             "A / V on retain, classification accuracy, mean over the modalities",
             against=("vanilla",),
         ),
-        Outcome(
-            "forget_quality",
-            "1",
-            True,
-            "mean of: F = mean over forget and test of (1 - cloze, 1 - classification, 1 - ROUGE-L), truth_ratio, "
-            "1 - answer_probability, 1 - ks_statistic, 1 - js_distance, the last four on forget; all over both "
-            "modalities (Open-MMUnlearning, Chen et al. 2026)",
-            against=("retain_only",),
-            splits=FORGET_SPLITS,
-            tasks=tuple(_TASKS),
-        ),
-        Outcome(
-            "model_utility",
-            "1",
-            True,
-            "mean of classification, cloze and ROUGE-L over retain and celebrity and both modalities "
-            "(Open-MMUnlearning, Chen et al. 2026)",
-            splits=UTILITY_SPLITS,
-            tasks=tuple(_TASKS),
-        ),
     )
 }
 
@@ -177,8 +248,8 @@ def option_probabilities(log_likelihoods: np.ndarray) -> np.ndarray:
     return scipy.special.softmax(np.asarray(log_likelihoods, dtype=np.float64), axis=1)
 
 
-def truth_ratios(probabilities: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """R, the mean over the wrong options of P(option) / P(right). [questions, options], right: index -> [questions]."""
+def option_truth_ratios(probabilities: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Q, the mean over the wrong options of P(option) / P(right). [questions, options], right: index -> [questions]."""
     chosen = np.take_along_axis(probabilities, right[:, None], axis=1)[:, 0]
     others = (probabilities.sum(axis=1) - chosen) / (probabilities.shape[1] - 1)
     return others / np.maximum(chosen, np.finfo(np.float64).tiny)
@@ -191,6 +262,7 @@ class Answers:
         self.means: dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]] = {}
         self.options: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.questions: dict[tuple[str, str], list[str]] = {}
+        self.losses: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
         for (split, modality, task), cell in answers.groupby(["split", "modality", "task"], sort=False):
             if split not in people:
                 continue
@@ -202,6 +274,10 @@ class Answers:
                 right = [json.loads(o).index(r) for o, r in zip(cell["options"], cell["reference"], strict=True)]
                 self.questions[split, modality] = list(cell["question_id"])
                 self.options[split, modality] = owner, option_probabilities(likelihoods), np.array(right)
+            if task == "generation" and (cell["answer_losses"] != "").all():
+                losses = [json.loads(text) for text in cell["answer_losses"]]
+                fewest = min(map(len, losses))  # some answers may have no variants
+                self.losses[split, modality] = owner, np.array([each[:fewest] for each in losses])
 
 
 class Run:
@@ -247,12 +323,29 @@ class Run:
         return weighted_mean(self.weights[split], np.bincount(owner, values, size), np.bincount(owner, minlength=size))
 
     def ks(self, method: str, modality: str) -> np.ndarray | None:
-        """ks_statistic for each draw; None if it was not asked."""
+        """option_ks_to_retain_only for each draw; None if it was not asked."""
         mine, gold = (self.methods[name].options.get(("forget", modality)) for name in (method, "retain_only"))
         if mine is None or gold is None:
             return None
-        ratios = [truth_ratios(probabilities, right) for _, probabilities, right in (mine, gold)]
+        ratios = [option_truth_ratios(probabilities, right) for _, probabilities, right in (mine, gold)]
         return weighted_ks(self.weights["forget"], mine[0], *ratios)
+
+    def over_losses(self, method: str, split: str, modality: str, of: Callable) -> np.ndarray | None:
+        """Mean over generation questions of a quantity of their losses, `of(losses)`; None if it was not asked."""
+        if (cell := self.methods[method].losses.get((split, modality))) is None:
+            return None
+        owner, losses = cell
+        size = self.weights[split].shape[1]
+        return weighted_mean(
+            self.weights[split], np.bincount(owner, of(losses), size), np.bincount(owner, minlength=size)
+        )
+
+    def truth_ratios(self, method: str, split: str, modality: str) -> Sample | None:
+        """R of the generation questions, with each draw's weights; None without a paraphrase and false answers."""
+        owner, losses = self.methods[method].losses.get((split, modality), (None, np.empty((0, 0))))
+        if losses.shape[1] < 3:
+            return None
+        return Sample(published.truth_ratios(losses), self.weights[split][:, owner])
 
     def success(self, method: str, modality: str) -> np.ndarray | None:
         """forgetting_success for each draw; None if it was not asked."""
@@ -275,13 +368,9 @@ def _probability(probabilities: np.ndarray, right: np.ndarray, _: np.ndarray) ->
     return np.take_along_axis(probabilities, right[:, None], axis=1)[:, 0]
 
 
-def _near_one(probabilities: np.ndarray, right: np.ndarray, _: np.ndarray) -> np.ndarray:
-    ratio = truth_ratios(probabilities, right)
-    return np.minimum(ratio, 1 / ratio)
-
-
-def _right_stands_out(probabilities: np.ndarray, right: np.ndarray, _: np.ndarray) -> np.ndarray:
-    return np.maximum(0.0, 1.0 - truth_ratios(probabilities, right))
+def _ratio_on(split: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The value in [0, 1] of a truth ratio on a split."""
+    return published.indifference if split in FORGET_SPLITS else published.truthfulness
 
 
 def _js(probabilities: np.ndarray, _: np.ndarray, gold: np.ndarray) -> np.ndarray:
@@ -294,13 +383,51 @@ def _average(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
     return sum(there, np.zeros_like(there[0])) / len(there) if there else None
 
 
+def _published(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray | None]]:
+    """As `_measures`, for the metrics of Open-MMUnlearning."""
+    values: dict[tuple[str, str, str], np.ndarray | None] = {}
+    for split in run.weights:
+        for modality in MODALITIES:
+            here = split, modality
+            values["answer_probability", *here] = run.over_losses(method, *here, published.answer_probabilities)
+            if (mine := run.truth_ratios(method, *here)) is None:
+                continue
+            on, weights = _ratio_on(split), mine.weights
+            values["truth_ratio", *here] = (weights @ on(mine.values)) / weights.sum(axis=1)
+            if split in FORGET_SPLITS and (others := run.truth_ratios(method, "retain", modality)) is not None:
+                values["ks_statistic", *here] = published.ks_statistics(mine, others)
+                values["js_distance", *here] = published.js_distances(mine, others)
+    parts = ("truth_ratio", "answer_probability", "ks_statistic", "js_distance")
+    shown = ("forget", MULTIMODAL)
+    tasks = [
+        [run.mean(method, s, MULTIMODAL, t) for t in ("cloze", "classification", "generation")] for s in FORGET_SPLITS
+    ]
+    needed = [*tasks[0], *tasks[1], *(values.get((name, *shown)) for name in parts)]
+    given = [part for part in needed if part is not None]
+    if len(given) == len(needed):  # of a composite no part may be missing
+        forgotten = published.task_forgetting(*given[:3]), published.task_forgetting(*given[3:6])
+        values["forget_quality", *shown] = published.forget_quality(*forgotten, *given[6:])
+    for (name, split, modality), draws in values.items():
+        yield name, split, modality, draws
+    yield "retain_utility", "retain", BOTH, utility(run, method)
+
+
 def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray | None]]:
     """(metric, split, modality, value per draw) of one method in a run; None where a metric has no value."""
+    yield from _published(run, method)
     by_modality: dict[str, list[np.ndarray | None]] = {}
     for split in run.weights:
-        ratio = _near_one if split in FORGET_SPLITS else _right_stands_out
+        on = _ratio_on(split)
+
+        def ratio(probabilities: np.ndarray, right: np.ndarray, _: np.ndarray, on: Callable = on) -> np.ndarray:
+            return on(option_truth_ratios(probabilities, right))
+
         for modality in MODALITIES:
-            for name, of in (("answer_probability", _probability), ("truth_ratio", ratio), ("js_distance", _js)):
+            for name, of in (
+                ("option_probability", _probability),
+                ("option_truth_ratio", ratio),
+                ("option_js_to_retain_only", _js),
+            ):
                 values = run.over_options(method, split, modality, of)
                 if split == "forget":
                     by_modality.setdefault(name, []).append(values)
@@ -308,9 +435,9 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
     successes = []
     for modality in MODALITIES:
         values, success = run.ks(method, modality), run.success(method, modality)
-        by_modality.setdefault("ks_statistic", []).append(values)
+        by_modality.setdefault("option_ks_to_retain_only", []).append(values)
         successes.append(success)
-        yield "ks_statistic", "forget", modality, values
+        yield "option_ks_to_retain_only", "forget", modality, values
         yield "forgetting_success", "forget", modality, success
     yield "forgetting_success", "forget", BOTH, _average(successes)
     picture, text = successes
@@ -321,14 +448,13 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
     if kept is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             yield "retention", "retain", BOTH, kept / whole
-    known = run.mean_over(method, OUTCOMES["forget_quality"].splits)
+    known = run.mean_over(method, OUTCOMES["option_forget_score"].splits)
     averages = {name: _average(parts) for name, parts in by_modality.items()}
     over = {name: part for name, part in averages.items() if part is not None}
     if known is not None and len(over) == len(averages):
-        low = ("answer_probability", "ks_statistic", "js_distance")
-        parts = [1 - known, over["truth_ratio"], *(1 - over[name] for name in low)]
-        yield "forget_quality", "forget", BOTH, _average(parts)
-    yield "model_utility", "retain", BOTH, utility(run, method)
+        low = ("option_probability", "option_ks_to_retain_only", "option_js_to_retain_only")
+        parts = [1 - known, over["option_truth_ratio"], *(1 - over[name] for name in low)]
+        yield "option_forget_score", "forget", BOTH, _average(parts)
 
 
 def balanced(picture: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -338,8 +464,8 @@ def balanced(picture: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 
 def utility(run: Run, method: str) -> np.ndarray | None:
-    """model_utility: mean over {retain, celebrity} x modalities x tasks; the splits' draws are independent."""
-    return run.mean_over(method, OUTCOMES["model_utility"].splits)
+    """retain_utility: mean over {retain, celebrity} x modalities x tasks; the splits' draws are independent."""
+    return run.mean_over(method, OUTCOMES["retain_utility"].splits)
 
 
 def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
@@ -365,8 +491,6 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
 def _values(outcome: Outcome, cell: Mapping, draws: np.ndarray, run: Run, level: float) -> dict:
     """A row's columns beside its keys."""
     value, low, high = ends(draws, level)
-    higher = outcome.higher_is_better
-    if outcome.name == "answer_probability":
-        higher = cell["split"] not in FORGET_SPLITS
     numbers = {"value": value, "n": run.count(outcome.where(cell)), "ci_low": low, "ci_high": high}
-    return {"metric_version": outcome.version, **numbers, "higher_is_better": higher}
+    better = outcome.higher_is_better_on(cell["split"])
+    return {"metric_version": outcome.version, **numbers, "higher_is_better": better}

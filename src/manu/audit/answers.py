@@ -13,7 +13,7 @@ from manu.attacks.questions import attacked
 from manu.attacks.sequential import with_requests
 from manu.audit.findings import Report
 from manu.core.diverged import unanswered
-from manu.evaluation.answers import options_text, questions_of
+from manu.evaluation.answers import options_text, questions_of, variants_text
 from manu.evaluation.asking import letter_choice
 from manu.evaluation.metrics import columns_of
 from manu.evaluation.questions import AskedQuestion
@@ -40,6 +40,7 @@ _EXPECTED = (
     "prompt",
     "reference",
     "options",
+    "answer_variants",
 )
 
 
@@ -136,7 +137,7 @@ def _table(questions: Mapping[str, AskedQuestion], places: list[tuple[int, str, 
     for ratio, split, name in places:
         question = questions[name]
         keys = (ratio, split, question.modality, question.task, question.profile_id, name)
-        rows.append((*keys, question.prompt, question.reference, options_text(question)))
+        rows.append((*keys, question.prompt, question.reference, options_text(question), variants_text(question)))
     return pd.DataFrame(rows, columns=list(_EXPECTED))
 
 

@@ -22,8 +22,8 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
     """Ask `count` questions of a file of answers again, drawn with a fixed seed from `questions`, by default from all.
 
     Returns file, asked: their number, differ: each question whose reply or choice differs, with both answers, and
-    largest: the largest change of an option's log-likelihood, in nats. Another batch pads a question differently, so
-    the last bits may differ. Raises UserError if the model is missing.
+    largest: the largest change of an option's log-likelihood or of an answer's loss, in nats. Another batch pads a
+    question differently, so the last bits may differ. Raises UserError if the model is missing.
     """
     _, record = chain.maker(file)
     config = record["configuration"]["content"]
@@ -40,9 +40,9 @@ def reask(chain: Chain, file: str, count: int, questions: Sequence[str] | None =
         if (reply.text, reply.choice) != (old["reply"], old["choice"]):
             now = {"reply": reply.text, "choice": reply.choice}
             differ.append({"question_id": name, "stored": {key: old[key] for key in now}, "now": now})
-        if reply.log_likelihoods and old["option_log_likelihoods"]:
-            before = np.array(json.loads(old["option_log_likelihoods"]))
-            largest = max(largest, float(np.abs(before - reply.log_likelihoods).max()))
+        for column, again in (("option_log_likelihoods", reply.log_likelihoods), ("answer_losses", reply.losses)):
+            if again and old[column]:
+                largest = max(largest, float(np.abs(np.array(json.loads(old[column])) - again).max()))
     return {"file": file, "asked": len(chosen), "differ": differ, "largest": largest}
 
 

@@ -30,7 +30,8 @@ def collect_answers(
     prompt. progress: wraps the iteration over batches. A question that several forget ratios share is asked once and
     has a row for each of them.
     Returns the columns: the keys, forget_ratio, split, modality, task, profile_id, question_id, prompt, reference,
-    options, reply, choice, option_log_likelihoods and the metrics.
+    options, answer_variants, reply, choice, option_log_likelihoods, answer_losses and the metrics. answer_losses of a
+    generation question: a JSON list, for the reference and for each of answer_variants (manu.evaluation.asking.Reply).
     """
     questions, rows = questions_of(benchmark, ratios, evaluation)
     return answer(vlm, questions, rows, keys, evaluation, system, progress)
@@ -84,6 +85,11 @@ def options_text(question: AskedQuestion) -> str:
     return json.dumps(list(question.options.values()), ensure_ascii=False) if question.options else ""
 
 
+def variants_text(question: AskedQuestion) -> str:
+    """The value of the column `answer_variants`: the variants of the reference as a JSON list, or "" without any."""
+    return json.dumps(question.variants, ensure_ascii=False) if question.variants else ""
+
+
 def _row(keys: dict, ratio: int, split: str, question: AskedQuestion, reply: Reply) -> dict:
     return {
         "study": keys["study"],
@@ -99,7 +105,9 @@ def _row(keys: dict, ratio: int, split: str, question: AskedQuestion, reply: Rep
         "prompt": question.prompt,
         "reference": question.reference,
         "options": options_text(question),
+        "answer_variants": variants_text(question),
         "reply": reply.text,
         "choice": reply.choice,
         "option_log_likelihoods": json.dumps(reply.log_likelihoods) if reply.log_likelihoods else "",
+        "answer_losses": json.dumps(reply.losses) if reply.losses else "",
     }

@@ -5,6 +5,9 @@ letter. "likelihood", for models too small to follow that instruction: the model
 value; there, the log-likelihoods of the four options are compared. The prefix is the model's own output, never the
 reference answer.
 
+Of a generation question the losses of the reference answer and of its variants are measured as well, in place of the
+reply; the prompt is not read again.
+
 The texts of the split `language` are not questions. The model reads them without prompt layout, system prompt or reply,
 after a begin-of-sequence token; only their likelihoods are kept.
 """
@@ -34,12 +37,15 @@ class Reply:
     """A model's reply to one question.
 
     text: the reply. choice: the text of the chosen option of a classification question, or "". log_likelihoods: in
-    nats, of the options A to D under the likelihood protocol, and of its tokens for a passage.
+    nats, of the options A to D under the likelihood protocol, and of its tokens for a passage. losses: of a generation
+    question, for the reference answer and each of its variants: minus the mean log-likelihood of its tokens after the
+    prompt, in nats; the end token is not counted.
     """
 
     text: str
     choice: str = ""
     log_likelihoods: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,9 @@ def ask(
 ) -> list[Reply]:
     """The model's replies, in the order of the questions.
 
-    A batch has questions of one modality and one kind of task, sorted by length to save padding. A batch that runs out
-    of memory is split in halves (manu.core.memory). system: a system prompt. progress: wraps the iteration over
-    batches. Raises NotFinite when a likelihood is infinite or NaN.
+    A batch has questions of one modality and one kind of task (and of one number of variants), sorted by length to save
+    padding. A batch that runs out of memory is split in halves (manu.core.memory). system: a system prompt. progress:
+    wraps the iteration over batches. Raises NotFinite when a likelihood is infinite or NaN.
     """
     pictures = Pictures(vlm)
     examples = [
@@ -73,10 +79,10 @@ def ask(
         )
         for q in questions
     ]
-    groups: dict[tuple[bool, bool, bool], list[int]] = {}
+    groups: dict[tuple, list[int]] = {}
     for index, question in enumerate(questions):
-        key = (question.image is not None, question.task == "classification", question.task in LANGUAGE_TASKS)
-        groups.setdefault(key, []).append(index)
+        kind = "language" if question.task in LANGUAGE_TASKS else question.task
+        groups.setdefault((question.image is not None, kind, len(question.variants)), []).append(index)
     batches = []
     for indices in groups.values():
         indices.sort(key=lambda i: (len(examples[i].prompt), i))
@@ -112,7 +118,14 @@ def _ask_batch(
     length = batch["input_ids"].shape[1]
     generated = [_until(row, {vlm.end_token, pad}) for row in output.sequences[:, length:].tolist()]
     texts = [str(vlm.tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids in generated]
-    if questions[0].task != "classification":
+    task = questions[0].task
+    if task == "generation":
+        answers = [[vlm.continued_ids(f" {text}") for text in (q.reference, *q.variants)] for q in questions]
+        losses = -_log_likelihoods(vlm, output.cache, batch, [[]] * len(questions), answers)
+        losses /= torch.tensor([[len(ids) for ids in row] for row in answers], device=losses.device)
+        rows = _finite(losses, questions)
+        return [Reply(text, losses=row) for text, row in zip(texts, rows, strict=True)]
+    if task != "classification":
         return [Reply(text) for text in texts]
     if settings.classification == "letter":
         return [Reply(text, letter_choice(text, q.options)) for text, q in zip(texts, questions, strict=True)]
@@ -120,14 +133,20 @@ def _ask_batch(
     marker = vlm.continued_ids(VALUE_FOLLOWS)
     prefixes = [up_to_value(ids, marker) for ids in generated]
     options = [[q.options[letter] for letter in LETTERS] for q in questions]
-    scores = _option_log_likelihoods(vlm, output.cache, batch, prefixes, options)
+    endings = [[vlm.continued_ids(f" {option}.") for option in choices] for choices in options]
+    scores = _finite(_log_likelihoods(vlm, output.cache, batch, prefixes, endings), questions)
+    return [
+        Reply(text, choices[row.index(max(row))], row)
+        for text, choices, row in zip(texts, options, scores, strict=True)
+    ]
+
+
+def _finite(scores: torch.Tensor, questions: list[AskedQuestion]) -> list[tuple[float, ...]]:
+    """The rows of `scores`, one per question. Raises NotFinite with the question."""
     for question, row in zip(questions, scores, strict=True):
         if not row.isfinite().all():
             raise NotFinite(f"question {question.question_id}: a likelihood is infinite or not a number")
-    return [
-        Reply(text, choices[int(row.argmax())], tuple(row.tolist()))
-        for text, choices, row in zip(texts, options, scores, strict=True)
-    ]
+    return [tuple(row) for row in scores.tolist()]
 
 
 @torch.inference_mode()
@@ -181,17 +200,22 @@ def letter_choice(reply: str, options: dict[str, str]) -> str:
     return options.get(reply.strip()[:1].upper(), "")
 
 
-def _option_log_likelihoods(
-    vlm: VisionLanguageModel, cache: Cache, prompts: Batch, prefixes: list[list[int]], options: list[list[str]]
+def _log_likelihoods(
+    vlm: VisionLanguageModel,
+    cache: Cache,
+    prompts: Batch,
+    prefixes: list[list[int]],
+    endings: list[list[list[int]]],
 ) -> torch.Tensor:
-    """Log-likelihoods of the options, each with a full stop, after the prompt and the prefix.
+    """Log-likelihoods of several endings of each prompt, after the prompt and the prefix.
 
     cache: keys and values of the prompts and the generated replies, which begin with the prefixes; it is modified.
-    prefixes: token ids, one list per question. Returns float64 [questions, options], in nats.
+    prefixes: token ids, one list per question. endings: token ids, equally many for every question. Returns float64
+    [questions, endings], in nats.
     """
-    count = len(options[0])
-    endings = [vlm.continued_ids(f" {option}.") for choices in options for option in choices]
-    # The last token before the option is fed again, because its logits predict the option's first token.
+    count = len(endings[0])
+    ids = [ending for row in endings for ending in row]
+    # The last token before the ending is fed again, because its logits predict the ending's first token.
     # The mask shows the part of the cache before that token, and hides the rest of the reply.
     prompt, device = prompts["attention_mask"].shape[1], prompts["attention_mask"].device
     before = torch.tensor([prompt + len(prefix) - 1 for prefix in prefixes], device=device)
@@ -199,8 +223,8 @@ def _option_log_likelihoods(
     replied = torch.ones(len(prefixes), len(place) - prompt, dtype=torch.long, device=device)
     seen = torch.cat([prompts["attention_mask"], replied], dim=1) * (place < before[:, None])
     last = [prefix[-1] if prefix else prompts["input_ids"][row, -1].item() for row, prefix in enumerate(prefixes)]
-    fed = [torch.tensor([last[i // count], *ending[:-1]], device=device) for i, ending in enumerate(endings)]
-    real = pad_sequence([torch.ones_like(ids) for ids in fed], batch_first=True)
+    fed = [torch.tensor([last[i // count], *ending[:-1]], device=device) for i, ending in enumerate(ids)]
+    real = pad_sequence([torch.ones_like(each) for each in fed], batch_first=True)
     mask = torch.cat([seen.repeat_interleave(count, dim=0), real], dim=1)
     cache.batch_repeat_interleave(count)
     logits = vlm.model(
@@ -210,6 +234,6 @@ def _option_log_likelihoods(
         cache=cache,
         use_cache=True,
     ).logits
-    targets = pad_sequence([torch.tensor(ending, device=device) for ending in endings], batch_first=True)
+    targets = pad_sequence([torch.tensor(ending, device=device) for ending in ids], batch_first=True)
     scores = logits.double().log_softmax(dim=-1).gather(2, targets[:, :, None]).squeeze(2)
     return (scores * real).sum(dim=1).reshape(-1, count)

@@ -19,9 +19,11 @@ TEXTS = (
     "prompt",
     "reference",
     "options",
+    "answer_variants",
     "reply",
     "choice",
     "option_log_likelihoods",
+    "answer_losses",
 )  # columns of an answer besides its keys
 _FOLDER = Path(__file__).parent
 _REGISTRY = Registry("metric", __package__, _FOLDER, frozenset(file.stem for file in _FOLDER.glob("*.py")))

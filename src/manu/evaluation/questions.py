@@ -9,12 +9,17 @@ from manu.data.language import read_language
 from manu.data.profiles import CELEBRITIES, MULTIMODAL, TUNING, Profile, celebrity_config, forget_config, retain_config
 from manu.data.prompts import classification_prompt, cloze_prompt, generation_prompt
 from manu.data.reading import read_profiles
+from manu.evaluation.variants import variants
 from manu.evaluation.vocabulary import LANGUAGE_TASKS
 
 
 @dataclass(frozen=True)
 class AskedQuestion:
-    """One question to a model. image: the picture's bytes, or None for a question in plain text."""
+    """One question to a model.
+
+    image: the picture's bytes, or None for a question in plain text. variants: of the reference of a generation
+    question (manu.evaluation.variants).
+    """
 
     modality: str
     task: str
@@ -24,6 +29,7 @@ class AskedQuestion:
     reference: str
     options: dict[str, str]
     image: bytes | None
+    variants: tuple[str, ...] = ()
 
 
 # The benchmark configuration of a split's questions, for all forget ratios; forget and retain people share questions.
@@ -92,6 +98,7 @@ def asked_questions(
                 question.answer,
                 question.options,
                 profile.image if question.modality == MULTIMODAL else None,
+                variants(question, profile.questions) if question.task == "generation" else (),
             )
         )
     return asked

@@ -27,7 +27,7 @@ from manu.data.profiles import (
 from manu.data.prompts import cloze_prompt
 from manu.data.reading import read_names, read_profiles, read_training_data
 from manu.data.splits import forget_count
-from manu.evaluation.questions import asked_questions
+from manu.evaluation.questions import AskedQuestion, asked_questions
 from manu.models.base import VisionLanguageModel
 from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
@@ -95,11 +95,13 @@ def _expected_maximum(lengths: Lengths, weight: np.ndarray, size: int) -> float:
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions of one kind: number for each person (or stranger), tokens of a prompt and of an option (0: none)."""
+    """Questions of one kind: number for each person (or stranger), tokens of a prompt, and tokens and number of the
+    texts whose likelihood is taken (0 tokens: none): the options, or the answer with its variants."""
 
     per_person: float
     prompt: float
     option: float
+    options: float = 4
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def published_sizes(study: Study, picture_tokens: int) -> BenchmarkSizes:
     }
     wanted = study.evaluation.modalities, study.evaluation.tasks
     questions = {
-        (modality, task): Asked(count, prompt + extra[modality], option)
+        (modality, task): Asked(count, prompt + extra[modality], option, 1 if task == "generation" else 4)
         for (modality, task), (count, prompt, option) in b["questions"].items()
         if modality in wanted[0] and task in wanted[1]
     }
@@ -230,10 +232,15 @@ def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: 
     )
 
 
-def _asked(questions: list, people: int, prompt_ids: Callable, tokens: Callable) -> Asked:
+def _asked(questions: list[AskedQuestion], people: int, prompt_ids: Callable, tokens: Callable) -> Asked:
     prompts = [len(prompt_ids(q.prompt, q.image is not None)) for q in questions]
-    options = [tokens(f" {option}.") for q in questions for option in q.options.values()]
-    return Asked(len(questions) / people, float(np.mean(prompts)), float(np.mean(options)) if options else 0.0)
+    compared = [
+        [q.reference, *q.variants] if q.task == "generation" else [f"{option}." for option in q.options.values()]
+        for q in questions
+    ]
+    lengths = [tokens(f" {text}") for texts in compared for text in texts]
+    mean, number = (float(np.mean(lengths)), len(lengths) / len(questions)) if lengths else (0.0, 0.0)
+    return Asked(len(questions) / people, float(np.mean(prompts)), mean, number)
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory:

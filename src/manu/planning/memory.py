@@ -37,15 +37,22 @@ def logits_bytes(a: ModelSizes, places: float, size: int) -> float:
 
 
 def reply_bytes(
-    a: ModelSizes, batch: float, prompt: float, new: int, option: float, size: int, with_picture: bool
+    a: ModelSizes,
+    batch: float,
+    prompt: float,
+    new: int,
+    option: float,
+    size: int,
+    with_picture: bool,
+    options: float = 4,
 ) -> float:
     """Asking beside the weights: the larger of the prompt's pass (one layer at a time) and of the end, when keys and
-    values of every token are kept, five times while the four options are compared, with their float64 likelihoods."""
+    values of every token are kept, and once more for each text whose likelihood is taken, with float64 likelihoods."""
     one = batch * prompt * (KEPT_WIDTHS * a.width + KEPT_MLPS * a.mlp) * size
     one = max(one, picture_states(a, batch, size) if with_picture else 0)
     kept = cache_bytes(a, batch * (prompt + new), size)
-    options = 4 * batch * option * a.vocabulary * (size + 2 * 8)
-    return max(kept + one, (5 * kept if option else kept) + options)
+    likelihoods = options * batch * option * a.vocabulary * (size + 2 * 8)
+    return max(kept + one, ((1 + options) * kept if option else kept) + likelihoods)
 
 
 def picture_states(a: ModelSizes, pictures: float, size: int) -> float:

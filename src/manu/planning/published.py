@@ -56,8 +56,9 @@ CHECKPOINTS: dict[str, dict[str, Any]] = {
 # a person in ft_Data (9 in each modality, as many as there are questions), all lengths in tokens of a Llama tokenizer,
 # and the bytes of a picture.
 # `lessons`: pairs of a person, tokens of a question and of its answer; `questions`: of a person, tokens of the prompt
-# and of an option; `general`: of a picture; `faces`: number of people with as many questions as the celebrities have
-# together; `pictures`: of all configurations (Full_Set, ft_Data, Test_Set, celebrities, and the three splits).
+# and of an option (or of a generated answer); `general`: of a picture; `faces`: number of people with as many questions
+# as the celebrities have together; `pictures`: of all configurations (Full_Set, ft_Data, Test_Set, celebrities, and the
+# three splits).
 MLLMU_BENCH: dict[str, Any] = {
     "source": "MLLMU-Bench",
     "people": 500,
@@ -66,7 +67,7 @@ MLLMU_BENCH: dict[str, Any] = {
     "questions": {
         (modality, task): asked
         for modality in (MULTIMODAL, TEXT)
-        for task, asked in (("classification", (5, 75, 3)), ("cloze", (2, 45, 0)), ("generation", (2, 35, 0)))
+        for task, asked in (("classification", (5, 75, 3)), ("cloze", (2, 45, 0)), ("generation", (2, 35, 25)))
     },
     "world": 0,
     "general": (0, 0, 0),
@@ -85,8 +86,8 @@ CLEAR: dict[str, Any] = {
     "lessons": {MULTIMODAL: (18.84, 10, 50), TEXT: (20, 25, 60)},
     "questions": {
         (MULTIMODAL, "classification"): (18.84, 60, 5),
-        (MULTIMODAL, "generation"): (18.84, 20, 0),
-        (TEXT, "generation"): (20, 35, 0),
+        (MULTIMODAL, "generation"): (18.84, 20, 50),
+        (TEXT, "generation"): (20, 35, 60),
     },
     "world": 367,
     "general": (1, 60, 5),

@@ -3,7 +3,7 @@
 Steps without a function make tables and figures: they cost no more than their start.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from manu.core.words import MODALITIES
 from manu.data.profiles import MULTIMODAL, TEXT
@@ -104,13 +104,16 @@ class Planner:
 
     def _questions(self, evaluation: dict) -> list[tuple[tuple[str, str], Asked]]:
         asked, wanted = self.sizes.questions, (evaluation["modalities"], evaluation["tasks"])
-        return [(key, each) for key, each in asked.items() if key[0] in wanted[0] and key[1] in wanted[1]]
+        return [
+            (key, _read(each, key[1], evaluation))
+            for key, each in asked.items()
+            if key[0] in wanted[0] and key[1] in wanted[1]
+        ]
 
     def _replies(self, count: float, asked: Asked, evaluation: dict, modality: str, system: float = 0.0) -> Work:
-        option = asked.option if evaluation["classification"] == "likelihood" else 0.0
         size, new = evaluation["batch_size"], evaluation["max_new_tokens"]
-        with_picture = modality == MULTIMODAL
-        return reply(self.model, count, size, asked.prompt + system, new, option, self.number, with_picture)
+        with_picture, prompt = modality == MULTIMODAL, asked.prompt + system
+        return reply(self.model, count, size, prompt, new, asked.option, self.number, with_picture, asked.options)
 
     def _splits(self, evaluation: dict, ratios: list[int], system: float = 0.0) -> tuple[Work, float]:
         """A whole evaluation, each question once, and the rows of its answers: a question has one at each ratio.
@@ -128,7 +131,8 @@ class Planner:
         rows = each * sum(user_message.get(split, 0) for split in splits)
         looks = sizes.strangers_asked * sizes.general.per_person
         if "general" in splits and MULTIMODAL in evaluation["modalities"]:
-            work += self._replies(looks, sizes.general, evaluation, MULTIMODAL, system)
+            general = _read(sizes.general, "classification", evaluation)
+            work += self._replies(looks, general, evaluation, MULTIMODAL, system)
             rows += looks * len(ratios)
         return work, rows
 
@@ -157,10 +161,16 @@ class Planner:
 
     def _asking_memory(self, evaluation: dict, system: float = 0.0) -> float:
         size, new = evaluation["batch_size"], evaluation["max_new_tokens"]
-        judged = evaluation["classification"] == "likelihood"
         return self.weights + max(
             memory.reply_bytes(
-                self.model, size, asked.prompt + system, new, asked.option * judged, self.number, key[0] == MULTIMODAL
+                self.model,
+                size,
+                asked.prompt + system,
+                new,
+                asked.option,
+                self.number,
+                key[0] == MULTIMODAL,
+                asked.options,
             )
             for key, asked in self._questions(evaluation)
         )
@@ -328,6 +338,12 @@ class Planner:
             work += self._ask(self.sizes.people, config["evaluation"])
         each = sum(asked.per_person for _, asked in self._questions(config["evaluation"]))
         return self._cost(work, most, self.sizes.people * each * len(requests) * ANSWER_BYTES)
+
+
+def _read(asked: Asked, task: str, evaluation: dict) -> Asked:
+    """The questions as an evaluation asks them: under the letter protocol no option's likelihood is taken."""
+    by_letter = task == "classification" and evaluation["classification"] == "letter"
+    return replace(asked, option=0.0) if by_letter else asked
 
 
 def known_steps() -> list[str]:

@@ -88,21 +88,30 @@ def cache_bytes(a: ModelSizes, tokens: float, size: int) -> float:
 
 
 def reply(
-    a: ModelSizes, count: float, batch: int, prompt: float, new: int, option: float, size: int, with_picture: bool
+    a: ModelSizes,
+    count: float,
+    batch: int,
+    prompt: float,
+    new: int,
+    option: float,
+    size: int,
+    with_picture: bool,
+    options: float = 4,
 ) -> Work:
-    """`count` greedy replies, each as long as allowed (`new` tokens), and the likelihoods of four options, if any.
+    """`count` greedy replies, each as long as allowed (`new` tokens), and the likelihoods of `options` texts, if any.
 
     The prompt is read once, then every new token attends to the keys and values that are kept; the options, of `option`
-    tokens, to all of it. Batches of equal questions are hardly padded. For each new token the decoder's weights and the
-    head are read once a batch, and the keys and values three times: read and written as they grow, and read by the
-    attention. For the options the keys and values are four times as many, and written once more. size: of a number.
+    tokens each, to all of it. Batches of equal questions are hardly padded. For each new token the decoder's weights
+    and the head are read once a batch, and the keys and values three times: read and written as they grow, and read by
+    the attention. For the options the keys and values are `options` times as many, and written once more. size: of a
+    number.
     """
     batches = -(-count // batch)
     written = (new - 1) * (tokens_flop(a, 1, prompt + new / 2) + logits_flop(a, 1))
-    judged = 4 * (tokens_flop(a, option, prompt + new) + logits_flop(a, option))
+    judged = options * (tokens_flop(a, option, prompt + new) + logits_flop(a, option))
     read = forward(a, count, prompt, 1, with_picture)
     layers = batches * (read.layers + a.layers * (new - 1 + bool(option)))
     weights = batches * (new - 1) * (a.decoder + a.head) * size
     kept = 3 * (new - 1) * cache_bytes(a, prompt + new / 2, size)
-    compared = 4 * 4 * cache_bytes(a, prompt + new, size) if option else 0.0
+    compared = 4 * options * cache_bytes(a, prompt + new, size) if option else 0.0
     return Work(read.flop + count * (written + judged), layers, weights + count * (kept + compared))

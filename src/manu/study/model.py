@@ -252,7 +252,9 @@ class Evaluation(Section):
         "`likelihood`: the most likely option in the model's own answer; `letter`: the letter it replies with.",
     )
     prompt_style: Literal["bare", "instruct"] = setting(
-        "bare", "`bare`: the question alone (small models); `instruct`: with MLLMU-Bench's instructions."
+        "bare",
+        "`bare`: the question alone (small models); `instruct`: with instructions, those of MLLMU-Bench for "
+        "classification and our own for cloze and generation.",
     )
     batch_size: Count = setting(256, "Questions per forward pass.", "questions")
     max_new_tokens: Count = setting(24, "Longest reply.", "tokens")

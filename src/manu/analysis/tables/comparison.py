@@ -1,12 +1,12 @@
 """The published numbers beside ours: for each one the cell that answers to it, the difference and a status.
 
-Statuses: "not run" (the study has no such cell, and why), "not comparable at this scale" (it has one, from models
-that are not the published ones), and for studies of the published models "matched" (within the tolerance), "within
-the interval" (the published value lies in ours) or "differs". A status and its reason are never empty.
+Statuses: "not run" (the study has no cell of the same quantity, and why), "not comparable at this scale" (it has one,
+from models that are not the published ones), and for studies of the published models "matched" (within the tolerance),
+"within the interval" (the published value lies in ours) or "differs". A status and its reason are never empty.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Study, Table
 from manu.core.errors import UserError
 from manu.data.reading import FORMATS
-from manu.evaluation.vocabulary import MODALITIES
+from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 REPORTED_COLUMNS = (
     "source_paper",
@@ -57,7 +57,12 @@ OUR_COLUMNS = (
     "reason",
 )
 COLUMNS = (*REPORTED_COLUMNS, *OUR_COLUMNS)
-MODELS = {"LLaVA-1.5-7B": "llava", "Idefics2-8B": "idefics2"}
+MODELS = {
+    "LLaVA-1.5-7B": "llava",
+    "Idefics2-8B": "idefics2",
+    "Qwen2.5-VL-3B": "qwen2_5_vl",
+    "Qwen2.5-VL-7B": "qwen2_5_vl",
+}
 METHODS = {
     "Vanilla": "vanilla",
     "Finetune": "vanilla",
@@ -67,22 +72,34 @@ METHODS = {
     "KL": "kl",
     "NPO": "npo",
     "Prompting": "prompting",
+    "RMU": "rmu",
+    "UNDIAL": "undial",
+    "MMUnlearner": "mmunlearner",
     "MANU": "manu",
 }
 SPLITS = {"forget": "forget", "test": "test", "retain": "retain", "real_celebrity": "celebrity"}
-# (task, metric) as reported -> ours: file, task or split and metric, and how many of the reported make one of ours
+# (task, metric) as reported -> ours: task and metric, and how many of the reported make one of ours
 SCORES = {
     ("classification", "accuracy_pct"): ("classification", "accuracy", 100.0),
     ("cloze", "accuracy_pct"): ("cloze", "accuracy", 100.0),
     ("generation", "rouge_l"): ("generation", "rougeL", 1.0),
+    ("generation", "rouge_1"): ("generation", "rouge1", 1.0),
+    ("generation", "bleu"): ("generation", "bleu", 1.0),
 }
-OUTCOMES = {
-    "forget_quality": ("forget_quality", "forget"),
-    "model_utility": ("model_utility", "retain"),
-    "truth_ratio_norm": ("truth_ratio", "forget"),
-    "answer_probability": ("answer_probability", "forget"),
-    "ks_stat": ("ks_statistic", "forget"),
-    "js_distance": ("js_distance", "forget"),
+OUTCOMES = {"answer_probability": "answer_probability", "ks_stat": "ks_statistic", "js_distance": "js_distance"}
+PROTOCOL = "letter"  # of the published classification
+FROM_VARIANTS = ("ks_statistic", "js_distance")  # need a paraphrase and false versions of every answer
+# Metric or task as reported -> why nothing here is the same quantity, although something here has its name
+RELATIVES = {
+    "truth_ratio_norm": "the truth ratio is published normalised, and how is not public",
+    "forget_quality": "a fifth of Forget Quality is the normalised truth ratio, and how it is normalised is not public",
+    "model_utility": "half of Model Utility is the mean of seven general benchmarks, which are not asked here",
+    "overall": "it is the mean of Forget Quality, Model Utility and Robustness, none of which is the same here",
+    **dict.fromkeys(
+        ("robustness", "robustness_model", "robustness_input", "robustness_output"),
+        "the attacks of this project are others (docs/robustness.md)",
+    ),
+    "MIA": "membership is measured as an AUC here, and published as the closeness of the AUC to 0.5",
 }
 OUTCOME = "outcome"  # in place of a task
 NOT_RUN, NOT_COMPARABLE = "not run", "not comparable at this scale"
@@ -92,33 +109,67 @@ STATUSES = {
     WITHIN: "the published value lies in our interval over people",
     DIFFERS: "the published value lies outside our interval",
     NOT_COMPARABLE: "ours come from models that are not the published ones",
-    NOT_RUN: "this study has no such cell; the reason says why",
+    NOT_RUN: "this study has no cell of the same quantity; the reason says why",
 }
 PUBLISHED = ("source_paper", "model", "forget_ratio", "method", "split", "modality", "task", "metric")
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Whether a study's models are the published ones, what they are in words, how near counts as matched, and which
-    published benchmark the study's own is or is made like."""
+class Scope:
+    """What a study has that published numbers may be about.
+
+    comparable: whether its models are the published ones; words: what they are; tolerance: how near counts as matched,
+    in the unit of a fraction; benchmark: the published one that the study's own is or is made like; models: name ->
+    repository of its pretrained checkpoint, or ""; protocol: of classification.
+    """
 
     comparable: bool
-    models: str
-    tolerance: float  # in the unit of a fraction
-    benchmark: str  # as the published numbers name it
+    words: str
+    tolerance: float
+    benchmark: str
+    models: Mapping[str, str]
+    methods: Collection[str]
+    forget_ratios: Collection[int]
+    splits: Collection[str]
+    modalities: Collection[str]
+    tasks: Collection[str]
+    protocol: str
 
 
 def settings(study: Study) -> dict:
-    """The study's scale, and its benchmark as the published numbers name it."""
-    name = FORMATS[study.benchmark.format_name].NAME
-    return {"comparison": study.comparison.model_dump(), "benchmark": name}
+    """What the study has (`Scope`)."""
+    asked = study.evaluation
+    return {
+        "comparison": study.comparison.model_dump(),
+        "benchmark": FORMATS[study.benchmark.format_name].NAME,
+        "models": {name: (model.start and model.start.repo) or "" for name, model in study.models.items()},
+        "methods": list(study.methods),
+        "forget_ratios": list(study.forget_ratios),
+        "evaluation": asked.model_dump(include={"splits", "modalities", "tasks", "classification"}),
+    }
+
+
+def scope_of(settings: Mapping) -> Scope:
+    """The scope, from the settings of the table's job."""
+    given, asked = settings["comparison"], settings["evaluation"]
+    return Scope(
+        given["comparable"],
+        given["models"],
+        given["tolerance"] / 100,
+        settings["benchmark"],
+        settings["models"],
+        {*REFERENCES, *settings["methods"]},
+        settings["forget_ratios"],
+        asked["splits"],
+        asked["modalities"],
+        asked["tasks"],
+        asked["classification"],
+    )
 
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """One row per published number (COLUMNS)."""
-    given = settings["comparison"]
-    scale = Scale(given["comparable"], given["models"], given["tolerance"] / 100, settings["benchmark"])
-    return comparison(published(inputs), inputs.table("scores"), inputs.table("outcomes"), scale)
+    return comparison(published(inputs), inputs.table("scores"), inputs.table("outcomes"), scope_of(settings))
 
 
 def published(inputs: Inputs) -> pd.DataFrame:
@@ -129,14 +180,14 @@ def published(inputs: Inputs) -> pd.DataFrame:
     return reported[list(REPORTED_COLUMNS)]
 
 
-def comparison(reported: pd.DataFrame, scores: pd.DataFrame, outcomes: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+def comparison(reported: pd.DataFrame, scores: pd.DataFrame, outcomes: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     """One row per published number (COLUMNS), in their order.
 
     scores: scores.csv, outcomes: outcomes.csv. our_value is in the published unit; several modalities or seeds are
     averaged where the published number does not tell them apart, and so are the ends of their intervals.
     """
-    ours, models = {"scores": Rows(scores), "outcomes": Rows(outcomes)}, {*scores["model"], *outcomes["model"]}
-    rows = [row | _answer(row, ours, models, scale) for row in reported.to_dict("records")]
+    ours = {"scores": Rows(scores), "outcomes": Rows(outcomes)}
+    rows = [row | _answer(row, ours, scope) for row in reported.to_dict("records")]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -149,22 +200,23 @@ def _ours(row: Mapping) -> Origin:
     return Origin(("scores",), where | {"task": (row["our_task"],)}, "value")
 
 
-def _answer(row: Mapping[str, str], ours: Mapping[str, Rows], models: set[str], scale: Scale) -> dict:
+def _answer(row: Mapping[str, str], ours: Mapping[str, Rows], scope: Scope) -> dict:
     """Our columns for one published number."""
     empty = dict.fromkeys(OUR_COLUMNS, "")
-    named, unit, why = _cell(row, scale.benchmark)
-    if why:
+    if why := _absent(row, scope):
         return empty | {"status": NOT_RUN, "reason": why}
-    if named["our_model"] not in models:
-        return empty | named | {"status": NOT_RUN, "reason": f"this study has no model '{named['our_model']}'"}
+    named, unit = _cell(row)
     (source,), where = _ours(named).sources, _ours(named).where
     cells = ours[source].match(where)
     if cells.empty:
-        what = f"{named['our_method']} at {named['our_forget_ratio']} percent"
-        return empty | named | {"status": NOT_RUN, "reason": f"this study has no {named['our_metric']} of {what}"}
+        metric = named["our_metric"]
+        why = f"{source}.csv has no {metric} of {named['our_method']} at {named['our_forget_ratio']} percent"
+        if metric in FROM_VARIANTS and not len(ours[source].match({"metric": (metric,)})):
+            why = f"{metric} needs a paraphrase of every answer, which this study's benchmark does not have"
+        return empty | named | {"status": NOT_RUN, "reason": why}
     value, low, high = (float(cells[name].mean()) for name in ("value", "ci_low", "ci_high"))
     published = float(row["value"]) / unit
-    status, reason = _status(published, value, low, high, scale, row)
+    status, reason = _status(published, value, low, high, scope, row)
     found = {"our_value": value * unit, "our_ci_low": low * unit, "our_ci_high": high * unit}
     found["difference"] = (value - published) * unit
     return {
@@ -178,36 +230,71 @@ def _answer(row: Mapping[str, str], ours: Mapping[str, Rows], models: set[str], 
     }
 
 
-def _cell(row: Mapping[str, str], benchmark: str) -> tuple[dict, float, str]:
-    """Which cell answers to a published number (columns `our_...`), our unit in the published one, or why none does."""
-    if row["model"] not in MODELS:
-        return {}, 1.0, f"the architecture {row['model']} is not in this study"
-    if row["benchmark"] != benchmark:
-        return {}, 1.0, f"the benchmark {row['benchmark']} is not in this study"
-    if row["method"] not in METHODS:
-        return {}, 1.0, f"the method {row['method']} is not in this study"
-    modalities = (row["modality"],) if row["modality"] in MODALITIES else MODALITIES
-    if (row["task"], row["metric"]) in SCORES and row["split"] in SPLITS:
-        task, metric, unit = SCORES[row["task"], row["metric"]]
-        if metric == "rougeL" and float(row["value"]) > 1:
-            unit = 100.0
-        found: dict[str, str | int] = {"split": SPLITS[row["split"]], "task": task, "metric": metric}
-    elif row["metric"] in OUTCOMES and row["split"] in ("forget", "all"):
-        metric, split = OUTCOMES[row["metric"]]
-        modalities = ("both",) if metric in ("forget_quality", "model_utility") else modalities
-        found, unit = {"split": split, "task": OUTCOME, "metric": metric}, 1.0
-    else:
-        return {}, 1.0, f"{row['metric']} ({row['task']}, {row['split']}) is not measured in this study"
-    found |= {"model": MODELS[row["model"]], "method": METHODS[row["method"]], "modality": " and ".join(modalities)}
-    found["forget_ratio"] = int(row["forget_ratio"].rstrip("%"))
-    return {f"our_{key}": value for key, value in found.items()}, unit, ""
+def _absent(row: Mapping[str, str], scope: Scope) -> str:
+    """What this project, or this study, lacks for the quantity of a published number; "" if nothing."""
+    model, method = MODELS.get(row["model"]), METHODS.get(row["method"])
+    if model is None:
+        named = row["model"] != "unspecified"
+        return f"this project has no model {row['model']}" if named else "the source does not name the model"
+    if model not in scope.models:
+        return f"this study has no model '{model}'"
+    checkpoint = scope.models[model]
+    if scope.comparable and checkpoint and row["model"].lower() not in checkpoint.lower():
+        return f"the model '{model}' of this study is {checkpoint}"
+    if row["benchmark"] != scope.benchmark:
+        return f"the benchmark of this study is {scope.benchmark}, not {row['benchmark']}"
+    if method is None:
+        return f"this project has no method {row['method']}"
+    if method not in scope.methods:
+        return f"this study does not run {method}"
+    if _ratio(row) not in scope.forget_ratios:
+        return f"this study does not forget {_ratio(row)} percent"
+    if relative := RELATIVES.get(row["metric"]) or RELATIVES.get(row["task"]):
+        return relative
+    score = SCORES.get((row["task"], row["metric"]))
+    if (score is None and row["metric"] not in OUTCOMES) or row["split"] not in SPLITS:
+        return f"this project does not measure {row['metric']} ({row['task']}, {row['split']})"
+    if scope.comparable and row["task"] == "classification" and scope.protocol != PROTOCOL:
+        return f"classification is by {scope.protocol} in this study, and by {PROTOCOL} in print"
+    task = score[0] if score else "generation"
+    asked = ((SPLITS[row["split"]], scope.splits), (task, scope.tasks), *((m, scope.modalities) for m in _asked(row)))
+    lacking = [name for name, there in asked if name not in there]
+    return f"this study does not ask: {', '.join(lacking)}" if lacking else ""
 
 
-def _status(published: float, value: float, low: float, high: float, scale: Scale, row: Mapping) -> tuple[str, str]:
-    if not scale.comparable:
-        return NOT_COMPARABLE, f"ours: {scale.models}; published: {row['model']} on {row['benchmark']}"
-    if abs(value - published) <= scale.tolerance:
-        return MATCHED, f"within {100 * scale.tolerance:g} points"
+def _ratio(row: Mapping[str, str]) -> int:
+    return int(row["forget_ratio"].rstrip("%"))
+
+
+def _asked(row: Mapping[str, str]) -> tuple[str, ...]:
+    """The modalities that a published number is about; both where it does not tell them apart."""
+    return (row["modality"],) if row["modality"] in MODALITIES else MODALITIES
+
+
+def _cell(row: Mapping[str, str]) -> tuple[dict, float]:
+    """Our cell of the same quantity (columns `our_...`), and our unit in the published one."""
+    score = SCORES.get((row["task"], row["metric"]))
+    task, metric, unit = score or (OUTCOME, OUTCOMES[row["metric"]], 1.0)
+    if metric.startswith("rouge") and float(row["value"]) > 1:
+        unit = 100.0
+    found = {
+        "model": MODELS[row["model"]],
+        "method": METHODS[row["method"]],
+        "forget_ratio": _ratio(row),
+        "split": SPLITS[row["split"]],
+        "modality": " and ".join(_asked(row)),
+        "task": task,
+        "metric": metric,
+    }
+    return {f"our_{key}": value for key, value in found.items()}, unit
+
+
+def _status(published: float, value: float, low: float, high: float, scope: Scope, row: Mapping) -> tuple[str, str]:
+    if not scope.comparable:
+        by = f", by {scope.protocol}" if row["task"] == "classification" and scope.protocol != PROTOCOL else ""
+        return NOT_COMPARABLE, f"ours: {scope.words}{by}; published: {row['model']} on {row['benchmark']}"
+    if abs(value - published) <= scope.tolerance:
+        return MATCHED, f"within {100 * scope.tolerance:g} points"
     if np.isfinite(low) and low <= published <= high:
         return WITHIN, "the published value lies in our interval over people"
     return DIFFERS, "the published value lies outside our interval over people"

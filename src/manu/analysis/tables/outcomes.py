@@ -13,14 +13,15 @@ from manu.analysis.page import Block, Fold, Heading, Page, Prose, Terms
 from manu.analysis.page_rows import ASKED, DOWN, RUN_KEYS, UP, by_model, first_of_block, run_heads, run_of
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table, intervals
+from manu.core.words import MULTIMODAL
 from manu.evaluation.vocabulary import MODALITIES
 
 SHOWN = {  # metric -> (head, modalities)
     "forgetting_success": ("forgetting success", (*MODALITIES, BOTH)),
     "balanced_forgetting": ("balanced forgetting", (BOTH,)),
     "retention": ("retention", (BOTH,)),
-    "forget_quality": ("forget quality", (BOTH,)),
-    "model_utility": ("model utility", (BOTH,)),
+    "forget_quality": ("forget quality", (MULTIMODAL,)),
+    "retain_utility": ("retain utility", (BOTH,)),
 }
 NUMBERS = ("value", "n", "ci_low", "ci_high")
 
@@ -90,7 +91,7 @@ def _grid(table: TableOnPage, page: Page, value: str = "value") -> Grid:
 
 
 def _column(metric: str, head: str, modality: str, higher: bool) -> Column:
-    asked = ASKED[modality] if len(SHOWN[metric][1]) > 1 else "over both"
+    asked = "over both" if SHOWN[metric][1] == (BOTH,) else ASKED[modality]
     return Column(asked, f"{head}{UP if higher else DOWN}", modality if modality in MODALITIES else "")
 
 
