@@ -163,9 +163,8 @@ class VisionLanguageModel(ABC):
         return places
 
     def pixels(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
-        """Model inputs from the image processor, with one row per picture."""
-        rgb = [image.convert("RGB") for image in images]
-        return dict(self.processor.image_processor(rgb, return_tensors="pt"))
+        """Model inputs from the image processor, with one row per picture. images: RGB."""
+        return dict(self.processor.image_processor(images, return_tensors="pt"))
 
     @property
     def picture_side(self) -> int:
