@@ -71,7 +71,7 @@ def test_the_figure_shows_every_neuron(tmp_path):
 
 
 def test_the_stage_lists_every_candidate(tmp_path):
-    statistics = ModalityStatistics({"language.0": 2}, tau=0.1)
+    statistics = ModalityStatistics.empty({"language.0": 2}, tau=0.1)
     for data_set, scale in (("forget", 1.0), ("retain", 2.0)):
         for modality in ("multimodal", "text"):
             z = torch.tensor([[[0.3, 0.0]], [[0.05, -0.4]]], dtype=torch.float64) * scale

@@ -99,7 +99,7 @@ def good(benchmark_folder, tmp_path_factory):
     collect_answers(vlm, benchmark_folder, KEYS, [10], ASKED).to_parquet(folder / "answers.parquet", index=False)
     widths = {site.name: site.width for site in vlm.mlp_sites()}
     save_mask(folder / "mask.safetensors", Mask({name: torch.arange(w) == 0 for name, w in widths.items()}, MLP_INPUT))
-    statistics = ModalityStatistics(widths, tau=0.1)
+    statistics = ModalityStatistics.empty(widths, tau=0.1)
     generator = torch.Generator().manual_seed(0)
     for key in (("forget", "multimodal"), ("forget", "text"), ("retain", "multimodal"), ("retain", "text")):
         for name, width in widths.items():

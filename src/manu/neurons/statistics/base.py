@@ -69,7 +69,7 @@ class Statistics(ABC):
     @classmethod
     def at(cls, sites: Iterable[Site], **arguments: Any) -> Self:
         """Statistics of these sites, with nothing added yet."""
-        return cls._empty({site.name: site.width for site in sites}, **arguments)
+        return cls.empty({site.name: site.width for site in sites}, **arguments)
 
     @classmethod
     def settings(cls, study: Mapping[str, Any], asked: Mapping[str, Collection[Any]]) -> dict[str, Any]:
@@ -88,13 +88,13 @@ class Statistics(ABC):
     def bytes_per_unit(cls, **arguments: Any) -> int:
         """Bytes that each unit takes in memory and in the file; `manu plan` counts with them."""
         one, two = (
-            sum(tensor.nbytes for tensor in cls._empty({"language.mlp.0": width}, **arguments).stored().values())
+            sum(tensor.nbytes for tensor in cls.empty({"language.mlp.0": width}, **arguments).stored().values())
             for width in (1, 2)
         )
         return two - one
 
     @classmethod
-    def _empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+    def empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
         return cls(widths, **arguments)
 
     def halves(self) -> tuple[Self, Self] | None:
@@ -142,7 +142,7 @@ class Statistics(ABC):
             if entry not in metadata:
                 raise UserError(f"{path}: misses {entry!r} in its metadata")
         arguments = {argument: metadata[argument] for argument in cls.arguments}
-        statistics = cls._empty(dict(metadata["widths"]), **arguments)
+        statistics = cls.empty(dict(metadata["widths"]), **arguments)
         check_keys(path, tensors, {key: tuple(tensor.shape) for key, tensor in statistics.stored().items()})
         statistics.restore(tensors)
         return statistics
@@ -168,7 +168,7 @@ class SampleStatistics(Statistics):
         self._seen: dict[tuple[str, str], int] = {}
 
     @classmethod
-    def _empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+    def empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
         statistics, half = cls(widths, **arguments), cls(widths, **arguments)
         half.parts = 2
         statistics.half = half
