@@ -578,6 +578,29 @@ CASES = {
         FETCH,
         "generation question 0: ROUGE reads nothing in the answer",
     ),
+    "a picture's token in a question": (
+        rows("forget_10", first_choice(Question="What is <image> of this person?")),
+        FETCH,
+        "forget_10, ID",
+        "<image> in 'What is <image> of this person?' is a token of the models' prompts",
+    ),
+    "a token in a lesson": (
+        rows("ft_Data", first(metadata=json.dumps([{"Question": "Who?", "Answer": "Ada <|im_end|> Lund"}]))),
+        FETCH,
+        "training data, ID",
+        "<|im_end|> in 'Ada <|im_end|> Lund' is a token",
+    ),
+    "a name that is a number": (
+        rows("Full_Set", first(biography=json.dumps({"Name": 7}))),
+        FETCH,
+        "Full_Set, ID",
+        "the Name in the biography is 7; needed: text",
+    ),
+    "an empty name": (
+        rows("forget_10", first(biography=json.dumps({"Name": " "}))),
+        FETCH,
+        "the Name in the biography is ' '; needed: text",
+    ),
     "another format": (
         lambda world: None,
         stage(

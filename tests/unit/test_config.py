@@ -109,10 +109,24 @@ BAD = {
     "missing setting of a method": (bad("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
     "text as a setting of a method": (bad("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
     "prune ratio out of range": (bad("prune_ratio: 10", "prune_ratio: 100"), "'methods.manu.prune_ratio'", "1 to 99"),
-    "an octal number": (bad("[10, 20]", "[010, 20]"), "010 is a number in YAML 1.1 and something else in YAML 1.2"),
-    "a number in base 60": (bad("[10, 20]", "[1:30, 20]"), "1:30 is a number in YAML 1.1 and something else in"),
-    "a number with underscores": (bad("[10, 20]", "[1_0, 20]"), "1_0 is a number in YAML 1.1 and something else in"),
-    "a word for true": (bad("[10, 20]", "[yes, 20]"), "yes is true or false in YAML 1.1 and something else in"),
+    "heads that do not divide the width": (
+        bad("training: {vanilla", "architecture: {text_heads: 3}, training: {vanilla"),
+        "'models.llava.architecture.text_heads'",
+        "text_width (128) is no multiple of text_heads (3)",
+    ),
+    "patches larger than the picture": (
+        bad("training: {vanilla", "architecture: {patch_size: 100}, training: {vanilla"),
+        "'models.llava.architecture.patch_size'",
+        "image_size (64) is no multiple of patch_size (100)",
+    ),
+    "an odd width of a head": (
+        bad("training: {vanilla", "architecture: {text_width: 12}, training: {vanilla"),
+        "text_width (12) is no even multiple of text_heads (4)",
+    ),
+    "an octal number": (bad("[5, 20]", "[010, 20]"), "010 is a number in YAML 1.1 and something else in YAML 1.2"),
+    "a number in base 60": (bad("[5, 20]", "[1:30, 20]"), "1:30 is a number in YAML 1.1 and something else in"),
+    "a number with underscores": (bad("[5, 20]", "[1_0, 20]"), "1_0 is a number in YAML 1.1 and something else in"),
+    "a word for true": (bad("[5, 20]", "[yes, 20]"), "yes is true or false in YAML 1.1 and something else in"),
     "unknown method": (
         bad("manu: {", "manuu: {"),
         "line 9",

@@ -1,5 +1,6 @@
 """Check a downloaded or user-made benchmark completely before anything is trained on it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from manu.data.profiles import MULTIMODAL, Profile, forget_config, retain_config
 from manu.data.reading import format_of, read_ids, read_names, read_profiles, read_training_data, splits_of
 from manu.evaluation.questions import read_split, split_config
 from manu.evaluation.scoring import rouge_reads
+
+_TOKEN = re.compile(r"<image>|<pad>|<unk>|</?s>|<end_of_utterance>|<fake_token_around_image>|<\|\w+\|>")
 
 
 def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
@@ -45,6 +48,7 @@ def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
         where = f"training data, ID {lesson.id}"
         if not all(isinstance(text, str) and text.strip() for pair in lesson.pairs for text in pair):
             raise UserError(f"{where}: a question or an answer is empty; needed: text")
+        _check_words([text for pair in lesson.pairs for text in pair], where)
         if lesson.image is not None:
             check(lesson.image, where)
 
@@ -72,6 +76,15 @@ def _lacking(folder: Path, lacking: Sequence[str], config: str, what: str, there
     )
 
 
+def _check_words(texts: Sequence[str], where: str) -> None:
+    """Raise UserError on a text that holds a token of a model's prompts, such as the one that stands for a picture."""
+    for text in texts:
+        if token := _TOKEN.search(text):
+            raise UserError(
+                f"{where}: {token[0]} in {text[:60]!r} is a token of the models' prompts; needed: words alone"
+            )
+
+
 def _check_questions(profile: Profile, where: str) -> None:
     if not profile.questions:
         raise UserError(f"{where}: has no questions; needed: at least one")
@@ -80,6 +93,7 @@ def _check_questions(profile: Profile, where: str) -> None:
         place = f"{where}, {question.modality} {question.task} question {question.number}"
         if not all(isinstance(text, str) and text.strip() for text in texts):
             raise UserError(f"{place}: question, answer or an option is empty; needed: text")
+        _check_words(texts, place)
         if question.task == "generation" and not rouge_reads(question.answer):
             needed = "Latin letters or digits, or an evaluation without the task generation"
             raise UserError(f"{place}: ROUGE reads nothing in the answer {question.answer!r}; needed: {needed}")
