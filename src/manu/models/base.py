@@ -115,9 +115,8 @@ class VisionLanguageModel(ABC):
         Raises UserError on a question with the token that stands for a picture.
         """
         if self.picture_word in f"{question} {system or ''}":
-            raise UserError(
-                f"the question {question[:60]!r} holds {self.picture_word}, which stands for a picture here; take it out"
-            )
+            said = f"the question {question[:60]!r} holds {self.picture_word}, which stands for a picture"
+            raise UserError(f"{said}; needed: a question without it")
         text = self.expand_images(self.layout(question, with_image, system))
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids if self.begin_token is None else [self.begin_token, *ids]
