@@ -95,6 +95,7 @@ class Statistics(ABC):
 
     @classmethod
     def empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+        """Statistics with nothing added, and with all that a measurement keeps."""
         return cls(widths, **arguments)
 
     def halves(self) -> tuple[Self, Self] | None:
@@ -169,6 +170,7 @@ class SampleStatistics(Statistics):
 
     @classmethod
     def empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
+        """Statistics with nothing added, and with room for a half of the samples."""
         statistics, half = cls(widths, **arguments), cls(widths, **arguments)
         half.parts = 2
         statistics.half = half
