@@ -303,6 +303,13 @@ def shard(world: World, config: str, number: int) -> Path:
     return world.benchmark / config / f"train-{number:05d}-of-00002.parquet"
 
 
+def smaller_pictures(world: World) -> None:
+    """A processor that makes pictures of 16 pixels a side."""
+    given = json.loads(Path("checkpoint/processor_config.json").read_text())["image_processor"]
+    sizes = {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}}
+    world.json("checkpoint/processor_config.json", image_processor=given | sizes)
+
+
 def second_set(world: World, config: str) -> Path:
     """The name of a file of another set in a configuration's folder."""
     return world.benchmark / config / "test-00000-of-00001.parquet"
@@ -625,6 +632,17 @@ CASES = {
         file("checkpoint/adapter_config.json", b"{}"),
         FETCH_MODEL,
         "adapter_config.json beside the model's own weights would be applied to them again",
+    ),
+    "a vision layer that there is not": (
+        lambda world: world.json("checkpoint/config.json", vision_feature_layer=-9),
+        FETCH_MODEL,
+        "checkpoint: cannot answer a question (",
+        "needed: configuration, processor and weights that fit together",
+    ),
+    "smaller pictures than the weights are for": (
+        smaller_pictures,
+        FETCH_MODEL,
+        "checkpoint: cannot answer a question (",
     ),
     "weights of no part of the model": (
         tensors("checkpoint/model.safetensors", lambda each: each | {"model.extra.weight": torch.ones(2)}),

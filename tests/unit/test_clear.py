@@ -12,10 +12,10 @@ from PIL import Image
 
 from manu.core.errors import UserError
 from manu.data import clear, reading
-from manu.evaluation.checking import check_benchmark
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.profiles import CELEBRITIES, MULTIMODAL, TEXT, UNSEEN
+from manu.evaluation.checking import check_benchmark
 from manu.training.dataset import TrainingSet
 
 PEOPLE = ("Ada Lund", "José Núñez", "Ada Lund-Berg")

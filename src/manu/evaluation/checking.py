@@ -17,6 +17,7 @@ _TOKEN = re.compile(r"<image>|<pad>|<unk>|</?s>|<end_of_utterance>|<fake_token_a
 def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
     """Raise UserError at the first row that a study with these forget ratios (percent) could not use."""
     _check_people(folder, ratios)
+    read_names(folder)
     checked: set[bytes | None] = set()
 
     def check(data: bytes | None, where: str) -> None:
