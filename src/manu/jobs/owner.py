@@ -20,6 +20,11 @@ def check_owner(study: str, file: Path, folder: Path = FOLDER) -> None:
         )
 
 
+def is_new(study: str, folder: Path = FOLDER) -> bool:
+    """Whether there are results of this name that no run in this folder made."""
+    return (Path("results") / study).is_dir() and not (folder / f"{study}.study").is_file()
+
+
 def own(study: str, file: Path, folder: Path = FOLDER) -> None:
     """Write down that the results of this name belong to a study file."""
     write_text(folder / f"{study}.study", f"{Path(os.path.relpath(file)).as_posix()}\n")
