@@ -15,6 +15,7 @@ from manu.provenance.lineage import files, made_from, ordered, producers
 from manu.provenance.record import read_record
 
 TOPS = ("data", "results", "figures")
+OLD = 1  # a date before all others; Snakemake takes 0 for no date
 
 
 def adopt(study: str) -> tuple[int, int]:
@@ -28,7 +29,7 @@ def adopt(study: str) -> tuple[int, int]:
         try:
             records[path.as_posix()] = read_record(path)
         except UserError:  # edited, or of an older version: its job runs again
-            os.utime(path, (0, 0))
+            os.utime(path, (OLD, OLD))
     made, found, holds, now = producers(records), dict[str, str | None](), set[str](), time.time()
 
     def checksum(file: str) -> str | None:
@@ -44,7 +45,7 @@ def adopt(study: str) -> tuple[int, int]:
         same = all(checksum(file) == known for file, known in named.items())
         if same and holds.issuperset(made_from(record, made)):
             holds.add(name)
-        date = now + place / 1000 if name in holds else 0
+        date = now + place / 1000 if name in holds else OLD
         for file in (*outputs, name):
             if Path(file).exists():
                 os.utime(file, (date, date))
