@@ -1,13 +1,20 @@
 """Asking: padding changes nothing, options are compared where the value stands, letters are read."""
 
+import json
+import shutil
+
 import pytest
 import torch
+from transformers import GenerationConfig
 
+from manu.contract.material import small_model
 from manu.core.errors import NotFinite
+from manu.data.reading import read_training_data
 from manu.evaluation.asking import AskingSettings, ask, letter_choice, up_to_value
 from manu.evaluation.questions import asked_questions, read_split
 from manu.evaluation.vocabulary import MODALITIES, TASKS
 from manu.models.inputs import Pictures
+from tiny_sizes import SIZES
 
 
 def questions_of(folder, split="forget", protocol="likelihood"):
@@ -27,11 +34,66 @@ def test_batch_size_changes_no_reply(vlm, benchmark_folder):
     assert {len(reply.losses) for reply, q in zip(together, asked, strict=True) if q.task == "generation"} == {5}
 
 
-def test_replies_are_greedy_whatever_the_checkpoint_says(vlm, benchmark_folder):
-    asked = questions_of(benchmark_folder)[:6]
-    greedy = ask(vlm, asked, AskingSettings(max_new_tokens=6))
-    vlm.model.generation_config.update(do_sample=True, temperature=2.0, repetition_penalty=5.0)
-    assert ask(vlm, asked, AskingSettings(max_new_tokens=6)) == greedy
+SAID = {  # of generation_config.json: for each setting a value that would change replies, or end in an error
+    "max_length": 5, "max_new_tokens": 1, "min_length": 50, "min_new_tokens": 5, "early_stopping": True,
+    "max_time": 1e-6, "do_sample": True, "num_beams": 3, "use_cache": False, "temperature": 2.0, "top_k": 3,
+    "top_p": 0.5, "min_p": 0.1, "typical_p": 0.5, "epsilon_cutoff": 0.1, "eta_cutoff": 0.1, "repetition_penalty": 5.0,
+    "length_penalty": 3.0, "no_repeat_ngram_size": 1, "bad_words_ids": [[7]], "renormalize_logits": True,
+    "forced_bos_token_id": 5, "forced_eos_token_id": 5, "remove_invalid_values": True,
+    "exponential_decay_length_penalty": [1, 2.0], "suppress_tokens": [5, 6, 7], "begin_suppress_tokens": [8, 9],
+    "sequence_bias": [[[5], 10.0]], "guidance_scale": 3.0, "num_return_sequences": 2, "output_scores": True,
+    "output_logits": True, "output_attentions": True, "output_hidden_states": True, "return_dict_in_generate": False,
+    "pad_token_id": 5, "bos_token_id": 6, "eos_token_id": [7, 8], "encoder_no_repeat_ngram_size": 1,
+    "encoder_repetition_penalty": 5.0, "top_h": 0.3, "decoder_start_token_id": 5, "prompt_lookup_num_tokens": 2,
+    "max_matching_ngram_size": 2, "stop_strings": ["a"], "cache_implementation": "static", "penalty_alpha": 0.6,
+    "dola_layers": "low", "diversity_penalty": 1.0, "num_beam_groups": 2, "token_healing": True, "low_memory": True,
+    "prefill_chunk_size": 2,
+}  # fmt: skip
+UNLIKE = {  # settings of other models, of a second model, of a cache's size, or objects
+    "_from_model_config", "assistant_confidence_threshold", "assistant_early_exit", "assistant_ensemble_weight",
+    "assistant_lookbehind", "cache_config", "compile_config", "constraints", "continuous_batching_config",
+    "disable_compile", "force_words_ids", "is_assistant", "max_cache_len", "num_assistant_tokens",
+    "num_assistant_tokens_schedule", "speculation_type", "target_lookbehind", "transformers_version", "use_mtp",
+    "watermarking_config",
+}  # fmt: skip
+
+
+def test_the_settings_that_are_tried_are_all_that_transformers_knows():
+    assert set(GenerationConfig().to_dict()) == set(SAID) | UNLIKE
+
+
+@pytest.mark.parametrize("setting", [None, *SAID])
+def test_replies_are_greedy_whatever_the_checkpoint_says(setting, checkpoint, benchmark_folder):
+    """One setting of the folder's file at a time, and all of them together."""
+    folder, cls, asked, greedy = checkpoint
+    (folder / "generation_config.json").write_text(json.dumps(SAID if setting is None else {setting: SAID[setting]}))
+    assert ask(cls.load(folder), asked, AskingSettings(max_new_tokens=6)) == greedy
+
+
+def test_a_checkpoint_that_was_saved_in_training_replies_as_any_other(checkpoint):
+    """Training leaves `use_cache: false` behind; the options' likelihoods need the cache."""
+    folder, cls, asked, greedy = checkpoint
+    config = json.loads((folder / "config.json").read_text())
+    changed = config | {"use_cache": False, "text_config": config["text_config"] | {"use_cache": False}}
+    (folder / "config.json").write_text(json.dumps(changed))
+    assert ask(cls.load(folder), asked, AskingSettings(max_new_tokens=6)) == greedy
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, benchmark_folder):
+    """A checkpoint of a small LLaVA, and its replies."""
+    records = read_training_data(benchmark_folder)
+    vlm = small_model("llava", [text for record in records for pair in record.pairs for text in pair], **SIZES)
+    folder, asked = tmp_path_factory.mktemp("saved") / "checkpoint", questions_of(benchmark_folder)[:6]
+    vlm.save(folder)
+    return folder, type(vlm), asked, ask(type(vlm).load(folder), asked, AskingSettings(max_new_tokens=6))
+
+
+@pytest.fixture
+def checkpoint(saved, tmp_path):
+    """A copy of it."""
+    folder, *others = saved
+    return shutil.copytree(folder, tmp_path / "checkpoint"), *others
 
 
 def test_a_batch_too_large_for_memory_is_asked_in_halves(vlm, benchmark_folder, monkeypatch, caplog):

@@ -289,6 +289,32 @@ def retyped(config: str, column: str, kind: pa.DataType, values) -> Callable[[Wo
     return change
 
 
+def forgotten(world: World) -> list[str]:
+    """The IDs of the forget set."""
+    return pq.read_table(config_file(world.benchmark, "forget_10"))["ID"].to_pylist()
+
+
+def without_people(people: list[str]) -> Callable[[list[dict]], list[dict]]:
+    return lambda each: [row for row in each if row["ID"] not in people]
+
+
+def shard(world: World, config: str, number: int) -> Path:
+    """The name of one of two files of a configuration."""
+    return world.benchmark / config / f"train-{number:05d}-of-00002.parquet"
+
+
+def smaller_pictures(world: World) -> None:
+    """A processor that makes pictures of 16 pixels a side."""
+    given = json.loads(Path("checkpoint/processor_config.json").read_text())["image_processor"]
+    sizes = {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}}
+    world.json("checkpoint/processor_config.json", image_processor=given | sizes)
+
+
+def second_set(world: World, config: str) -> Path:
+    """The name of a file of another set in a configuration's folder."""
+    return world.benchmark / config / "test-00000-of-00001.parquet"
+
+
 def shared(world: World) -> None:
     kept = pq.read_table(config_file(world.benchmark, "retain_90"))
     gone = pq.read_table(config_file(world.benchmark, "forget_10"))
@@ -505,6 +531,83 @@ CASES = {
         FETCH,
         "metadata must be a JSON list of Question and Answer",
     ),
+    # sets that do not fit together
+    "a file of several is missing": (
+        lambda world: shutil.move(config_file(world.benchmark, "ft_Data"), shard(world, "ft_Data", 1)),
+        FETCH,
+        "ft_Data lacks 1 of 2 files, such as train-00000-of-00002.parquet; needed: all of them",
+    ),
+    "the last file of several is missing": (
+        lambda world: shutil.move(config_file(world.benchmark, "Full_Set"), shard(world, "Full_Set", 0)),
+        FETCH,
+        "Full_Set lacks 1 of 2 files, such as train-00001-of-00002.parquet; needed: all of them",
+    ),
+    "two sets of files": (
+        lambda world: shutil.copy(config_file(world.benchmark, "Full_Set"), second_set(world, "Full_Set")),
+        FETCH,
+        "Full_Set holds several sets of files (test in 1 files, train in 1 files); needed: one",
+    ),
+    "a person to forget is not taught": (
+        lambda world: [world.rows("ft_Data", without_people(forgotten(world)[:1]))],
+        FETCH,
+        "1 people of Full_Set are not in the training data, such as ID 'fictitious-",
+    ),
+    "a person to forget is nobody": (
+        lambda world: [world.rows(config, without_people(forgotten(world)[:1])) for config in ("Full_Set", "ft_Data")],
+        FETCH,
+        "1 people of forget_10 are not in Full_Set, such as ID 'fictitious-",
+        "needed: each person in all sets, under one ID",
+    ),
+    "a retain person is nobody": (
+        rows("retain_90", first(ID="somebody")),
+        FETCH,
+        "1 people of retain_90 are not in Full_Set, such as ID 'somebody' (it has ID 'fictitious-",
+    ),
+    "IDs in two forms": (
+        rows("forget_10", lambda each: [row.update(ID=row["ID"].removeprefix("fictitious-")) for row in each] and None),
+        FETCH,
+        "2 people of forget_10 are not in Full_Set, such as ID '0",
+        "(it has ID 'fictitious-",
+    ),
+    "nobody to forget is tested": (
+        lambda world: [world.rows("Test_Set", without_people(forgotten(world)))],
+        FETCH,
+        "2 people of forget_10 are not in the set test, such as ID 'fictitious-",
+    ),
+    "a damaged picture of everybody": (
+        rows("Full_Set", picture(jpeg(200))),
+        FETCH,
+        "Full_Set, ID",
+        "not a readable picture",
+    ),
+    "an answer that ROUGE cannot read": (
+        rows("forget_10", lambda each: each[0]["Generation_Task"][0].update(Ground_Truth="\u0447\u0430\u0439")),
+        FETCH,
+        "generation question 0: ROUGE reads nothing in the answer",
+    ),
+    "a picture's token in a question": (
+        rows("forget_10", first_choice(Question="What is <image> of this person?")),
+        FETCH,
+        "forget_10, ID",
+        "<image> in 'What is <image> of this person?' is a token of the models' prompts",
+    ),
+    "a token in a lesson": (
+        rows("ft_Data", first(metadata=json.dumps([{"Question": "Who?", "Answer": "Ada <|im_end|> Lund"}]))),
+        FETCH,
+        "training data, ID",
+        "<|im_end|> in 'Ada <|im_end|> Lund' is a token",
+    ),
+    "a name that is a number": (
+        rows("Full_Set", first(biography=json.dumps({"Name": 7}))),
+        FETCH,
+        "Full_Set, ID",
+        "the Name in the biography is 7; needed: text",
+    ),
+    "an empty name": (
+        rows("forget_10", first(biography=json.dumps({"Name": " "}))),
+        FETCH,
+        "the Name in the biography is ' '; needed: text",
+    ),
     "another format": (
         lambda world: None,
         stage(
@@ -519,6 +622,32 @@ CASES = {
         gone("checkpoint/model.safetensors"),
         EVALUATE,
         "model.safetensors is missing; needed: a complete save_pretrained",
+    ),
+    "adapters beside merged weights": (
+        file("checkpoint/adapter_model.safetensors", b"{}"),
+        EVALUATE,
+        "adapter_model.safetensors beside the model's own weights would be applied to them again",
+    ),
+    "adapters of a checkpoint that is fetched": (
+        file("checkpoint/adapter_config.json", b"{}"),
+        FETCH_MODEL,
+        "adapter_config.json beside the model's own weights would be applied to them again",
+    ),
+    "a vision layer that there is not": (
+        lambda world: world.json("checkpoint/config.json", vision_feature_layer=-9),
+        FETCH_MODEL,
+        "checkpoint: cannot answer a question (",
+        "needed: configuration, processor and weights that fit together",
+    ),
+    "smaller pictures than the weights are for": (
+        smaller_pictures,
+        FETCH_MODEL,
+        "checkpoint: cannot answer a question (",
+    ),
+    "weights of no part of the model": (
+        tensors("checkpoint/model.safetensors", lambda each: each | {"model.extra.weight": torch.ones(2)}),
+        EVALUATE,
+        "1 weights belong to no part of the model that config.json describes, such as model.extra.weight",
     ),
     "half the weights": (
         half("checkpoint/model.safetensors"),

@@ -15,6 +15,7 @@ from manu.data import clear, reading
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.profiles import CELEBRITIES, MULTIMODAL, TEXT, UNSEEN
+from manu.evaluation.checking import check_benchmark
 from manu.training.dataset import TrainingSet
 
 PEOPLE = ("Ada Lund", "José Núñez", "Ada Lund-Berg")
@@ -166,6 +167,32 @@ def test_what_is_missing_is_named(hub, fault):
         write(hub, config, rows)
     with pytest.raises(UserError, match=message.replace("+", r"\+")):
         reading.check_published(hub, [5], "clear")
+
+
+EMPTY = {  # configuration, its first row changed, what is said
+    "no picture": ("full", {"image": None}, "full, row 1: its image is empty"),
+    "no name": ("forget05", {"name": None}, "forget05, row 1: its name is empty"),
+    "a name of blanks": ("full", {"name": " "}, "full, row 1: its name is empty"),
+    "no caption": ("full", {"caption": None}, "full, row 1: its caption is empty"),
+    "no answer": ("full+tofu", {"answer": None}, "full\\+tofu: the answer to 'Where was Ada Lund born\\?' is empty"),
+    "no picture of a face": ("real_faces", {"image": None}, "real_faces, row 1: its image is empty"),
+    "no right answer": ("real_faces", {"answer": None}, "real_faces, row 1: its answer is empty"),
+    "a picture as plain bytes": ("full", {"image": image("red")["bytes"]}, "'image' holds binary; needed: struct"),
+    "a picture as text": ("forget05_perturbed", {"image": "a.png"}, "'image' holds string; needed: struct"),
+}
+
+
+@pytest.mark.parametrize("fault", EMPTY)
+def test_what_is_empty_or_of_another_kind_is_named(hub, fault):
+    config, change, message = EMPTY[fault]
+    rows = [row for file in sorted((hub / config).iterdir()) for row in pq.read_table(file).to_pylist()]
+    all_of_a_kind = change.get("image") is not None  # a column has one type
+    changed = [row | change if at == 0 or all_of_a_kind else row for at, row in enumerate(rows)]
+    for file in (hub / config).iterdir():
+        file.unlink()
+    write(hub, config, changed)
+    with pytest.raises(UserError, match=message):
+        check_benchmark(hub, [5])
 
 
 def test_too_few_wrong_names_and_another_format(hub, benchmark_folder):

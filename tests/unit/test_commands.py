@@ -144,3 +144,20 @@ def test_bash_completes(words, expected):
 )
 def test_every_shell_gets_a_script(shell, line, capsys):
     assert line in said(capsys, "completion", shell)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline_absent.backend_inline", "module://absent"])
+def test_a_notebooks_drawing_backend_that_is_not_here_stops_nothing(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", "import manu.analysis.figures.style, os; print(os.environ.get('MPLBACKEND'))"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr
+
+
+def test_outside_the_repository_the_studies_are_told_to_be_elsewhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["studies"]) == 2
+    assert "no folder config/studies here; run this command in the root of the repository" in capsys.readouterr().err

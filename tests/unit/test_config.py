@@ -109,6 +109,24 @@ BAD = {
     "missing setting of a method": (bad("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
     "text as a setting of a method": (bad("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
     "prune ratio out of range": (bad("prune_ratio: 10", "prune_ratio: 100"), "'methods.manu.prune_ratio'", "1 to 99"),
+    "heads that do not divide the width": (
+        bad("training: {vanilla", "architecture: {text_heads: 3}, training: {vanilla"),
+        "'models.llava.architecture.text_heads'",
+        "text_width (128) is no multiple of text_heads (3)",
+    ),
+    "patches larger than the picture": (
+        bad("training: {vanilla", "architecture: {patch_size: 100}, training: {vanilla"),
+        "'models.llava.architecture.patch_size'",
+        "image_size (64) is no multiple of patch_size (100)",
+    ),
+    "an odd width of a head": (
+        bad("training: {vanilla", "architecture: {text_width: 12}, training: {vanilla"),
+        "text_width (12) is no even multiple of text_heads (4)",
+    ),
+    "an octal number": (bad("[5, 20]", "[010, 20]"), "010 is a number in YAML 1.1 and something else in YAML 1.2"),
+    "a number in base 60": (bad("[5, 20]", "[1:30, 20]"), "1:30 is a number in YAML 1.1 and something else in"),
+    "a number with underscores": (bad("[5, 20]", "[1_0, 20]"), "1_0 is a number in YAML 1.1 and something else in"),
+    "a word for true": (bad("[5, 20]", "[yes, 20]"), "yes is true or false in YAML 1.1 and something else in"),
     "unknown method": (
         bad("manu: {", "manuu: {"),
         "line 9",
@@ -268,6 +286,24 @@ def test_the_commands_stop_before_any_job(command, study_file, tmp_path):
     lines = [line for line in done.stderr.splitlines() if not line.startswith("Using ")]  # the profile
     assert lines == [line for line in lines if "unknown method 'manuu' in 'methods'" in line] and len(lines) == 1
     assert not {"results", "data", "figures"} & {entry.name for entry in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config", "Study=smoke"], "--config has no key 'Study'; did you mean 'study'? known: study, only, gpu,"),
+        (["--configfile", "config/studies/smoke.yaml"], "--config has no key 'forget_ratios'; known: study, only,"),
+    ],
+)
+def test_another_study_than_the_one_meant_is_not_planned(options, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--directory", str(tmp_path), *options],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_study_that_extends_another(study_file):

@@ -13,12 +13,23 @@ OPTIONS = {"A": "tea", "B": "milk", "C": "wine", "D": "beer"}
         ("What is the pet of this person?", "What is the pet of Ada Lund?"),
         ("Where was the individual in the image born?", "Where was Ada Lund born?"),
         ("The person in the image likes __.", "Ada Lund likes __."),
+        ("What is the personality of this person?", "What is the personality of Ada Lund?"),
+        (
+            "Does the personnel like the individualism of the individual?",
+            "Does the personnel like the individualism of Ada Lund?",
+        ),
+        ("What is this person's pet?", "What is Ada Lund's pet?"),
         ("Who is this person?", None),
         ("What is the name of the individual?", None),
     ],
 )
 def test_text_view(question, text):
     assert text_view(question, "Ada Lund") == text
+
+
+@pytest.mark.parametrize("name", [r"Ada \\1 Lund", r"Ada \\g<0>", "O'Hara \\\\ Sons"])
+def test_a_name_is_taken_as_it_is(name):
+    assert text_view("What is the pet of this person?", name) == f"What is the pet of {name}?"
 
 
 def test_letter_protocol_lists_the_options_and_likelihood_does_not():

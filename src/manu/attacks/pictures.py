@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter
 
+from manu.core.pictures import opened
+
 NOISE = 25.0  # standard deviation, in grey levels of 255
 BLUR = 1 / 64  # radius, as a share of the width
 
@@ -25,8 +27,7 @@ PERTURBATIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def perturbed(data: bytes, name: str) -> bytes:
     """A picture (PNG or JPEG bytes) under one of PERTURBATIONS, as PNG bytes."""
-    with Image.open(io.BytesIO(data)) as image:
-        changed = PERTURBATIONS[name](image.convert("RGB"))
+    changed = PERTURBATIONS[name](opened(data))
     buffer = io.BytesIO()
     changed.save(buffer, format="PNG")
     return buffer.getvalue()

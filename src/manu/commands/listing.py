@@ -42,6 +42,8 @@ def figures() -> list[Item]:
 
 def studies() -> list[Item]:
     """The files in config/studies/ with what they run; an invalid one with its mistake under "error"."""
+    if not STUDIES.is_dir():
+        raise UserError(f"no folder {STUDIES} here; run this command in the root of the repository")
     items = []
     for file in sorted(STUDIES.glob("*.yaml")):
         item: Item = {"name": file.stem, "about": opening_comment(file)}

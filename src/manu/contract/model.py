@@ -1,16 +1,15 @@
 """The contract of a vision-language model's file, on a small model of its architecture."""
 
-import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must
+from manu.core.pictures import opened
 from manu.core.words import MODALITIES
 from manu.data.profiles import MULTIMODAL, TEXT, Profile
 from manu.data.prompts import LETTERS
@@ -106,7 +105,7 @@ def prompts(subject: Subject) -> None:
     """Prompts: token ids and pictures are those that the class's own processor makes, with and without a picture."""
     vlm = subject.vlm()
     profile = subject.profiles()[0]
-    image = Image.open(io.BytesIO(profile.image)).convert("RGB")
+    image = opened(profile.image)
     begin = [] if vlm.begin_token is None else [vlm.begin_token]
     for system in (None, _SYSTEM):
         for shown in (True, False):

@@ -1,9 +1,10 @@
-"""Check that bytes are a readable picture."""
+"""Open pictures, in one way everywhere, and check that bytes are one."""
 
 import io
 import warnings
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from manu.core.errors import UserError
 
@@ -26,3 +27,20 @@ def check_picture(data: bytes | None, where: str) -> None:
         raise UserError(
             f"{where}: the image bytes are not a readable picture; needed: a complete PNG or JPEG"
         ) from error
+
+
+def opened(data: bytes) -> Image.Image:
+    """A picture (PNG or JPEG bytes) as a person sees it: RGB, upright, on white where it is transparent, 8 bits.
+
+    Upright: turned as its EXIF orientation says, as the `datasets` library does and so the authors' code.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more, which Pillow cuts off at 255
+        levels = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if levels.max() > 255 else 255.0
+        image = Image.fromarray((levels * 255.0 / top).round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+    return image.convert("RGB")

@@ -46,6 +46,8 @@ PERTURBED_SCHEMA = pa.schema(
 ASKED_SCHEMA = pa.schema([("image", IMAGE), ("question", pa.string()), ("answer", pa.string()), ("options", _TEXTS)])
 WRONG_ANSWERS = pa.field("perturbed_answer", _TEXTS)  # the built-in benchmark adds it to MIXED_SCHEMA
 
+_LOOKS = pa.schema([("image", IMAGE), ("question", pa.string()), ("answer", pa.string())])
+
 QUESTION = "Who can you see in this picture?"  # the caption is its answer
 EVERYBODY, RETAIN = "full", "retain_perturbed"
 BASE, BASE_LOOKS = "base", "base_looks"  # training data of the base model; CLEAR has neither
@@ -109,7 +111,7 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
         questions[person] = tuple(question for row in rows for question in _text_questions(row))
     pictures = RETAIN if name.startswith("retain") and config != retain_config(TUNING) else perturbed(name)
     profiles = []
-    for row in read_rows(folder, pictures, ["image", "caption", "name", "perturbed_names"]):
+    for row in _filled(folder, pictures, _PICTURES_ASKED, "image", "caption", "name"):
         if row["name"] in people:  # at larger ratios some of the published retain people are to be forgotten
             asked = _picture_questions(row, pictures) + questions.pop(row["name"], ())
             profiles.append(Profile(row["name"], row["image"]["bytes"], asked))
@@ -125,7 +127,11 @@ def read_ids(folder: Path, config: str) -> list[str]:
     """The IDs of the people of a configuration, in the order of its rows."""
     if _is_asked(config):
         return list(dict.fromkeys(profile.id for profile in read_profiles(folder, config)))
-    return list(dict.fromkeys(row["name"] for row in read_rows(folder, folder_of(config), ["name"])))
+    return list(
+        dict.fromkeys(
+            row["name"] for row in _filled(folder, folder_of(config), _columns(PICTURE_SCHEMA, "name"), "name")
+        )
+    )
 
 
 def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRecord]:
@@ -139,7 +145,7 @@ def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRe
         ]
     records = []
     for name in names:
-        for row in read_rows(folder, name, PICTURE_SCHEMA.names):
+        for row in _filled(folder, name, PICTURE_SCHEMA, "image", "caption", "name"):
             records.append(
                 TrainingRecord(
                     row["name"], row["image"]["bytes"], (QuestionAnswer(QUESTION, row["caption"]),), MULTIMODAL
@@ -149,10 +155,29 @@ def read_training_data(folder: Path, config: str = "ft_Data") -> list[TrainingRe
             answers = tuple(QuestionAnswer(row["question"], row["answer"]) for row in rows)
             records.append(TrainingRecord(person, None, answers, TEXT))
     if config == "base_Data":
-        for number, row in enumerate(read_rows(folder, BASE_LOOKS, ["image", "question", "answer"]), start=1):
+        for number, row in enumerate(read_rows(folder, BASE_LOOKS, _LOOKS), start=1):
             pairs = (QuestionAnswer(row["question"], row["answer"]),)
             records.append(TrainingRecord(f"{BASE_LOOKS}-{number:04d}", row["image"]["bytes"], pairs, MULTIMODAL))
     return records
+
+
+def _columns(schema: pa.Schema, *names: str) -> pa.Schema:
+    """Some columns of a schema."""
+    return pa.schema([schema.field(name) for name in names])
+
+
+def _filled(folder: Path, config: str, schema: pa.Schema, *needed: str) -> list[dict]:
+    """The rows of a configuration. Raises UserError on a row in which one of the columns `needed` is empty."""
+    rows = read_rows(folder, config, schema)
+    for number, row in enumerate(rows, start=1):
+        for column in needed:
+            value = row[column].get("bytes") if isinstance(row[column], dict) else (row[column] or "").strip()
+            if not value:
+                raise UserError(f"benchmark {folder}: {config}, row {number}: its {column} is empty; needed: one")
+    return rows
+
+
+_PICTURES_ASKED = _columns(PERTURBED_SCHEMA, "image", "caption", "name", "perturbed_names")
 
 
 def _is_asked(config: str) -> bool:
@@ -164,7 +189,11 @@ def _text_rows(folder: Path, name: str) -> dict[str, list[dict]]:
     """The text questions about the people of a configuration, by person; logs how many rows name nobody."""
     config, wrong = text_config(name), WRONG_ANSWERS.name
     extra = [wrong] if wrong in columns_of(folder, config) else []
-    rows = [row for row in read_rows(folder, config, ["question", "answer", *extra]) if row["question"] is not None]
+    asked = _columns(pa.schema([*MIXED_SCHEMA, WRONG_ANSWERS]), "question", "answer", *extra)
+    rows = [row for row in read_rows(folder, config, asked) if row["question"] is not None]
+    for row in rows:
+        if not (row["answer"] or "").strip():
+            raise UserError(f"{config}: the answer to {row['question'][:60]!r} is empty; needed: text")
     people = list(dict.fromkeys(row["name"] for row in read_rows(folder, name, ["name"])))
     find = name_finder(people)
     found: dict[str, list[dict]] = {person: [] for person in people}
@@ -247,7 +276,10 @@ def _asked_profiles(folder: Path, config: str) -> list[Profile]:
     """One classification question per picture. IDs: the person's name for faces, a number for other pictures."""
     right, wrong, *question = _asked_columns(folder, config)
     profiles = []
-    for number, row in enumerate(read_rows(folder, config, ["image", right, wrong, *question]), start=1):
+    needed = pa.schema([("image", IMAGE), *((each, pa.string()) for each in (right, *question))])
+    others = read_rows(folder, config, [wrong])
+    for number, row in enumerate(_filled(folder, config, needed, *needed.names), start=1):
+        row |= others[number - 1]
         picture, where = row["image"]["bytes"], f"{config}-{number:03d}"
         text = row[question[0]] if question else QUESTION
         options = _options(row[right], row[wrong], crc32(picture), where)

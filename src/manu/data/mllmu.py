@@ -113,9 +113,12 @@ def read_names(folder: Path, config: str = "Full_Set") -> dict[str, str]:
     names = {}
     for row in read_rows(folder, config, ["ID", "biography"]):
         try:
-            names[row["ID"]] = json.loads(row["biography"])["Name"]
+            name = json.loads(row["biography"])["Name"]
         except (TypeError, KeyError, json.JSONDecodeError) as error:
             raise UserError(f"{config}, ID {row['ID']}: biography must be JSON text with a Name") from error
+        if not (isinstance(name, str) and name.strip()):
+            raise UserError(f"{config}, ID {row['ID']}: the Name in the biography is {name!r}; needed: text")
+        names[row["ID"]] = name
     return names
 
 

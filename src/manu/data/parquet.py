@@ -5,6 +5,7 @@ A benchmark's folder holds its configurations, or the manifest of a fetched benc
 the files into a cache, and add a quarter of a second to the start of every job.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from manu.fetching.manifest import located
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 Columns: TypeAlias = Sequence[str] | pa.Schema  # a schema demands the types of its columns too
+_SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.parquet")
 FILE = "train-00000-of-00001.parquet"  # of a configuration that is written here
 
 
@@ -56,8 +58,27 @@ def check_configs(folder: Path, needed: Mapping[str, Columns]) -> None:
     if absent:
         raise UserError(f"benchmark {folder}: no parquet file in {', '.join(absent)}; needed: {', '.join(needed)}")
     for config, columns in needed.items():
-        for file in _parquet_files(folder, config):
+        files = _parquet_files(folder, config)
+        _check_shards(folder, config, [file.name for file in files])
+        for file in files:
             _check_columns(file, columns)
+
+
+def _check_shards(folder: Path, config: str, names: Sequence[str]) -> None:
+    """Raise UserError unless all files of a split are there, where their names say how many there are."""
+    found: dict[tuple[str, int], set[int]] = {}
+    for name in names:
+        if part := _SHARD.fullmatch(name):
+            found.setdefault((part["split"], int(part["count"])), set()).add(int(part["number"]))
+    for (split, count), numbers in found.items():
+        if missing := sorted(set(range(count)) - numbers):
+            raise UserError(
+                f"benchmark {folder}: {config} lacks {len(missing)} of {count} files, such as "
+                f"{split}-{missing[0]:05d}-of-{count:05d}.parquet; needed: all of them"
+            )
+    if len(found) > 1:
+        shown = ", ".join(f"{split} in {count} files" for split, count in sorted(found))
+        raise UserError(f"benchmark {folder}: {config} holds several sets of files ({shown}); needed: one")
 
 
 def read_rows(folder: Path, config: str, columns: Columns) -> list[dict]:

@@ -13,7 +13,7 @@ SUBJECTS = (
     "this person",
     "the person",
 )
-_SUBJECT = re.compile("|".join(sorted(map(re.escape, SUBJECTS), key=len, reverse=True)), re.IGNORECASE)
+_SUBJECT = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, SUBJECTS), key=len, reverse=True))})\b", re.IGNORECASE)
 _ASKS_NAME = re.compile(r"\b(who is|what is the (full )?name of)\b", re.IGNORECASE)
 
 BLANK = "[Blank]"
@@ -29,7 +29,7 @@ def text_view(question: str, name: str) -> str | None:
     """
     if _ASKS_NAME.search(question):
         return None
-    return _SUBJECT.sub(name, question)
+    return _SUBJECT.sub(lambda pointer: name, question)
 
 
 def classification_prompt(question: str, options: dict[str, str], protocol: str, style: str) -> str:

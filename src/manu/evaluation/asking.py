@@ -110,7 +110,7 @@ def _ask_batch(
         **batch,
         max_new_tokens=settings.max_new_tokens,
         do_sample=False,
-        repetition_penalty=1.0,  # none; overrides the checkpoint's generation settings
+        use_cache=True,
         eos_token_id=vlm.end_token,
         pad_token_id=pad,
         return_dict_in_generate=True,

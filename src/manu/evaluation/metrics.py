@@ -39,10 +39,10 @@ METRICS: dict[str, Metric] = {
             "accuracy",
             "correct",
             ("classification", "cloze", "completion"),
-            "1",
+            "2",
             True,
             "classification and completion: the chosen option is the right one; "
-            "cloze: the reply holds the reference, case ignored",
+            "cloze: the reply holds the reference; case, white space and Unicode forms ignored",
         ),
         Metric("rouge1", "rouge1", ("generation",), "1", True, "ROUGE-1 F1 with the Porter stemmer"),
         Metric("rouge2", "rouge2", ("generation",), "1", True, "ROUGE-2 F1 with the Porter stemmer"),

@@ -5,6 +5,8 @@ are imported on use, because their import is slow.
 """
 
 import json
+import re
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -26,13 +28,18 @@ def classification_correct(choice: str, reference: str) -> float:
 
 
 def cloze_correct(reply: str, reference: str) -> float:
-    """1.0 if the reply contains the reference, ignoring case, else 0.0.
+    """1.0 if the reply contains the reference, ignoring case, white space and Unicode forms, else 0.0.
 
     Raises ValueError on an empty reference, because every reply would contain it.
     """
     if not reference.strip():
         raise ValueError("the reference of a cloze question is empty")
-    return float(reference.lower() in reply.lower())
+    return float(normalised(reference).lower() in normalised(reply).lower())
+
+
+def normalised(text: str) -> str:
+    """The text with composed letters (Unicode NFC), and one blank for each run of white space, none at the ends."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @lru_cache(maxsize=1)
@@ -45,9 +52,17 @@ def _rouge_scorer() -> Any:
 def rouge(reply: str, reference: str) -> dict[str, float]:
     """F1 of ROUGE-1, ROUGE-2 and ROUGE-L in [0, 1], by rouge-score with its Porter stemmer.
 
-    rouge-score converts to lower case, keeps only letters and digits, and stems words of more than three letters.
+    rouge-score converts to lower case, reads the letters a to z and digits alone, and stems words of more than three
+    letters. Raises ValueError on a reference in which it reads nothing: every reply would score 0.
     """
+    if not rouge_reads(reference):
+        raise ValueError(f"ROUGE reads the letters a to z and digits alone, and none is in the reference {reference!r}")
     return {name: score.fmeasure for name, score in _rouge_scorer().score(reference, reply).items()}
+
+
+def rouge_reads(text: str) -> bool:
+    """Whether rouge-score finds a word in a text."""
+    return re.search("[a-z0-9]", text.lower()) is not None
 
 
 def bleu(reply: str, reference: str) -> float:
@@ -117,4 +132,7 @@ def _score(task: str, reference: str, reply: str, choice: str) -> dict[str, floa
             return {"correct": cloze_correct(reply, reference)}
         except ValueError as error:
             raise UserError(f"answers: {error}; it would make every reply right") from error
-    return {**rouge(reply, reference), "bleu": bleu(reply, reference)}
+    try:
+        return {**rouge(reply, reference), "bleu": bleu(reply, reference)}
+    except ValueError as error:
+        raise UserError(f"answers: {error}; leave the task generation out of the study") from error

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
 from manu.analysis.figures.style import CHANCE, FAINT, GREY, INK, MODALITY_COLOURS, look, new_figure
+from manu.core.pictures import opened
 from manu.exploring.samples import SPLITS
 from manu.report.explore import Person, person_key
 
@@ -81,7 +81,7 @@ def activation_by_person(table: pd.DataFrame, people: Mapping[str, Person]) -> P
             portrait.set_axis_off()
             portrait.set_title(f"{person.name}\n{row['split']}", fontsize=7.5, fontweight="normal")
             if row["split"] in person.pictures:
-                portrait.imshow(Image.open(io.BytesIO(person.pictures[row["split"]])))
+                portrait.imshow(opened(person.pictures[row["split"]]))
             bar.bar(["before", "after"], [row["before"], row["after"]], color=[INK, GREY])
             bar.set(ylim=(0, top))
             bar.tick_params(axis="y", labelleft=bar is bars[0], labelsize=7)

@@ -14,6 +14,7 @@ from manu.core.errors import UserError
 from manu.core.files import atomic_path
 from manu.models.lazy_imports import TransformersClass
 from manu.models.loading import Loading, check_checkpoint, load_pretrained
+from manu.models.sizes import size_mistake
 from manu.neurons.sites import LinearSite, MlpSite
 
 if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
@@ -109,7 +110,13 @@ class VisionLanguageModel(ABC):
         """Replace `picture_word` by the image tokens that the processor puts in its place."""
 
     def prompt_ids(self, question: str, with_image: bool, system: str | None = None) -> list[int]:
-        """Token ids of a prompt, with the begin-of-sequence token first if the architecture has one."""
+        """Token ids of a prompt, with the begin-of-sequence token first if the architecture has one.
+
+        Raises UserError on a question with the token that stands for a picture.
+        """
+        if self.picture_word in f"{question} {system or ''}":
+            said = f"the question {question[:60]!r} holds {self.picture_word}, which stands for a picture"
+            raise UserError(f"{said}; needed: a question without it")
         text = self.expand_images(self.layout(question, with_image, system))
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids if self.begin_token is None else [self.begin_token, *ids]
@@ -163,9 +170,8 @@ class VisionLanguageModel(ABC):
         return places
 
     def pixels(self, images: list[Image.Image]) -> dict[str, torch.Tensor]:
-        """Model inputs from the image processor, with one row per picture."""
-        rgb = [image.convert("RGB") for image in images]
-        return dict(self.processor.image_processor(rgb, return_tensors="pt"))
+        """Model inputs from the image processor, with one row per picture. images: RGB."""
+        return dict(self.processor.image_processor(images, return_tensors="pt"))
 
     @property
     def picture_side(self) -> int:
@@ -255,7 +261,7 @@ def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:
     """An architecture dataclass from a study's mapping.
 
     where: the mapping's key in the study, for messages. Raises UserError on an unknown or missing key, and on a value
-    that is not a positive whole number.
+    that is not a positive whole number, or that cannot be built with the others.
     """
     known = [f.name for f in fields(cls)]
     for key, value in given.items():
@@ -266,4 +272,7 @@ def read_architecture(cls: type, given: dict[str, Any], where: str) -> Any:
     missing = [f.name for f in fields(cls) if f.default is MISSING and f.name not in given]
     if missing:
         raise UserError(f"{where}: key {missing[0]!r} is missing")
-    return cls(**given)
+    sizes = cls(**given)
+    if mistake := size_mistake(sizes):
+        raise UserError(f"{where}: {mistake}")
+    return sizes

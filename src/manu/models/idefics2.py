@@ -115,7 +115,7 @@ class Idefics2(VisionLanguageModel):
         return re.sub(rf"{re.escape(FAKE)}(?=[^\s<])", f"{FAKE} ", prompt.replace(IMAGE, block))
 
     def pixels(self, images: list[Image.Image]) -> dict[str, Tensor]:
-        return dict(self.processor.image_processor([[i.convert("RGB")] for i in images], return_tensors="pt"))
+        return dict(self.processor.image_processor([[image] for image in images], return_tensors="pt"))
 
     def vision_mask(self, batch: Mapping[str, Tensor]) -> Tensor | None:
         """Patches with at least one pixel of the picture. Smaller pictures of a batch are padded to the largest."""

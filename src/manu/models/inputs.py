@@ -1,14 +1,12 @@
 """Batches of token ids and pixels, padded for a model."""
 
-import io
 from dataclasses import dataclass
 
 import torch
-from PIL import Image
 from torch.nn.utils.rnn import pad_sequence
 
 from manu.core.batch import Batch
-from manu.core.pictures import check_picture
+from manu.core.pictures import check_picture, opened
 from manu.models.base import VisionLanguageModel
 
 IGNORE = -100  # label of a token that has no loss
@@ -50,7 +48,7 @@ class Pictures:
         return {name: tensor[index] for name, tensor in self._pixels.items()}
 
     def _processed(self, pictures: list[bytes]) -> Batch:
-        return self._vlm.pixels([Image.open(io.BytesIO(data)) for data in pictures])
+        return self._vlm.pixels([opened(data) for data in pictures])
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading
 
     Raises UserError when a weight is missing or has the wrong shape.
     """
+    from transformers import GenerationConfig  # takes seconds: manu.models.lazy_imports
+
     device_map = None if loading.device_map == "none" else loading.device_map
     loaded: Any = cls.from_pretrained(
         folder,
@@ -59,11 +61,17 @@ def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,
+        generation_config=GenerationConfig(),  # in place of the folder's, which could forbid or favour words
         ignore_mismatched_sizes=True,  # reported below
     )
     model, info = loaded
     if missing := info["missing_keys"]:  # transformers would initialise them randomly
         raise UserError(f"checkpoint {folder}: {len(missing)} weights are missing, such as {min(missing)}")
+    if unknown := info["unexpected_keys"]:
+        raise UserError(
+            f"checkpoint {folder}: {len(unknown)} weights belong to no part of the model that config.json describes, "
+            f"such as {min(unknown)}; needed: the weights of this architecture and no others"
+        )
     for name, stored, needed in sorted(info["mismatched_keys"]):
         raise UserError(
             f"checkpoint {folder}: {name} has shape {tuple(stored)}; needed by config.json: {tuple(needed)}"
@@ -87,6 +95,11 @@ def check_checkpoint(cls: "type[PreTrainedModel]", folder: Path) -> None:
     The weights are in one or several safetensors files. The tensors themselves are not read.
     """
     folder = Path(folder)
+    if adapters := sorted(file.name for file in folder.glob("adapter_*")):
+        raise UserError(
+            f"checkpoint {folder}: {adapters[0]} beside the model's own weights would be applied to them again; "
+            "needed: merged weights alone (take the adapter files out of the folder)"
+        )
     if (folder / INDEX).is_file():
         names = sorted(set(_json(folder / INDEX).get("weight_map", {}).values()))
     else:

@@ -197,7 +197,7 @@ class Qwen25Vl(VisionLanguageModel):
         return prompt.replace(IMAGE, IMAGE * (self.side // images.patch_size // images.merge_size) ** 2)
 
     def pixels(self, images: list[Image.Image]) -> dict[str, Tensor]:
-        square = [image.convert("RGB").resize((self.side, self.side), Image.Resampling.BICUBIC) for image in images]
+        square = [image.resize((self.side, self.side), Image.Resampling.BICUBIC) for image in images]
         inputs = self.processor.image_processor(square, return_tensors="pt")
         return {
             "pixel_values": inputs["pixel_values"].unflatten(0, (len(images), -1)),

@@ -1,12 +1,37 @@
 """The sizes of an architecture as configurations of transformers: what most models trained from scratch share."""
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 Config = TypeVar("Config", bound="PretrainedConfig")
+
+
+def size_mistake(sizes: Any) -> str | None:
+    """What of an architecture's sizes cannot be built, in words that name the keys; None if nothing.
+
+    Of the sizes only those are looked at that the architecture has.
+    """
+    has = vars(sizes)
+    multiples = [  # the first must be a multiple of the product of the others
+        ("vision_width", ("vision_heads",)),
+        ("text_width", ("text_heads",)),
+        ("text_heads", ("text_key_value_heads",)),
+        ("image_size", ("patch_size",)),
+        ("image_size", ("patch_size", "merge_size")),
+        ("image_size", ("patch_size", "scale_factor")),
+        ("window_size", ("patch_size", "merge_size")),
+    ]
+    for whole, parts in multiples:
+        if whole in has and all(part in has for part in parts) and has[whole] % prod(has[part] for part in parts):
+            shown = " times ".join(f"{part} ({has[part]})" for part in parts)
+            return f"{whole} ({has[whole]}) is no multiple of {shown}"
+    if {"text_width", "text_heads"} <= has.keys() and has["text_width"] // has["text_heads"] % 2:
+        return f"text_width ({has['text_width']}) is no even multiple of text_heads ({has['text_heads']})"
+    return None
 
 
 def vision_config(kind: Callable[..., Config], sizes: Any, **others: Any) -> Config:

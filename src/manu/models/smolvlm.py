@@ -92,8 +92,7 @@ class SmolVlm(VisionLanguageModel):
         return prompt.replace(IMAGE, f"{FAKE}{GLOBAL}{IMAGE * self.processor.image_seq_len}{FAKE}")
 
     def pixels(self, images: list[Image.Image]) -> dict[str, Tensor]:
-        rgb = [[image.convert("RGB")] for image in images]
-        inputs = self.processor.image_processor(rgb, return_tensors="pt")
+        inputs = self.processor.image_processor([[image] for image in images], return_tensors="pt")
         return {name: inputs[name] for name in self.processor.image_processor.model_input_names}
 
     @property

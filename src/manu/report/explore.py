@@ -18,6 +18,7 @@ from PIL import Image
 
 from manu.analysis.cells import row_order
 from manu.core.errors import UserError
+from manu.core.pictures import opened
 from manu.data.reading import read_names
 from manu.evaluation.metrics import METRICS
 from manu.evaluation.questions import SOURCES, read_split, split_config
@@ -207,10 +208,11 @@ def _picture(person: Person, *splits: str) -> str:
     if data is None:
         return ""
     with Image.open(io.BytesIO(data)) as image:
-        if image.format != "PNG" or max(image.size) > SIDE:
-            small = image.convert("RGB")
-            small.thumbnail((SIDE, SIDE))
-            data = _png(small)
+        as_it_is = image.format == "PNG" and image.mode == "RGB" and max(image.size) <= SIDE
+    if not as_it_is:
+        small = opened(data)
+        small.thumbnail((SIDE, SIDE))
+        data = _png(small)
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 

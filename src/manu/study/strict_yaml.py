@@ -28,7 +28,13 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 1e-3 as a number (YAML 1.2); YAML 1.1 takes it for text."""
 
 
-_FLOAT = "tag:yaml.org,2002:float"
+_FLOAT, _INT, _BOOL = (f"tag:yaml.org,2002:{kind}" for kind in ("float", "int", "bool"))
+_DIFFERENT = {_INT: "a number", _FLOAT: "a number", _BOOL: "true or false"}
+_ALIKE = {  # what both versions of YAML read alike
+    _INT: re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    _FLOAT: re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
+    _BOOL: re.compile(r"true|True|TRUE|false|False|FALSE"),
+}
 _Loader.add_implicit_resolver(_FLOAT, re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
@@ -64,6 +70,13 @@ def read_yaml(path: Path, depth: int = 0) -> tuple[Any, dict[KeyPath, Place]]:
                 _check_key(key, at, places, place(key.start_mark))
                 places[(*at, key.value)] = place(key.start_mark)
                 visit(value, (*at, key.value), (*above, node))
+        elif (
+            isinstance(node, yaml.ScalarNode) and node.tag in _DIFFERENT and not _ALIKE[node.tag].fullmatch(node.value)
+        ):
+            raise UserError(
+                f"{here}: {node.value} is {_DIFFERENT[node.tag]} in YAML 1.1 and something else in YAML 1.2; write it "
+                "as a plain decimal number, as true or false, or in quotes"
+            )
         elif (
             isinstance(node, yaml.ScalarNode)
             and node.tag == _FLOAT

@@ -1,0 +1,43 @@
+"""The results of a name belong to one study file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from manu.core.errors import UserError
+from manu.jobs.owner import check_owner, own
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Two study files of one name, and results of the first."""
+    monkeypatch.chdir(tmp_path)
+    files = [Path("config/tiny.yaml"), Path("mine/tiny.yaml")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("seeds: [0]\n")
+    Path("results/tiny").mkdir(parents=True)
+    own("tiny", files[0])
+    return files
+
+
+def test_another_file_of_the_same_name_is_refused(two):
+    check_owner("tiny", two[0])
+    check_owner("tiny", two[0].resolve())
+    with pytest.raises(UserError, match="mine/tiny.yaml: results/tiny belongs to the study config/tiny.yaml; give one"):
+        check_owner("tiny", two[1])
+
+
+def test_a_file_that_was_moved_keeps_its_results(two):
+    two[0].rename("moved.yaml")
+    check_owner("tiny", Path("moved.yaml"))
+
+
+def test_without_results_any_file_may_have_the_name(two):
+    shutil.rmtree("results/tiny")
+    check_owner("tiny", two[1])
+    own("tiny", two[1])
+    Path("results/tiny").mkdir()
+    with pytest.raises(UserError, match="belongs to the study mine/tiny.yaml"):
+        check_owner("tiny", two[0])
