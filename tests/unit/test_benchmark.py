@@ -1,6 +1,7 @@
 """The built-in benchmark: MLLMU-Bench's columns, honest questions, distinct people, the same bytes twice."""
 
 import json
+import re
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 from datasets import Dataset
 
 from manu.core.errors import UserError
-from manu.data import mllmu, profiles, reading
+from manu.data import mllmu, profiles, reading, wording
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.people import ATTRIBUTES, draw_people
 from manu.data.portraits import draw_scene, render
+from manu.data.prompts import text_view
 from manu.data.splits import split_people
+
+KINDS = [*wording.ASK.values(), *wording.CLOZE.values(), *(wordings for wordings, _ in wording.TELL)]
 
 
 def full(folder, config="Full_Set"):
@@ -67,18 +71,45 @@ def test_picture_questions_never_name_the_person_and_text_questions_do(benchmark
             assert (names[profile.id] in q.text) == (q.modality == "text")
 
 
-def test_test_set_asks_in_words_the_person_was_never_taught_in_but_others_were(benchmark_folder):
+def test_test_set_asks_in_wordings_that_nobody_is_taught_in(benchmark_folder):
     lessons = mllmu.read_training_data(benchmark_folder) + mllmu.read_training_data(benchmark_folder, "base_Data")
-    asked = {p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder)}
-    anew = {
-        p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder, "Test_Set")
-    }
     everything = {question for lesson in lessons for question, _ in lesson.pairs}
-    for person in asked:
+    pictured = [
+        {p.id: [q.text for q in p.questions if q.modality == "multimodal"] for p in full(benchmark_folder, config)}
+        for config in ("Full_Set", "Test_Set")
+    ]
+    for person, questions in pictured[0].items():
         taught = {question for lesson in lessons if lesson.id == person for question, _ in lesson.pairs}
-        assert asked[person] <= taught
-        assert not anew[person] & taught
-        assert anew[person] <= everything
+        assert set(questions) <= taught
+    assert not {question for questions in pictured[1].values() for question in questions} & everything
+
+
+def test_held_out_wordings_are_made_of_the_words_that_others_are_taught():
+    taught, held_out = ([each for kind in KINDS for each in getattr(kind, name)] for name in ("taught", "held_out"))
+    assert all(len(kind.taught) >= 4 and len(kind.held_out) >= 2 for kind in KINDS)
+    assert len({*taught, *held_out}) == len(taught) + len(held_out)  # none twice, and none under two attributes
+
+    def words(questions):  # as the tokenizer reads them: capitals count
+        return {word for question in questions for word in re.findall(r"\w+|[^\w\s]", question)}
+
+    assert words(held_out) <= words(taught)
+
+
+def test_every_wording_has_a_version_in_plain_text():
+    for kind in KINDS:
+        for question in kind.taught + kind.held_out:
+            assert question.count("this person") == 1, question
+            assert text_view(question, "Ada Lund") == question.replace("this person", "Ada Lund")
+
+
+def test_people_are_taught_in_different_wordings_and_every_person_in_as_many():
+    people = draw_people({"a": 100}, np.random.default_rng(0))["a"]
+    rng = np.random.default_rng(0)
+    pairs = [[pair["Question"] for pair in wording.training_pairs(person, rng)] for person in people]
+    assert {len(questions) for questions in pairs} == {23}  # a name, six facts three times, two sentences twice
+    taught = {question for questions in pairs for question in questions}
+    for kind in KINDS:
+        assert set(kind.taught) <= taught and not set(kind.held_out) & taught
 
 
 def test_test_set_shows_pictures_that_are_in_no_training_data(benchmark_folder):
