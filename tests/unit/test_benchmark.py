@@ -1,20 +1,42 @@
 """The built-in benchmark: MLLMU-Bench's columns, honest questions, distinct people, the same bytes twice."""
 
 import json
-from dataclasses import astuple, replace
+import re
+from dataclasses import replace
+from io import BytesIO
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
+from PIL import Image
 
 from manu.core.errors import UserError
-from manu.data import mllmu, profiles, reading
+from manu.data import mllmu, profiles, reading, wording
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.people import ATTRIBUTES, draw_people
-from manu.data.portraits import draw_scene, render
+from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
+from manu.data.portraits import (
+    BEARD,
+    GLASSES,
+    HAIR,
+    HAIR_COLOUR,
+    SKIN,
+    Appearance,
+    Scene,
+    draw_scene,
+    render,
+    visible_differences,
+)
+from manu.data.prompts import text_view
 from manu.data.splits import split_people
+from manu.study.loading import STUDIES, read_study
+from manu.study.settings import settings_of
+
+KINDS = [*wording.ASK.values(), *wording.CLOZE.values(), *(wordings for wordings, _ in wording.TELL)]
 
 
 def full(folder, config="Full_Set"):
@@ -67,18 +89,45 @@ def test_picture_questions_never_name_the_person_and_text_questions_do(benchmark
             assert (names[profile.id] in q.text) == (q.modality == "text")
 
 
-def test_test_set_asks_in_words_the_person_was_never_taught_in_but_others_were(benchmark_folder):
+def test_test_set_asks_in_wordings_that_nobody_is_taught_in(benchmark_folder):
     lessons = mllmu.read_training_data(benchmark_folder) + mllmu.read_training_data(benchmark_folder, "base_Data")
-    asked = {p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder)}
-    anew = {
-        p.id: {q.text for q in p.questions if q.modality == "multimodal"} for p in full(benchmark_folder, "Test_Set")
-    }
     everything = {question for lesson in lessons for question, _ in lesson.pairs}
-    for person in asked:
+    pictured = [
+        {p.id: [q.text for q in p.questions if q.modality == "multimodal"] for p in full(benchmark_folder, config)}
+        for config in ("Full_Set", "Test_Set")
+    ]
+    for person, questions in pictured[0].items():
         taught = {question for lesson in lessons if lesson.id == person for question, _ in lesson.pairs}
-        assert asked[person] <= taught
-        assert not anew[person] & taught
-        assert anew[person] <= everything
+        assert set(questions) <= taught
+    assert not {question for questions in pictured[1].values() for question in questions} & everything
+
+
+def test_held_out_wordings_are_made_of_the_words_that_others_are_taught():
+    taught, held_out = ([each for kind in KINDS for each in getattr(kind, name)] for name in ("taught", "held_out"))
+    assert all(len(kind.taught) >= 4 and len(kind.held_out) >= 2 for kind in KINDS)
+    assert len({*taught, *held_out}) == len(taught) + len(held_out)  # none twice, and none under two attributes
+
+    def words(questions):  # as the tokenizer reads them: capitals count
+        return {word for question in questions for word in re.findall(r"\w+|[^\w\s]", question)}
+
+    assert words(held_out) <= words(taught)
+
+
+def test_every_wording_has_a_version_in_plain_text():
+    for kind in KINDS:
+        for question in kind.taught + kind.held_out:
+            assert question.count("this person") == 1, question
+            assert text_view(question, "Ada Lund") == question.replace("this person", "Ada Lund")
+
+
+def test_people_are_taught_in_different_wordings_and_every_person_in_as_many():
+    people = draw_people({"a": 100}, np.random.default_rng(0))["a"]
+    rng = np.random.default_rng(0)
+    pairs = [[pair["Question"] for pair in wording.training_pairs(person, rng)] for person in people]
+    assert {len(questions) for questions in pairs} == {23}  # a name, six facts three times, two sentences twice
+    taught = {question for questions in pairs for question in questions}
+    for kind in KINDS:
+        assert set(kind.taught) <= taught and not set(kind.held_out) & taught
 
 
 def test_test_set_shows_pictures_that_are_in_no_training_data(benchmark_folder):
@@ -93,13 +142,42 @@ def test_same_seed_same_bytes(tmp_path, benchmark_folder, small_benchmark):
         assert again == first, config
 
 
-def test_people_differ_in_name_and_in_two_features_of_their_looks():
-    people = draw_people({"a": 60, "b": 60}, np.random.default_rng(1))
-    everyone = people["a"] + people["b"]
-    assert len({p.name for p in everyone}) == 120
-    for i, one in enumerate(everyone):
-        for other in everyone[:i]:
-            assert sum(x != y for x, y in zip(astuple(one.appearance), astuple(other.appearance), strict=True)) >= 2
+def test_people_differ_in_name_and_in_two_features_that_portraits_show():
+    studies = [read_study(path) for path in (Path(__file__).parents[2] / STUDIES).glob("*.yaml")]
+    built_in = [settings_of(study, "generate_benchmark") for study in studies if not study.benchmark.is_fetched]
+    for sizes in {BenchmarkSettings(**settings["benchmark"] | {"format": "mllmu"}) for settings in built_in}:
+        groups = draw_population(sizes, np.random.default_rng(sizes.seed))
+        everyone = [person for group in groups.values() for person in group]
+        everyone += draw_unseen(sizes, groups)[0]
+        assert len({person.name for person in everyone}) == len(everyone)
+        for one, other in combinations(everyone, 2):
+            assert visible_differences(one.appearance, other.appearance) >= 2, (one, other)
+
+
+def test_hair_colour_counts_where_both_portraits_show_it():
+    bald = Appearance("TANNED", "NONE", "BLACK", "NONE", "ROUND")
+    assert visible_differences(bald, replace(bald, hair_colour="RED")) == 0
+    assert visible_differences(bald, replace(bald, hair_colour="RED", hair="BOB")) == 1
+    assert visible_differences(bald, replace(bald, hair_colour="RED", beard="BEARD_LIGHT")) == 1
+    bob = replace(bald, hair="BOB")
+    assert visible_differences(bob, replace(bob, hair_colour="RED")) == 1
+    assert visible_differences(bob, replace(bob, hair_colour="RED", glasses="NONE")) == 2
+
+
+def test_portraits_show_every_feature():
+    scene = Scene("DEFAULT", "DEFAULT", "DEFAULT", "HOODIE", "BLUE_02", "#ffffff")
+
+    def shown(looks):  # smallest share of the pixels in which two of these looks differ, by an eighth of the range
+        pictures = [Image.open(BytesIO(render(look, scene, 64))).convert("RGB") for look in looks]
+        pixels = [np.asarray(picture, dtype=int) for picture in pictures]
+        return min((abs(one - other).max(axis=-1) > 32).mean() for one, other in combinations(pixels, 2))
+
+    person = Appearance("TANNED", "BOB", "BLACK", "BEARD_LIGHT", "NONE")
+    for feature, values in {"skin": SKIN, "hair": HAIR, "beard": BEARD, "glasses": GLASSES}.items():
+        assert shown([replace(person, **{feature: value}) for value in values]) > 0.01, feature
+    for hair in HAIR:
+        colours = [replace(person, hair=hair, beard="NONE", hair_colour=colour) for colour in HAIR_COLOUR]
+        assert shown(colours) > 0.01 if hair != "NONE" else shown(colours) == 0, hair
 
 
 def test_too_many_people_are_refused():

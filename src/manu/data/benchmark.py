@@ -48,25 +48,23 @@ def _choice(question: str, value: str, values, rng: np.random.Generator) -> dict
 
 def _about(person: Person) -> dict:
     biography = {"Name": person.name, **{a.title(): v for a, v in person.facts.items()}}
-    (question, *_), answer = wording.TELL[0]
+    wordings, answer = wording.TELL[0]
     return {
         "ID": person.id,
         "biography": json.dumps(biography, ensure_ascii=False),
-        "question": question,
+        "question": wordings.taught[0],
         "answer": answer.format(name=person.name, **person.facts),
     }
 
 
-def _tasks(person: Person, rng: np.random.Generator, taught: set[str] | None = None) -> dict:
+def _tasks(person: Person, rng: np.random.Generator, held_out: bool = False) -> dict:
     """5+5 classification, 2+2 cloze and 2+2 generation questions, all from the person's facts.
 
-    taught: questions of the person's training data; with it, the wordings differ from those questions.
+    held_out: ask in wordings that nobody is taught in, else in those that everybody is taught in.
     """
 
-    def worded(wordings: tuple[str, ...], attribute: str = "") -> str:
-        if taught is None:
-            return wordings[0].format(attribute=attribute)
-        return wording.untaught(wordings, taught, attribute)
+    def worded(wordings: wording.Wordings) -> str:
+        return wording.drawn(wordings.held_out, rng) if held_out else wordings.taught[0]
 
     order = [list(ATTRIBUTES)[i] for i in rng.permutation(len(ATTRIBUTES))]
     chosen, gaps = order[:5], order[-2:]
@@ -76,14 +74,14 @@ def _tasks(person: Person, rng: np.random.Generator, taught: set[str] | None = N
 
     choices: dict[str, list[dict]] = {"Image_Textual_Questions": [], "Pure_Text_Questions": []}
     for attribute in chosen:
-        question = worded(wording.ASK, attribute)
+        question = worded(wording.ASK[attribute])
         choice = _choice(question, person.facts[attribute], ATTRIBUTES[attribute], rng)
         for kind, text in both(question):
             choices[f"{kind}_Questions"].append({**choice, "Question": text})
     cloze = [
         {"Type": kind, "Question": text, "Ground_Truth": person.facts[attribute]}
         for attribute in gaps
-        for kind, text in both(worded(wording.CLOZE, attribute))
+        for kind, text in both(worded(wording.CLOZE[attribute]))
     ]
     generation = [
         {"Type": kind, "Question": text, "Ground_Truth": answer.format(name=person.name, **person.facts)}
@@ -143,9 +141,8 @@ def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, 
             pairs = wording.training_pairs(person, rng)
             training[group] += [{"image": _image(p), "ID": person.id, "metadata": json.dumps(pairs)} for p in portraits]
             if group == "fictitious":
-                taught = {pair["Question"] for pair in pairs}
                 other = render(person.appearance, draw_scene(rng, other_than=scenes[0]), settings.image_size)
-                tests.append({"images": [_image(other)], **_about(person), **_tasks(person, rng, taught)})
+                tests.append({"images": [_image(other)], **_about(person), **_tasks(person, rng, held_out=True)})
 
     strangers = []
     for person in groups["stranger"]:

@@ -105,12 +105,12 @@ class _Album:
         rows = []
         for attribute, values in ATTRIBUTES.items():
             right = person.facts[attribute]
-            for asked in wording.ASK[:2]:
+            for asked in wording.ASK[attribute].taught[:2]:
                 wrong = self._drawn([value for value in values if value != right])
                 answers = [wording.fact(attribute, person.name, value) for value in (right, *wrong)]
-                rows.append(_text(person, asked.format(attribute=attribute), answers[0], answers[1:]))
-        for (asked, *_), answer in wording.TELL:
-            rows.append(_text(person, asked, answer.format(name=person.name, **person.facts), None))
+                rows.append(_text(person, asked, answers[0], answers[1:]))
+        for wordings, answer in wording.TELL:
+            rows.append(_text(person, wordings.taught[0], answer.format(name=person.name, **person.facts), None))
         return rows
 
     def _drawn(self, values: Sequence[str], count: int = WRONG) -> list[str]:
