@@ -128,7 +128,7 @@ def test_statuses_of_a_comparable_study(changes, status, value):
         ({"model": "Qwen2.5-VL-7B"}, "this study has no model 'qwen2_5_vl'"),
         ({"model": "Llama-4"}, "this project has no model Llama-4"),
         ({"model": "unspecified"}, "the source does not name the model"),
-        ({"benchmark": "CLEAR"}, "the benchmark of this study is MLLMU-Bench, not CLEAR"),
+        ({"benchmark": "CLEAR"}, "this study asks in the form of MLLMU-Bench, not of CLEAR"),
         ({"method": "RMU"}, "this study does not run rmu"),
         ({"method": "PAVA"}, "this project has no method PAVA"),
         ({"method": "GA"}, "scores.csv has no accuracy of ga at 5 percent"),
@@ -160,7 +160,7 @@ def test_a_study_is_set_beside_the_numbers_of_its_own_benchmark_alone():
     on_clear = replace(PAPER, benchmark=FORMATS["clear"].NAME)
     row = compare(on_clear)
     assert (row["status"], row["our_value"]) == (NOT_RUN, "")
-    assert row["reason"] == "the benchmark of this study is CLEAR, not MLLMU-Bench"
+    assert row["reason"] == "this study asks in the form of CLEAR, not of MLLMU-Bench"
     assert compare(on_clear, benchmark="CLEAR", modality="multimodal", value="40.5")["status"] == MATCHED
 
 
@@ -215,7 +215,7 @@ REASONS: dict[str, Callable[[dict[str, bool], str], bool]] = {
     "this project has no model ": lambda there, _: not there["a model of the project"],
     "the source does not name the model": lambda there, _: not there["a model of the project"],
     "this study has no model ": lambda there, _: there["a model of the project"] and not there["the model"],
-    "the benchmark of this study is ": lambda there, _: not there["the benchmark"],
+    "this study asks in the form of ": lambda there, _: not there["the benchmark"],
     "this project has no method ": lambda there, _: not there["a method of the project"],
     "this study does not run ": lambda there, _: there["a method of the project"] and not there["the method"],
     "this study does not forget ": lambda there, _: not there["the ratio"],

@@ -242,7 +242,7 @@ def _absent(row: Mapping[str, str], scope: Scope) -> str:
     if scope.comparable and checkpoint and row["model"].lower() not in checkpoint.lower():
         return f"the model '{model}' of this study is {checkpoint}"
     if row["benchmark"] != scope.benchmark:
-        return f"the benchmark of this study is {scope.benchmark}, not {row['benchmark']}"
+        return f"this study asks in the form of {scope.benchmark}, not of {row['benchmark']}"
     if method is None:
         return f"this project has no method {row['method']}"
     if method not in scope.methods:
