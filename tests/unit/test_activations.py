@@ -48,7 +48,6 @@ def test_origins_name_the_neurons_of_the_group():
     for row in rows:
         found = Rows(neurons()).match(origin(row, "neurons").where)
         assert len(found) == int(row["neurons"])
-    assert origin(rows[0], "seed") is None
 
 
 def test_the_figure_shows_every_neuron(tmp_path):

@@ -266,7 +266,6 @@ def test_a_number_depends_on_its_origin_and_on_nothing_else(name, sources, make:
     numbers = [(i, column) for i, column in cells if column not in keys]
     assert numbers or stem == "diverged"
     assert all(origin(plain[i], column) for i, column in numbers), "nothing says where a number comes from"
-    assert all(origin(plain[i], column) is None for i, column in cells if column in keys)
     for i, column in (numbers[k] for k in rng.permutation(len(numbers))[:8]):
         behind = {source: places(given[source], origin(plain[i], column)) for source in given}
         behind = {s: mask if s in origin(plain[i], column).sources else mask & False for s, mask in behind.items()}
