@@ -10,7 +10,7 @@ import torch
 
 from manu.analysis.figures import modality_balance, pruned_by_function, pruned_per_layer, tradeoff
 from manu.analysis.figures.registry import figure_module, known_figures
-from manu.analysis.figures.style import method_mark, save
+from manu.analysis.figures.style import method_mark
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
 from manu.analysis.score_file import SCORE_COLUMNS, write_scores
 from manu.core.errors import UserError
@@ -72,39 +72,10 @@ def outputs(prefix: Path) -> dict[str, Path]:
     return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
 
 
-def data(module) -> pd.DataFrame:
-    return {"scores": lambda: scores((5, 10)), "masks": pruned, "variant_masks": by_function}[module.NEEDS]()
-
-
 def test_the_registry_lists_the_files_of_the_folder():
     assert {"modality_balance", "pruned_per_layer", "tradeoff"} <= set(known_figures())
     with pytest.raises(UserError, match="unknown figure 'tradoff'; known: .*pruned_per_layer, .*tradeoff"):
         figure_module("tradoff")
-
-
-DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variants")]
-
-
-@pytest.mark.parametrize("name", DRAWN_HERE)
-def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
-    module = figure_module(name)
-    assert module.TITLE and module.CAPTION.endswith(".")
-    for folder in ("once", "twice"):
-        figure, frame = module.draw(data(module), METHODS)
-        save(figure, frame, *(tmp_path / folder / f"a.b.{form}" for form in ("png", "svg", "csv")))
-    names = ["a.b.csv", "a.b.png", "a.b.svg"]
-    for folder in ("once", "twice"):
-        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
-    for file in names:
-        assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes(), file
-    assert b"dc:date" not in (tmp_path / "once" / "a.b.svg").read_bytes()
-
-
-@pytest.mark.parametrize("name", DRAWN_HERE)
-def test_every_figure_says_when_there_is_nothing_to_draw(name):
-    module = figure_module(name)
-    figure, frame = module.draw(data(module).head(0), METHODS)
-    assert frame.empty and figure.axes[0].texts[0].get_text().startswith("No ")
 
 
 def test_tradeoff_draws_the_points_of_its_csv():
