@@ -183,6 +183,10 @@ BAD = {
         "'models.llava.training.vanilla.rehearsal' must be from 0 to 1, not 1.5",
     ),
     "infinite number": (bad("1e-4", ".inf"), "line 7", ".inf is not a finite number"),
+    "no number": (bad("1e-4", ".nan"), "line 7", ".nan is not a finite number"),
+    "number beyond all": (bad("1e-4", "1.0e+400"), "line 7", "1.0e+400 is not a finite number"),
+    "tag that would run": (bad("{people: 20}", "!!python/object/apply:os.getcwd []"), "line 3", "python/object"),
+    "figure that leaves": (bad("[tradeoff]", "[../../tradeoff]"), "line 11", "'../../tradeoff'"),
     "the first of two mistakes": (
         bad("[5, 20]", "[0]").replace("manu: {", "manuu: {"),
         "line 2",
@@ -249,6 +253,7 @@ def test_an_unknown_study_lists_the_known(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     error = check("smoek", capsys)
     assert "unknown study 'smoek'" in error and "did you mean 'smoke'?" in error and "mini" in error
+    assert "unknown study '../smoke'" in check("../smoke", capsys)
 
 
 @pytest.mark.parametrize("command", [["manu.cli", "check", "--study"], ["snakemake", "-n", "--config"]])
