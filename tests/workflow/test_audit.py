@@ -830,9 +830,11 @@ def test_a_bundle_is_audited_by_itself(here, tmp_path, monkeypatch, capsys):
         assert len(packed.getnames()) == count
         packed.extractall(tmp_path, filter="data")
     monkeypatch.chdir(tmp_path / "manu-smoke")
+    monkeypatch.setattr(chain, "jobs_of", jobs_of)
+    unpacked = set(Path().rglob("*"))
     assert not list(Path().rglob("model.safetensors"))
     report = audit_study("smoke")
-    assert [str(finding) for finding in report.findings] == []
+    assert [str(finding) for finding in report.findings] == [] and set(Path().rglob("*")) == unpacked
     assert cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"]) == 0
     assert cli.main(["audit", ANSWERS, "--reask", "2"]) == 2
     assert "a release bundle holds no checkpoints" in capsys.readouterr().err
