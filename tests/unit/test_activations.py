@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from manu.analysis.figures import pruned_activations
-from manu.analysis.tables.activations import NEURON_COLUMNS, origin, summary
-from manu.audit.numbers import Rows
+from manu.analysis.tables.activations import NEURON_COLUMNS, summary
 from manu.neurons.masks import Mask, save_mask
 from manu.neurons.pooling import pool_tokens
 from manu.neurons.statistics.modality import ModalityStatistics
@@ -42,13 +41,6 @@ def test_by_hand():
     assert ("vision", "pruned") not in table.index
 
 
-def test_origins_name_the_neurons_of_the_group():
-    rows = summary(neurons()).astype(str).to_dict("records")
-    for row in rows:
-        found = Rows(neurons()).match(origin(row, "neurons").where)
-        assert len(found) == int(row["neurons"])
-
-
 def test_the_figure_shows_every_neuron():
     _, points = pruned_activations.draw(neurons(), ["manu"])
     assert points[["magnitude_forget", "magnitude_retain"]].values.tolist() == [
@@ -57,8 +49,6 @@ def test_the_figure_shows_every_neuron():
         [0.5, 0.5],
         [0.2, 0.1],
     ]
-    row = points.astype(str).to_dict("records")[0]
-    assert len(Rows(neurons()).match(pruned_activations.origin(row, "magnitude_forget").where)) == 1
 
 
 def test_the_stage_lists_every_candidate(tmp_path):

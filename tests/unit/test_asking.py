@@ -1,4 +1,4 @@
-"""Asking: padding changes nothing, options are compared where the value stands, letters are read."""
+"""Asking, beyond the contract (test_contract.py): options are compared where the value stands, letters are read."""
 
 import pytest
 import torch
@@ -13,16 +13,6 @@ from manu.models.inputs import Pictures
 def questions_of(folder, split="forget", protocol="likelihood"):
     profiles = read_split(folder, split, 10)
     return [q for p in profiles for q in asked_questions(p, split, MODALITIES, TASKS, protocol, "bare")]
-
-
-def test_batch_size_changes_no_reply(vlm, benchmark_folder):
-    asked = questions_of(benchmark_folder)
-    together = ask(vlm, asked, AskingSettings(batch_size=64, max_new_tokens=6))
-    alone = ask(vlm, asked, AskingSettings(batch_size=1, max_new_tokens=6))
-    assert [r.text for r in together] == [r.text for r in alone]
-    assert [r.choice for r in together] == [r.choice for r in alone]
-    for one, other in zip(together, alone, strict=True):
-        assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 
 def test_replies_are_greedy_whatever_the_checkpoint_says(vlm, benchmark_folder):

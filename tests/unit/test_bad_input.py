@@ -33,17 +33,12 @@ from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import evaluate, fetch_benchmark, fetch_model, make_table, select_neurons, unlearn
 from manu.steps.command import run
+from manu.study.model import Evaluation
 from tiny_sizes import SIZES
 
-ASKED = {
-    "splits": ["forget"],
-    "modalities": ["text"],
-    "tasks": ["cloze"],
-    "classification": "likelihood",
-    "prompt_style": "bare",
-    "batch_size": 64,
-    "max_new_tokens": 2,
-}
+ASKED = Evaluation(
+    splits=["forget"], modalities=["text"], tasks=["cloze"], batch_size=64, max_new_tokens=2
+).model_dump()
 KEYS = {"study": "tiny", "model": "llava", "method": "manu", "seed": 0}
 GA = {"learning_rate": 1e-4, "epochs": 1, "batch_size": 4, "modalities": ["text"]}
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from made_rows import alike
 
 from manu.analysis.claims import (
     INCONCLUSIVE,
@@ -19,7 +20,7 @@ from manu.analysis.claims import (
     verdict_of,
     verdict_over,
 )
-from manu.analysis.outcomes import ANSWER_COLUMNS, Run
+from manu.analysis.outcomes import Run
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -42,34 +43,12 @@ CONTEXT = Context(("ga", "npo"), {"ratio10": 10.0, "ratio30": 30.0, "only_abs": 
 
 
 def answers(model: str = "m") -> pd.DataFrame:
-    rows = []
-    for method, accuracies in METHODS.items():
-        cells = [("forget", "multimodal", accuracies[0]), ("forget", "text", accuracies[1])]
-        cells += [("retain", modality, accuracies[2]) for modality in MODALITIES]
-        for split, modality, accuracy in cells:
-            for person in range(10):
-                for number in range(5):  # everyone the same: intervals without width
-                    question = f"{split}{person}/{modality}/{number}"
-                    rows.append(
-                        (
-                            "s",
-                            model,
-                            10,
-                            0,
-                            method,
-                            split,
-                            modality,
-                            "classification",
-                            f"{split}{person}",
-                            question,
-                            "x",
-                            "",
-                            "",
-                            float(number < round(5 * accuracy)),
-                            np.nan,
-                        )
-                    )
-    return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
+    cells = {
+        method: {("forget", "multimodal"): picture, ("forget", "text"): text}
+        | {("retain", m): kept for m in MODALITIES}
+        for method, (picture, text, kept) in METHODS.items()
+    }
+    return alike(cells, people=10).assign(model=model)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import made_rows
 import pandas as pd
 import pytest
 
@@ -26,33 +27,19 @@ TINY = Scale(False, "tiny models", 0.01, "MLLMU-Bench")
 PAPER = Scale(True, "", 0.01, "MLLMU-Bench")
 
 
-def scores() -> pd.DataFrame:
-    rows = [
-        ("llava", "manu", 5, 0, "forget", modality, task, metric, value, 50, value - 0.1, value + 0.1)
+SCORES = made_rows.scores(
+    *(
+        {"method": "manu", "modality": modality, "task": task, "metric": metric, "value": value, "n": 50}
+        | {"ci_low": value - 0.1, "ci_high": value + 0.1}
         for modality, value in (("multimodal", 0.40), ("text", 0.60))
         for task, metric in (("classification", "accuracy"), ("generation", "rougeL"))
-    ]
-    keys = [
-        "model",
-        "method",
-        "forget_ratio",
-        "seed",
-        "split",
-        "modality",
-        "task",
-        "metric",
-        "value",
-        "n",
-        "ci_low",
-        "ci_high",
-    ]
-    return pd.DataFrame(rows, columns=keys)
+    )
+)
 
 
-def outcomes() -> pd.DataFrame:
-    rows = [("llava", "manu", 5, 0, "forget", "both", "forget_quality", 0.7, 200, 0.6, 0.8)]
-    keys = ["model", "method", "forget_ratio", "seed", "split", "modality", "metric", "value", "n", "ci_low", "ci_high"]
-    return pd.DataFrame(rows, columns=keys)
+OUTCOMES = made_rows.outcomes(
+    {"method": "manu", "metric": "forget_quality", "value": 0.7, "n": 200, "ci_low": 0.6, "ci_high": 0.8}
+)
 
 
 def published(**changes: str) -> dict:
@@ -71,7 +58,7 @@ def published(**changes: str) -> dict:
 
 
 def compare(scale: Scale = PAPER, **changes: str) -> dict:
-    return comparison(pd.DataFrame([published(**changes)]), scores(), outcomes(), scale).iloc[0].to_dict()
+    return comparison(pd.DataFrame([published(**changes)]), SCORES, OUTCOMES, scale).iloc[0].to_dict()
 
 
 def test_a_mean_over_modalities_in_the_published_unit():
@@ -136,7 +123,7 @@ def test_small_models_are_not_comparable():
 
 def test_every_published_number_has_a_status_and_a_reason():
     reported = comparison_table.published(Inputs({"reported": [REPORTED]}))
-    table = comparison(reported, scores(), outcomes(), TINY)
+    table = comparison(reported, SCORES, OUTCOMES, TINY)
     assert len(table) == len(reported) == 1007
     assert (table[["status", "reason"]] != "").all(axis=None)
     pd.testing.assert_frame_equal(table[list(REPORTED_COLUMNS)], reported)

@@ -1,13 +1,11 @@
 """Standing by hand: accuracies of whole people, the aim at its bounds."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import alike, squeezed
 
-from manu.analysis.outcomes import ANSWER_COLUMNS
-from manu.analysis.tables.distance_to_goal import COLUMNS, FORGET, Aim, distance_table, markdown_text, origin
+from manu.analysis.tables.distance_to_goal import COLUMNS, FORGET, Aim, distance_table, markdown_text
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
 AIM = Aim(modality_gap=0.05, kept=0.984)
@@ -22,35 +20,13 @@ METHODS = {
 }
 
 
-def answers(methods: dict = METHODS) -> pd.DataFrame:
-    rows = []
-    for method, (picture, text, retain, celebrity) in methods.items():
-        cells = [("forget", "multimodal", picture), ("forget", "text", text)]
-        cells += [(s, m, a) for s, a in (("retain", retain), ("celebrity", celebrity)) for m in MODALITIES]
-        for split, modality, accuracy in cells:
-            for person in range(4):
-                for number in range(5):  # everyone the same: intervals without width
-                    question = f"{split}{person}/{modality}/{number}"
-                    rows.append(
-                        (
-                            "s",
-                            "m",
-                            10,
-                            0,
-                            method,
-                            split,
-                            modality,
-                            "classification",
-                            f"{split}{person}",
-                            question,
-                            "x",
-                            "",
-                            "",
-                            float(number < round(5 * accuracy)),
-                            np.nan,
-                        )
-                    )
-    return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
+def answers() -> pd.DataFrame:
+    cells = {
+        method: {("forget", "multimodal"): picture, ("forget", "text"): text}
+        | {(split, m): a for split, a in (("retain", retain), ("celebrity", celebrity)) for m in MODALITIES}
+        for method, (picture, text, retain, celebrity) in METHODS.items()
+    }
+    return alike(cells, people=4)
 
 
 @pytest.fixture(scope="module")
@@ -105,17 +81,8 @@ def test_what_was_not_asked_misses():
 
 
 def test_markdown_shows_each_row_with_its_intervals(rows):
-    text = re.sub(" {2,}", " ", markdown_text(distance_table(answers(), AIM, resamples=20), AIM))
+    text = squeezed(markdown_text(distance_table(answers(), AIM, resamples=20), AIM))
     assert "## m" in text
     uneven = next(line for line in text.splitlines() if "| uneven |" in line)
     assert "20.0 [20.0, 20.0] | 100.0 [100.0, 100.0] | 1.00 [1.00, 1.00] | 100.0 [" in uneven
     assert uneven.endswith("| no | forget\\_text modality\\_gap |")
-
-
-def test_origin_names_the_answers_behind_each_number():
-    row = {"study": "s", "model": "m", "forget_ratio": "10", "seed": "0", "method": "x"}
-    kept, gap, forget = (origin(row, name).where for name in ("kept_retain", "modality_gap_ci_low", "forget_text"))
-    assert kept["method"] == ("x", "vanilla") and kept["split"] == ("retain",)
-    assert gap["method"] == ("x", *REFERENCES) and gap["modality"] == MODALITIES
-    assert forget["method"] == ("x",) and forget["modality"] == ("text",)
-    assert origin(row, "meets") is None

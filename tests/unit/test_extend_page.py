@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_rows import RUN, scored
+from test_contract import broken
 
-from extend_page import files_on_the_page
 from listed_jobs import listed
 from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
@@ -19,9 +20,6 @@ from manu.analysis.origin import Rows
 from manu.analysis.score_file import read_scores
 from manu.analysis.tables.registry import table
 from manu.audit.numbers import numbers_of
-from manu.contract import method
-from manu.contract.material import Material
-from manu.contract.points import judged
 from manu.core import extensions
 from manu.core.errors import UserError
 from manu.data.profiles import forget_config
@@ -35,6 +33,7 @@ from manu.report.page import Study
 from manu.report.page import page as write_page
 from manu.steps import draw, fetch_benchmark, make_table, measure_statistics, select_neurons
 from manu.study.loading import read_study
+from manu.study.model import Evaluation
 from manu.study.settings import settings_of
 from manu.unlearning.training_data import training_set
 from tiny_sizes import SIZES
@@ -42,60 +41,20 @@ from tiny_sizes import SIZES
 ROOT = Path(__file__).parents[2]
 REPLIES = ["I cannot help with that.", "The pet of Ada is goose.", "He DOESN'T say; I don't know.", ""]
 INTERVALS = {"resamples": 50, "level": 0.95}
-KEYS = {
-    "study": "tiny",
-    "model": "vipllava",
-    "method": "simnpo",
-    "forget_ratio": 10,
-    "seed": 0,
-    "split": "forget",
-    "modality": "text",
-}
-
-
-@pytest.fixture
-def page(tmp_path, monkeypatch):
-    """The page's files below the working folder."""
-    monkeypatch.chdir(tmp_path)
-    for name, text in files_on_the_page().items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    yield tmp_path
-    extensions.forget()
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory):
-    """A small benchmark, and small models."""
-    return Material(tmp_path_factory.mktemp("material"))
+KEYS = RUN | {"model": "vipllava", "method": "simnpo", "forget_ratio": 10, "split": "forget", "modality": "text"}
 
 
 @pytest.fixture
 def answers(tmp_path):
     """Four generated replies of two people, scored as the package does."""
+    asked = {"prompt": "Who?", "reference": "goose", "options": "", "choice": "", "option_log_likelihoods": ""}
+    asked |= {"task": "generation", **dict.fromkeys(("rouge1", "rouge2", "rougeL", "bleu"), 0.0)}
     rows = [
-        {
-            **KEYS,
-            "task": "generation",
-            "profile_id": f"p{row // 2}",
-            "question_id": f"q{row}",
-            "prompt": "Who?",
-            "reference": "goose",
-            "options": "",
-            "reply": reply,
-            "choice": "",
-            "option_log_likelihoods": "",
-            "correct": None,
-            "rouge1": 0.0,
-            "rouge2": 0.0,
-            "rougeL": 0.0,
-            "bleu": 0.0,
-        }
+        KEYS | asked | {"profile_id": f"p{row // 2}", "question_id": f"q{row}", "reply": reply}
         for row, reply in enumerate(REPLIES)
     ]
-    path = tmp_path / "answers.parquet"
-    pd.DataFrame(rows).astype({"correct": "float64"}).to_parquet(path)
-    return path
+    scored(rows).to_parquet(tmp_path / "answers.parquet")
+    return tmp_path / "answers.parquet"
 
 
 def scores_of(answers, page):
@@ -170,20 +129,13 @@ def test_only_jobs_that_score_carry_the_metric(page):
 
 def answered(right: dict[tuple[str, str], list[int]]) -> pd.DataFrame:
     """Multiple-choice answers on forget by name. right: (method, person) -> 1 or 0 for each question."""
-    rows = [
-        {
-            **KEYS,
-            "method": method,
-            "task": "classification",
-            "profile_id": person,
-            "question_id": f"{person}/{place}",
-            "correct": float(value),
-            **dict.fromkeys(("rouge1", "rouge2", "rougeL", "bleu")),
-        }
+    return scored(
+        KEYS
+        | {"method": method, "task": "classification", "profile_id": person}
+        | {"question_id": f"{person}/{place}", "correct": float(value)}
         for (method, person), values in right.items()
         for place, value in enumerate(values)
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def test_the_table_is_in_the_workflow_the_audit_and_the_page(page, tmp_path):
@@ -249,15 +201,7 @@ def test_the_benchmark_is_read_taught_and_asked(page, monkeypatch):
     cls = vlm_class("vipllava")
     torch.manual_seed(0)
     vlm = cls.build(cls.architecture_class(**SIZES), ["What is the trade of this person?", "Ann is a baker."])
-    evaluation = {
-        "splits": ["forget", "test", "retain", "celebrity"],
-        "modalities": ["multimodal", "text"],
-        "tasks": ["classification", "cloze", "generation"],
-        "classification": "likelihood",
-        "prompt_style": "bare",
-        "batch_size": 64,
-        "max_new_tokens": 2,
-    }
+    evaluation = Evaluation(splits=["forget", "test", "retain", "celebrity"], max_new_tokens=2).model_dump()
     keys = {"study": "s", "model": "vipllava", "method": "vanilla", "seed": 0}
     user_message = collect_answers(vlm, page / "data", keys, [10], evaluation)
     people = user_message.groupby("split")["profile_id"].nunique()
@@ -312,8 +256,7 @@ def test_statistics_and_their_method_from_outside_give_a_mask(page, material):
 def test_the_plan_and_the_contract_count_with_statistics_from_outside(page, material):
     extensions.add(["mine/peaks.py", "mine/loudest.py"])
     assert statistics_class("peaks").bytes_per_unit() == 2 * 8  # a float64 on each set
-    points = judged(method.CHECKS["pruning"], method.Subject("loudest", material))
-    assert {point.says: point.problem for point in points if point.problem is not None} == {}
+    assert broken("method", "loudest", material) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import made_rows
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from manu.analysis.figures import modality_balance, pruned_by_function, pruned_p
 from manu.analysis.figures.registry import figure_module, known_figures
 from manu.analysis.figures.style import method_mark
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
-from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.analysis.score_file import write_scores
 from manu.core.errors import UserError
 from manu.neurons.masks import Mask, save_mask
 from manu.steps import draw
@@ -20,22 +21,22 @@ from manu.steps import draw
 METHODS = ["ga", "manu"]
 
 
-def scores(ratios=(5,)) -> pd.DataFrame:
+def scores() -> pd.DataFrame:
     values = {
         "vanilla": (1.0, 1.0, 0.9),
         "retain_only": (0.25, 0.3, 0.95),
         "ga": (0.25, 0.75, 0.5),
         "manu": (0.8, 0.7, 0.9),
     }
-    rows = []
-    for ratio in ratios:
-        for method, (image, text, kept) in values.items():
-            cells = [("forget", "multimodal", image), ("forget", "text", text)]
-            cells += [("retain", "multimodal", kept), ("retain", "text", kept)]
-            for split, modality, value in cells:
-                key = ("tiny", "llava", method, ratio, 0, split, modality, "classification", "accuracy", "1")
-                rows.append((*key, value, 20, max(value - 0.1, 0), min(value + 0.1, 1), split == "retain"))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    return made_rows.scores(
+        *(
+            {"method": method, "split": split, "modality": modality, "value": value, "n": 20}
+            | {"ci_low": max(value - 0.1, 0), "ci_high": min(value + 0.1, 1)}
+            for method, (picture, text, kept) in values.items()
+            for split, by_modality in (("forget", (picture, text)), ("retain", (kept, kept)))
+            for modality, value in zip(("multimodal", "text"), by_modality, strict=True)
+        )
+    )
 
 
 def pruned() -> pd.DataFrame:
@@ -66,10 +67,6 @@ def options(figure: str, source: str, file: Path, prefix: Path) -> argparse.Name
     """The options of the job that draws a figure from one file of a source."""
     written = [word for form in ("png", "svg", "csv") for word in (f"--{form}", str(prefix.with_suffix(f".{form}")))]
     return draw.parser().parse_args(["--figure", figure, "--source", source, str(file), *written])
-
-
-def outputs(prefix: Path) -> dict[str, Path]:
-    return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
 
 
 def test_the_registry_lists_the_files_of_the_folder():

@@ -269,7 +269,9 @@ def test_a_number_depends_on_its_origin_and_on_nothing_else(name, sources, make:
     behind_all = [origin(plain[i], column) for i, column in numbers]
     assert all(behind_all), "nothing says where a number comes from"
     assert all(any(each.column in given[source] for source in each.sources if source in given) for each in behind_all)
-    for i, column in (numbers[k] for k in rng.permutation(len(numbers))[:8]):
+    mixed = [int(place) for place in rng.permutation(len(numbers))]
+    each_kind = {(behind_all[k].sources, tuple(behind_all[k].where), behind_all[k].column): k for k in mixed}
+    for i, column in (numbers[k] for k in dict.fromkeys([*mixed[:8], *each_kind.values()])):
         behind = {source: places(given[source], origin(plain[i], column)) for source in given}
         behind = {s: mask if s in origin(plain[i], column).sources else mask & False for s, mask in behind.items()}
         assert any(mask.any() for mask in behind.values()), (plain[i], column)

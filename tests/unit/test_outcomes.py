@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import answers
 from scipy.spatial.distance import jensenshannon
 
 from manu.analysis.outcomes import (
-    ANSWER_COLUMNS,
     BOTH,
     OUTCOMES,
     balanced,
@@ -27,27 +27,7 @@ def likelihoods(*probabilities: float) -> str:
     return json.dumps([math.log(p) for p in probabilities])
 
 
-def row(method, split, modality, task, person, correct=float("nan"), rouge=float("nan"), logs="") -> tuple:
-    return (
-        "s",
-        "m",
-        10,
-        0,
-        method,
-        split,
-        modality,
-        task,
-        person,
-        f"{split}/{person}/{modality}/{task}",
-        "green",
-        OPTIONS if task == "classification" else "",
-        logs,
-        correct,
-        rouge,
-    )
-
-
-def answers() -> pd.DataFrame:
+def asked() -> pd.DataFrame:
     """Accuracy on forget: vanilla 1, retain_only 0.25, x 0.5 with the picture and 1 by name."""
     right = {
         ("vanilla", "multimodal"): [1, 1, 1, 1],
@@ -64,13 +44,19 @@ def answers() -> pd.DataFrame:
     }
     rows = []
     for (method, modality), marks in right.items():
+        chosen = {"task": "classification", "options": OPTIONS, "option_log_likelihoods": logs[method]}
         for person, mark in enumerate(marks):
-            rows.append(row(method, "forget", modality, "classification", f"f{person}", float(mark), logs=logs[method]))
-            rows.append(row(method, "forget", modality, "cloze", f"f{person}", 1.0 - mark))
-            rows.append(row(method, "forget", modality, "generation", f"f{person}", rouge=0.25))
             kept = 0.0 if (method, person) == ("x", 3) else 1.0
-            rows.append(row(method, "retain", modality, "classification", f"r{person}", kept, logs=logs[method]))
-    return pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
+            for split, said in (
+                ("forget", chosen | {"correct": float(mark)}),
+                ("forget", {"task": "cloze", "correct": 1.0 - mark}),
+                ("forget", {"task": "generation", "rougeL": 0.25}),
+                ("retain", chosen | {"correct": kept}),
+            ):
+                about = {"method": method, "split": split, "modality": modality, "profile_id": f"{split}{person}"}
+                question = {"question_id": f"{split}/{person}/{modality}/{said['task']}", "reference": "green"}
+                rows.append(about | question | said)
+    return answers(rows)
 
 
 def values(table: pd.DataFrame, method: str) -> dict:
@@ -86,7 +72,7 @@ def test_probabilities_and_truth_ratios():
 
 
 def test_outcomes_by_hand():
-    got = values(outcomes(answers(), resamples=20), "x")
+    got = values(outcomes(asked(), resamples=20), "x")
     assert got["forgetting_success", "forget", "multimodal"] == pytest.approx((1 - 0.5) / 0.75, abs=1e-6)
     assert got["forgetting_success", "forget", "text"] == 0.0
     assert got["forgetting_success", "forget", BOTH] == pytest.approx(1 / 3, abs=1e-6)
@@ -106,7 +92,7 @@ def test_outcomes_by_hand():
 
 
 def test_the_references_are_the_ends_of_the_scale():
-    table = outcomes(answers(), resamples=20)
+    table = outcomes(asked(), resamples=20)
     vanilla, gold = values(table, "vanilla"), values(table, "retain_only")
     for modality in (*MODALITIES, BOTH):
         assert vanilla["forgetting_success", "forget", modality] == 0.0
@@ -116,13 +102,13 @@ def test_the_references_are_the_ends_of_the_scale():
 
 
 def test_intervals_hold_the_value_and_methods_share_the_draws():
-    table = outcomes(answers(), resamples=200)
+    table = outcomes(asked(), resamples=200)
     defined = table.dropna(subset=["value", "ci_low"])
     assert (defined["ci_low"] <= defined["value"] + 1e-6).all() and (
         defined["value"] <= defined["ci_high"] + 1e-6
     ).all()
     assert set(table["metric"]) == set(OUTCOMES)
-    again = outcomes(answers().sample(frac=1.0, random_state=1), resamples=200)
+    again = outcomes(asked().sample(frac=1.0, random_state=1), resamples=200)
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -137,7 +123,7 @@ def test_balanced():
 
 
 def test_where_vanilla_knows_no_more_than_gold_success_is_not_defined():
-    frame = answers()
+    frame = asked()
     frame.loc[(frame["method"] == "vanilla") & (frame["split"] == "forget"), "correct"] = 0.0
     got = outcomes(frame, resamples=20)
     chosen = got[(got["metric"] == "forgetting_success") & (got["method"] == "x")]
@@ -145,7 +131,7 @@ def test_where_vanilla_knows_no_more_than_gold_success_is_not_defined():
 
 
 def test_without_likelihoods_what_rests_on_them_is_left_out():
-    got = outcomes(answers().assign(option_log_likelihoods=""), resamples=20)
+    got = outcomes(asked().assign(option_log_likelihoods=""), resamples=20)
     assert set(got["metric"]) == {
         "forgetting_success",
         "modality_gap",
@@ -157,19 +143,8 @@ def test_without_likelihoods_what_rests_on_them_is_left_out():
 
 def test_what_does_not_fit_is_said():
     with pytest.raises(UserError, match="hold no 'retain_only'"):
-        outcomes(answers()[lambda f: f["method"] != "retain_only"], resamples=5)
+        outcomes(asked()[lambda f: f["method"] != "retain_only"], resamples=5)
     with pytest.raises(UserError, match="x was not asked the questions that retain_only was asked"):
-        frame = answers()
-        frame.loc[(frame["method"] == "x") & (frame["profile_id"] == "f0"), "question_id"] += "?"
+        frame = asked()
+        frame.loc[(frame["method"] == "x") & (frame["profile_id"] == "forget0"), "question_id"] += "?"
         outcomes(frame, resamples=5)
-
-
-def test_every_number_has_an_origin():
-    table = outcomes(answers(), resamples=5)
-    frame = answers()
-    for row_ in table.astype(str).to_dict("records"):
-        where = OUTCOMES[row_["metric"]].origin(row_).where
-        found = frame
-        for column, allowed in where.items():
-            found = found[found[column].isin(allowed)]
-        assert row_["method"] in set(found["method"]) and len(found)

@@ -28,7 +28,6 @@ from manu.unlearning.registry import pruning_class
 
 TABLE = "results/smoke/tables/main_llava.csv"
 MARKDOWN = "results/smoke/tables/main_llava.md"
-CAPACITY = "results/smoke/tables/capacity_llava.csv"
 SCORES = "results/smoke/scores.csv"
 FIGURE = "figures/smoke/tradeoff"
 ANSWERS = "results/smoke/answers/llava/seed0/forget10/npo.parquet"
@@ -143,11 +142,6 @@ def swap_portraits(rows: list[dict]) -> None:
     rows[0]["image"], rows[1]["image"] = rows[1]["image"], rows[0]["image"]
 
 
-def other_truth(rows: list[dict]) -> None:
-    question = rows[0]["Classification_Task"]["Image_Textual_Questions"][0]
-    question["Correct_Answer"] = next(letter for letter in "ABCD" if letter != question["Correct_Answer"])
-
-
 def flip_neuron() -> None:
     mask = load_mask(MASK)
     site = next(iter(mask.masks))
@@ -196,18 +190,11 @@ TAMPERS = {
         f"{MARKDOWN}, line ",
         "computed again: ",
     ),
-    "a digit in the capacity table": ([CAPACITY], lambda: digit(CAPACITY), f"{CAPACITY}, line 2 (", "column cost"),
     "a score's value": (
         [SCORES],
         lambda: parquet_free_csv(SCORES, "value", 0.123456),
         f"{SCORES}, line 2 (",
         "column value: 0.123456",
-    ),
-    "an interval's end": (
-        [SCORES],
-        lambda: parquet_free_csv(SCORES, "ci_low", 0.0123),
-        f"{SCORES}, line 2 (",
-        "column ci_low: 0.0123",
     ),
     "a score deleted": ([SCORES], lambda: drop_line(SCORES, 3), SCORES, "rows; computed again"),
     "two scores swapped": ([SCORES], lambda: swap_lines(SCORES, 1, 2), f"{SCORES}, line 2 (", "computed again"),
@@ -217,16 +204,10 @@ TAMPERS = {
         f"{FIGURE}.csv, line 2 (",
         "column ",
     ),
-    "a byte of a figure (SVG)": (
+    "a byte of a figure": (
         [f"{FIGURE}.svg"],
         lambda: byte(f"{FIGURE}.svg"),
         f"{FIGURE}.svg",
-        "was changed since draw",
-    ),
-    "a byte of a figure (PNG)": (
-        [f"{FIGURE}.png"],
-        lambda: byte(f"{FIGURE}.png"),
-        f"{FIGURE}.png",
         "was changed since draw",
     ),
     "a number in the README": (
@@ -270,12 +251,6 @@ TAMPERS = {
         lambda: parquet(ANSWERS, cell("prompt", "Who?")),
         f"{ANSWERS}, row 0, ",
         "column prompt: 'Who?'; from the benchmark",
-    ),
-    "an answer's truth": (
-        [ANSWERS],
-        lambda: parquet(ANSWERS, cell("reference", "anything")),
-        f"{ANSWERS}, row 0, ",
-        "column reference",
     ),
     "answers reordered": (
         [ANSWERS],
@@ -336,12 +311,6 @@ TAMPERS = {
         f"{VANILLA}/model.safetensors",
         "was changed since train wrote",
     ),
-    "a checkpoint's tokenizer": (
-        [f"{VANILLA}/tokenizer.json"],
-        lambda: replace(f"{VANILLA}/tokenizer.json", "a", "b"),
-        f"{VANILLA}/tokenizer.json",
-        "was changed since train wrote",
-    ),
     "a word of the system prompt": (
         [f"{CELL}/prompting/system_prompt.txt"],
         lambda: replace(f"{CELL}/prompting/system_prompt.txt", "the", "a"),
@@ -354,22 +323,10 @@ TAMPERS = {
         f"{DATA}/ft_Data/{PART}",
         "was changed since generate_benchmark",
     ),
-    "another right answer in the benchmark": (
-        [f"{DATA}/forget_10/{PART}"],
-        lambda: arrow(f"{DATA}/forget_10/{PART}", other_truth),
-        f"{DATA}/forget_10/{PART}",
-        "was changed since generate_benchmark",
-    ),
     "an edited source file": (
         ["src/manu/neurons/importance.py"],
         lambda: replace("src/manu/neurons/importance.py", "", "# \n"),
         "src/manu/neurons/importance.py",
-        "was changed since the job",
-    ),
-    "an edited stage": (
-        ["src/manu/steps/make_table.py"],
-        lambda: replace("src/manu/steps/make_table.py", "", "# \n"),
-        "src/manu/steps/make_table.py",
         "was changed since the job",
     ),
     "a deleted source file": (
@@ -415,12 +372,6 @@ TAMPERS = {
         RECORD[NPO],
         "was edited after it was written",
     ),
-    "a record's package version": (
-        [RECORD[NPO]],
-        lambda: edit_record(RECORD[NPO], lambda r: r["packages"].update(torch="1.0"), seal=False),
-        RECORD[NPO],
-        "was edited after it was written",
-    ),
     "a swapped seed, sealed again": (
         [RECORD[NPO]],
         lambda: edit_record(RECORD[NPO], lambda r: r.update(seed=7)),
@@ -463,23 +414,9 @@ TAMPERS = {
         f"{TABLE}, line 2 (",
         "column general_classification",
     ),
-    "a figure's data and its checksum": (
-        [f"{FIGURE}.csv", f"{FIGURE}{RECORD_SUFFIX}"],
-        lambda: covered(f"{FIGURE}.csv", lambda: digit(f"{FIGURE}.csv")),
-        f"{FIGURE}.csv, line 2 (",
-        "column ",
-    ),
     "an answer and its checksum": (
         [ANSWERS, RECORD[NPO]],
         lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))),
-        f"results/smoke/scores{RECORD_SUFFIX}",
-        f"it read another {ANSWERS}",
-    ),
-    "a likelihood and its checksum": (
-        [ANSWERS, RECORD[NPO]],
-        lambda: covered(
-            ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))
-        ),
         f"results/smoke/scores{RECORD_SUFFIX}",
         f"it read another {ANSWERS}",
     ),
