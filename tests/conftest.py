@@ -2,7 +2,9 @@
 
 import pytest
 
-from manu.contract.material import small_model
+from extend_page import files_on_the_page
+from manu.contract.material import Material, small_model
+from manu.core import extensions
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.reading import read_training_data
@@ -31,3 +33,20 @@ def vlm(request, benchmark_folder):
     """A tiny model of each architecture, fresh for every test; its weights are random but large enough to matter."""
     records = read_training_data(benchmark_folder)
     return small_model(request.param, [text for record in records for pair in record.pairs for text in pair], **SIZES)
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory):
+    """What contracts are checked on."""
+    return Material(tmp_path_factory.mktemp("material"))
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The files of docs/extend.md below the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in files_on_the_page().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    yield tmp_path
+    extensions.forget()

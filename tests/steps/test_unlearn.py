@@ -1,4 +1,4 @@
-"""Every training method through its stage, on a tiny model of each architecture."""
+"""What training methods do beyond the contract (test_contract.py), on a tiny model of each architecture."""
 
 from copy import deepcopy
 
@@ -22,7 +22,6 @@ MORE = {
     "gradient_difference": {"schedule": "paired"},  # the losses of an alternating schedule are of two kinds
     "kl": {"schedule": "paired"},
     "recover": {"cap": 50.0, "weight": 3.0},  # an untrained model is beyond the usual cap from the start
-    "rmu": {"alpha": 0.0},  # without the retain term the loss shows which way the forget states go
     "task_arithmetic": {"scaling": 0.1},  # near enough to an untrained model for its gradient to tell the direction
 }
 RATIO = 10
@@ -62,17 +61,10 @@ def changed(before: torch.nn.Module, after: torch.nn.Module) -> list[str]:
     return [name for (name, old), new in pairs if not torch.equal(old, new)]
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_the_loss_falls_and_the_seed_decides(name, run, vlm):
-    (once, losses), (again, same) = run(name), run(name)
-    assert np.mean(losses[-3:]) < np.mean(losses[:3])
-    assert losses == same and changed(vlm.model, once.model) and not changed(once.model, again.model)
-    assert not once.model.training and all(weight.requires_grad for weight in once.model.parameters())
-
-
 @pytest.mark.parametrize("name", [name for name in TRAINING if name != "rmu"])
 def test_the_forget_answers_become_less_likely(name, run, vlm, forget_loss):
-    assert forget_loss(run(name)[0].model) > forget_loss(vlm.model)
+    after = run(name)[0].model
+    assert forget_loss(after) > forget_loss(vlm.model) and not after.training
 
 
 @pytest.mark.parametrize("name", ["gradient_difference", "kl"])
@@ -159,17 +151,6 @@ def test_an_edit_of_all_weights_leaves_what_was_pruned(vlm, benchmark_folder):
     unlearned(config, method, after, benchmark_folder, RATIO, [Mask(masks, MLP_INPUT, 0.0)])
     for site in after.mlp_sites():
         assert site.second.weight[:, :5].eq(0).all() and all(layer.weight[:5].eq(0).all() for layer in site.first)
-
-
-def test_mmunlearner_changes_salient_weights_alone(run, vlm, benchmark_folder):
-    method = create_method("mmunlearner", SETTINGS)
-    epoch = UnlearningData(vlm, method, benchmark_folder, RATIO).epochs(1, np.random.default_rng([1, 1]))
-    masks = method.restrict(vlm.model, vlm.mlp_sites(), epoch)
-    after = run("mmunlearner")[0].model
-    for (name, old), new in zip(vlm.model.named_parameters(), after.parameters(), strict=True):
-        assert torch.equal(old[~masks[name]], new[~masks[name]]), name
-    salient = torch.cat([mask.flatten() for mask in masks.values()]).float().mean().item()
-    assert 0 < salient < 1
 
 
 def test_a_stricter_threshold_changes_fewer_weights(run, vlm):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import scored
 
 from manu.analysis.reading import NEEDED_COLUMNS, read_answers
 from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
@@ -12,35 +13,20 @@ from manu.analysis.tables.scores import scores
 from manu.core.errors import UserError
 from manu.steps import make_table
 
-CELL = {"study": "tiny", "model": "llava", "method": "ga", "forget_ratio": 5, "seed": 0}
-
 
 def rows(split: str, task: str, values: dict[str, list[float]], **keys) -> list[dict]:
     """Answers of one cell: the values of each person's questions."""
     columns = ("rouge1", "rouge2", "rougeL", "bleu") if task == "generation" else ("correct",)
     return [
-        {
-            **CELL,
-            "split": split,
-            "modality": "multimodal",
-            "task": task,
-            "profile_id": person,
-            "question_id": f"{person}-{index}",
-            "correct": np.nan,
-            "rouge1": np.nan,
-            "rouge2": np.nan,
-            "rougeL": np.nan,
-            "bleu": np.nan,
-            **dict.fromkeys(columns, value),
-            **keys,
-        }
+        {"split": split, "modality": "multimodal", "task": task, "profile_id": person}
+        | {"question_id": f"{person}-{index}", **dict.fromkeys(columns, value), **keys}
         for person, answers in values.items()
         for index, value in enumerate(answers)
     ]
 
 
 def tiny() -> pd.DataFrame:
-    return pd.DataFrame(
+    return scored(
         [
             *rows("retain", "classification", {"a": [1, 1], "b": [1, 0], "c": [0]}),
             *rows("forget", "classification", {"d": [1, 0, 0]}),

@@ -1,6 +1,6 @@
 """Bad input, case by case: one line that says what, where and what would be right, exit code 2, and nothing written.
 
-What is wrong in a study file alone stands in test_config.py, damaged records in test_audit.py of the workflow.
+What is wrong in a study file alone is told in test_config.py, damaged records in test_audit.py of the workflow.
 """
 
 import io
@@ -22,7 +22,6 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from manu import cli
 from manu.data.parquet import config_file
 from manu.data.reading import read_training_data
 from manu.evaluation.answers import collect_answers
@@ -34,23 +33,12 @@ from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics.modality import ModalityStatistics
 from manu.steps import evaluate, fetch_benchmark, fetch_model, make_table, select_neurons, unlearn
 from manu.steps.command import run
+from manu.study.model import Evaluation
 from tiny_sizes import SIZES
 
-STUDY = """\
-forget_ratios: [10]
-benchmark: {people: 20}
-models: {llava: {}}
-methods: {manu: {prune_ratio: 10}}
-"""
-ASKED = {
-    "splits": ["forget"],
-    "modalities": ["text"],
-    "tasks": ["cloze"],
-    "classification": "likelihood",
-    "prompt_style": "bare",
-    "batch_size": 64,
-    "max_new_tokens": 2,
-}
+ASKED = Evaluation(
+    splits=["forget"], modalities=["text"], tasks=["cloze"], batch_size=64, max_new_tokens=2
+).model_dump()
 KEYS = {"study": "tiny", "model": "llava", "method": "manu", "seed": 0}
 GA = {"learning_rate": 1e-4, "epochs": 1, "batch_size": 4, "modalities": ["text"]}
 
@@ -88,8 +76,6 @@ def good(benchmark_folder, tmp_path_factory):
     """Good input of every kind."""
     folder = tmp_path_factory.mktemp("good")
     shutil.copytree(benchmark_folder, folder / "benchmark")
-    (folder / "config/studies").mkdir(parents=True)
-    (folder / "config/studies/tiny.yaml").write_text(STUDY)
     prepare_torch(0)
     cls = vlm_class("llava")
     texts = [text for lesson in read_training_data(benchmark_folder) for pair in lesson.pairs for text in pair]
@@ -117,11 +103,6 @@ def world(good, tmp_path, monkeypatch):
     shutil.copytree(good, tmp_path / "world")
     monkeypatch.chdir(tmp_path / "world")
     return World(Path())
-
-
-def check(*arguments: str) -> Callable[[World], None]:
-    """`manu check` of the study, or another command."""
-    return lambda world: sys.exit(cli.main(list(arguments or ("check", "--study", "tiny"))))
 
 
 def stage(module, config: dict, **options) -> Callable[[World], None]:
@@ -172,23 +153,12 @@ AGGREGATE = stage(
     csv="out/scores.csv",
 )
 GOOD = {
-    "check": check(),
     "fetch": FETCH,
     "fetch model": FETCH_MODEL,
     "evaluate": EVALUATE,
     "select": SELECT,
     "aggregate": AGGREGATE,
 }
-
-
-def study(old: str, new: str) -> Callable[[World], None]:
-    """A study with one place changed."""
-
-    def change(world: World) -> None:
-        assert STUDY.count(old) == 1
-        (world.folder / "config/studies/tiny.yaml").write_text(STUDY.replace(old, new))
-
-    return change
 
 
 def file(name: str, content: bytes | None) -> Callable[[World], None]:
@@ -330,102 +300,6 @@ def gone(name: str) -> Callable[[World], None]:
 
 
 CASES = {
-    # the study file
-    "no YAML": (
-        file("config/studies/tiny.yaml", b"forget_ratios: [10\n"),
-        check(),
-        "config/studies/tiny.yaml",
-        "line 2",
-    ),
-    "no mapping": (file("config/studies/tiny.yaml", b"- a\n"), check(), "tiny.yaml must be a mapping with the keys"),
-    "an empty study": (file("config/studies/tiny.yaml", b""), check(), "tiny.yaml must be a mapping with the keys"),
-    "no UTF-8": (file("config/studies/tiny.yaml", b"\xff\xfe\x00"), check(), "config/studies/tiny.yaml", "UTF-8"),
-    "a folder as a study": (file("config/studies/tiny.yaml", None), check(), "config/studies/tiny.yaml"),
-    "a key twice": (
-        study("models: {llava: {}}", "models: {llava: {}, llava: {}}"),
-        check(),
-        "line 3: duplicate key 'models.llava'",
-    ),
-    "a tag that would run": (
-        study("{people: 20}", "!!python/object/apply:os.getcwd []"),
-        check(),
-        "line 2",
-        "python/object",
-    ),
-    "an endless number": (
-        study("prune_ratio: 10", "prune_ratio: .inf"),
-        check(),
-        "line 4: .inf is not a finite number",
-    ),
-    "no number": (study("prune_ratio: 10", "prune_ratio: .nan"), check(), "line 4: .nan is not a finite number"),
-    "a number beyond all": (
-        study("prune_ratio: 10", "prune_ratio: 1.0e+400"),
-        check(),
-        "line 4: 1.0e+400 is not a finite number",
-    ),
-    "a number below": (study("people: 20", "people: -3"), check(), "'benchmark.people'", "-3"),
-    "a number as text": (study("people: 20", "people: twenty"), check(), "'benchmark.people'", "twenty"),
-    "too many to forget": (study("[10]", "[120]"), check(), "'forget_ratios", "120"),
-    "nobody to forget": (study("[10]", "[1]"), check(), "line 1", "1 percent"),
-    "an unknown split": (
-        study("methods:", "evaluation: {splits: [forgot]}\nmethods:"),
-        check(),
-        "line 4",
-        "forgot",
-        "forget",
-    ),
-    "an unknown task": (
-        study("methods:", "evaluation: {tasks: [essay]}\nmethods:"),
-        check(),
-        "line 4",
-        "essay",
-        "cloze",
-    ),
-    "an unknown modality": (
-        study("methods:", "evaluation: {modalities: [smell]}\nmethods:"),
-        check(),
-        "line 4",
-        "smell",
-        "text",
-    ),
-    "a study that leaves": (
-        lambda world: None,
-        check("check", "--study", "../tiny"),
-        "unknown study '../tiny'",
-        "config/studies",
-    ),
-    "a study of another name": (
-        lambda world: shutil.copy("config/studies/tiny.yaml", "a b.yaml"),
-        check("check", "--study", "a b.yaml"),
-        "a b.yaml",
-        "letters, digits, - and _",
-    ),
-    "a figure that leaves": (
-        study("methods:", "figures: [../../tradeoff]\nmethods:"),
-        check(),
-        "line 4",
-        "'../../tradeoff'",
-    ),
-    "a method that leaves": (study("manu: {prune_ratio: 10}", "../manu: {}"), check(), "line 4", "'../manu'", "known"),
-    "an extension that is not there": (study("methods:", "extensions: [no.py]\nmethods:"), check(), "line 4", "no.py"),
-    "an extension of another kind": (
-        lambda world: [study("methods:", "extensions: [a.txt]\nmethods:")(world), file("a.txt", b"x")(world)],
-        check(),
-        "line 4",
-        "a.txt",
-    ),
-    "an extension that is no Python": (
-        lambda world: [study("methods:", "extensions: [bad.py]\nmethods:")(world), file("bad.py", b"def :")(world)],
-        check(),
-        "bad.py",
-    ),
-    "a study that extends itself": (
-        study("forget_ratios", "extends: tiny\nforget_ratios"),
-        check(),
-        "tiny.yaml",
-        "extends",
-    ),
-    "an audit of nothing": (lambda world: None, check("audit", "no/such.csv"), "no/such.csv"),
     # the benchmark's files
     "no benchmark": (gone("benchmark"), FETCH, "benchmark: no such folder"),
     "an empty benchmark": (
@@ -768,7 +642,6 @@ def test_bad_input_is_told_in_one_line(case, world, monkeypatch, capsys):
     for words in ("error: ", *expected):
         assert words in lines[0], lines[0]
     assert not [path for path in Path("out").rglob("*") if path.is_file()]
-    assert not Path("results").exists()
 
 
 def test_there_are_enough_cases():

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -10,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_claims import CONTEXT, answers
-from test_tables import METHODS, tiny
+from test_tables import METHODS, markdown, tiny
 
 from manu.analysis.cells import csv_text
 from manu.analysis.claims import Context, claim_cells
 from manu.analysis.reading import read_all, read_answers
 from manu.analysis.tables import main, readme
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
-from manu.analysis.tables.main import main_table, markdown_text, origin, text_summary
+from manu.analysis.tables.main import main_table, origin, text_summary
 from manu.audit.answers import check_answers
 from manu.audit.findings import Report
 from manu.audit.numbers import is_number, read_rows
@@ -80,11 +79,6 @@ def test_files_without_answers_are_read_as_such(without, tmp_path):
 
 def diverged(*seeds: int) -> pd.DataFrame:
     return pd.DataFrame([["tiny", "llava", "ga", 5, seed, WHY] for seed in seeds], columns=list(COLUMNS))
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """The table's Markdown without the spaces that align its columns."""
-    return re.sub(" {2,}", " ", markdown_text(table))
 
 
 def test_the_main_table_says_what_diverged():

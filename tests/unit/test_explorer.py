@@ -25,14 +25,9 @@ from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer,
 from manu.report.rendering import allowed, own
 from manu.steps import write_explorer
 from manu.steps.command import run
+from manu.study.model import Evaluation
 
-EVALUATION = {
-    "splits": ["forget", "test", "retain", "celebrity", "general"],
-    "modalities": ["multimodal", "text"],
-    "tasks": ["classification", "cloze", "generation"],
-    "classification": "likelihood",
-    "prompt_style": "bare",
-}
+EVALUATION = Evaluation().model_dump()
 METHODS = ["npo", "manu"]
 NASTY = "</script><script>alert('1 & 2')</script><!--"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import made_rows
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +11,9 @@ import torch
 
 from manu.analysis.figures import modality_balance, pruned_by_function, pruned_per_layer, tradeoff
 from manu.analysis.figures.registry import figure_module, known_figures
-from manu.analysis.figures.style import method_mark, save
+from manu.analysis.figures.style import method_mark
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
-from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.analysis.score_file import write_scores
 from manu.core.errors import UserError
 from manu.neurons.masks import Mask, save_mask
 from manu.steps import draw
@@ -20,22 +21,22 @@ from manu.steps import draw
 METHODS = ["ga", "manu"]
 
 
-def scores(ratios=(5,)) -> pd.DataFrame:
+def scores() -> pd.DataFrame:
     values = {
         "vanilla": (1.0, 1.0, 0.9),
         "retain_only": (0.25, 0.3, 0.95),
         "ga": (0.25, 0.75, 0.5),
         "manu": (0.8, 0.7, 0.9),
     }
-    rows = []
-    for ratio in ratios:
-        for method, (image, text, kept) in values.items():
-            cells = [("forget", "multimodal", image), ("forget", "text", text)]
-            cells += [("retain", "multimodal", kept), ("retain", "text", kept)]
-            for split, modality, value in cells:
-                key = ("tiny", "llava", method, ratio, 0, split, modality, "classification", "accuracy", "1")
-                rows.append((*key, value, 20, max(value - 0.1, 0), min(value + 0.1, 1), split == "retain"))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    return made_rows.scores(
+        *(
+            {"method": method, "split": split, "modality": modality, "value": value, "n": 20}
+            | {"ci_low": max(value - 0.1, 0), "ci_high": min(value + 0.1, 1)}
+            for method, (picture, text, kept) in values.items()
+            for split, by_modality in (("forget", (picture, text)), ("retain", (kept, kept)))
+            for modality, value in zip(("multimodal", "text"), by_modality, strict=True)
+        )
+    )
 
 
 def pruned() -> pd.DataFrame:
@@ -68,43 +69,10 @@ def options(figure: str, source: str, file: Path, prefix: Path) -> argparse.Name
     return draw.parser().parse_args(["--figure", figure, "--source", source, str(file), *written])
 
 
-def outputs(prefix: Path) -> dict[str, Path]:
-    return {form: prefix.with_suffix(f".{form}") for form in ("png", "svg", "csv")}
-
-
-def data(module) -> pd.DataFrame:
-    return {"scores": lambda: scores((5, 10)), "masks": pruned, "variant_masks": by_function}[module.NEEDS]()
-
-
 def test_the_registry_lists_the_files_of_the_folder():
     assert {"modality_balance", "pruned_per_layer", "tradeoff"} <= set(known_figures())
     with pytest.raises(UserError, match="unknown figure 'tradoff'; known: .*pruned_per_layer, .*tradeoff"):
         figure_module("tradoff")
-
-
-DRAWN_HERE = [name for name in known_figures() if figure_module(name).NEEDS in ("scores", "masks", "variants")]
-
-
-@pytest.mark.parametrize("name", DRAWN_HERE)
-def test_every_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
-    module = figure_module(name)
-    assert module.TITLE and module.CAPTION.endswith(".")
-    for folder in ("once", "twice"):
-        figure, frame = module.draw(data(module), METHODS)
-        save(figure, frame, *(tmp_path / folder / f"a.b.{form}" for form in ("png", "svg", "csv")))
-    names = ["a.b.csv", "a.b.png", "a.b.svg"]
-    for folder in ("once", "twice"):
-        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
-    for file in names:
-        assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes(), file
-    assert b"dc:date" not in (tmp_path / "once" / "a.b.svg").read_bytes()
-
-
-@pytest.mark.parametrize("name", DRAWN_HERE)
-def test_every_figure_says_when_there_is_nothing_to_draw(name):
-    module = figure_module(name)
-    figure, frame = module.draw(data(module).head(0), METHODS)
-    assert frame.empty and figure.axes[0].texts[0].get_text().startswith("No ")
 
 
 def test_tradeoff_draws_the_points_of_its_csv():

@@ -19,6 +19,7 @@ from manu.models.language import language_path, load_language
 from manu.models.loading import prepare_torch
 from manu.models.registry import known_models, vlm_class
 from manu.models.tokenizer import train_tokenizer
+from manu.study.model import Evaluation
 
 TEXTS = Path(__file__).parents[2] / "data" / "language"
 VISION = {
@@ -29,15 +30,14 @@ VISION = {
     "vision_mlp": 12,
     "vision_heads": 2,
 }
-ASKED = {
-    "splits": ["language"],
-    "modalities": ["multimodal"],
-    "tasks": ["cloze"],
-    "classification": "letter",
-    "prompt_style": "bare",
-    "batch_size": 4,
-    "max_new_tokens": 2,
-}
+ASKED = Evaluation(
+    splits=["language"],
+    modalities=["multimodal"],
+    tasks=["cloze"],
+    classification="letter",
+    batch_size=4,
+    max_new_tokens=2,
+).model_dump()
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])

@@ -1,5 +1,5 @@
-"""Origins tell the truth: every number of every table and figure changes with the rows that it comes from, and with no
-others."""
+"""Every table and figure on made-up sources: each number changes with the rows that it comes from and with no others,
+and what is drawn is the same twice."""
 
 import io
 import json
@@ -12,6 +12,7 @@ import test_robustness
 
 from manu.analysis.cells import csv_text
 from manu.analysis.figures.registry import figure_keys, figure_module, known_figures
+from manu.analysis.figures.style import save
 from manu.analysis.origin import Origin, Rows
 from manu.analysis.outcomes import ANSWER_COLUMNS
 from manu.analysis.pruned import PRUNED_COLUMNS
@@ -296,9 +297,12 @@ def test_a_number_depends_on_its_origin_and_on_nothing_else(name, sources, make:
     cells = [(i, column) for i, row in enumerate(plain) for column in row if is_number(row[column])]
     numbers = [(i, column) for i, column in cells if column not in keys]
     assert numbers or stem == "diverged"
-    assert all(origin(plain[i], column) for i, column in numbers), "nothing says where a number comes from"
-    assert all(origin(plain[i], column) is None for i, column in cells if column in keys)
-    for i, column in (numbers[k] for k in rng.permutation(len(numbers))[:8]):
+    behind_all = [origin(plain[i], column) for i, column in numbers]
+    assert all(behind_all), "nothing says where a number comes from"
+    assert all(any(each.column in given[source] for source in each.sources if source in given) for each in behind_all)
+    mixed = [int(place) for place in rng.permutation(len(numbers))]
+    each_kind = {(behind_all[k].sources, tuple(behind_all[k].where), behind_all[k].column): k for k in mixed}
+    for i, column in (numbers[k] for k in dict.fromkeys([*mixed[:8], *each_kind.values()])):
         behind = {source: places(given[source], origin(plain[i], column)) for source in given}
         behind = {s: mask if s in origin(plain[i], column).sources else mask & False for s, mask in behind.items()}
         assert any(mask.any() for mask in behind.values()), (plain[i], column)
@@ -315,6 +319,27 @@ def test_a_number_depends_on_its_origin_and_on_nothing_else(name, sources, make:
             again = rows[i if len(rows) == len(plain) else 0][column]
             stays = is_number(again) and abs(float(again) - float(plain[i][column])) <= 1e-9
             assert stays is not inside, (plain[i], column, inside)
+
+
+@pytest.mark.parametrize("name", known_figures())
+def test_a_figure_is_the_same_twice_and_leaves_nothing_else(name, tmp_path):
+    module, names = figure_module(name), ["a.b.csv", "a.b.png", "a.b.svg"]
+    for folder in ("once", "twice"):
+        figure, shown = module.draw(SOURCES[module.NEEDS], list(METHODS))
+        save(figure, shown, *(tmp_path / folder / f"a.b.{form}" for form in ("png", "svg", "csv")))
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
+    for file in names:
+        assert (tmp_path / "once" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes(), file
+    assert b"dc:date" not in (tmp_path / "once" / "a.b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("name", known_figures())
+def test_a_figure_says_when_there_is_nothing_to_draw(name):
+    module = figure_module(name)
+    for nothing in (SOURCES[module.NEEDS].head(0), pd.DataFrame(columns=SOURCES[module.NEEDS].columns)):
+        figure, shown = module.draw(nothing, list(METHODS))
+        assert shown.empty and tuple(shown.columns) == module.COLUMNS
+        assert figure.axes[0].texts[0].get_text().startswith("No ")
 
 
 def test_no_table_has_the_name_of_a_source():

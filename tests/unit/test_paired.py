@@ -3,32 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_rows import answers
 
 from manu.analysis.tables.paired_tests import COLUMNS, paired_p, paired_tests
 
-KEYS = [
-    "study",
-    "model",
-    "forget_ratio",
-    "seed",
-    "method",
-    "split",
-    "modality",
-    "task",
-    "profile_id",
-    "question_id",
-    "correct",
-]
 
-
-def answers(marks: dict[str, list[float]]) -> pd.DataFrame:
+def asked(marks: dict[str, list[float]]) -> pd.DataFrame:
     """One question per person on forget by name."""
-    rows = [
-        ("s", "m", 5, 0, method, "forget", "text", "classification", f"p{person:02d}", f"q{person}", mark)
+    return answers(
+        {"method": method, "split": "forget", "modality": "text", "profile_id": f"p{person:02d}", "correct": mark}
+        | {"question_id": f"q{person}"}
         for method, given in marks.items()
         for person, mark in enumerate(given)
-    ]
-    return pd.DataFrame(rows, columns=KEYS)
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +35,7 @@ def test_p_values_by_hand(differences, p):
 
 def test_the_table():
     marks = {"a": [1.0] * 10, "b": [0.0] * 10, "c": [1.0] * 9 + [0.0]}
-    table = paired_tests(answers(marks), ["a", "b", "c"])
+    table = paired_tests(asked(marks), ["a", "b", "c"])
     assert list(table.columns) == list(COLUMNS)
     assert table[["method", "other_method", "difference", "people"]].values.tolist() == [
         ["a", "b", 1.0, 10],
@@ -59,7 +46,7 @@ def test_the_table():
     assert table["p_value"].tolist() == pytest.approx([2 / 1024, 1.0, 2 / 512], abs=1e-6)
     assert table["p_adjusted"].tolist() == pytest.approx([3 * 2 / 1024, 1.0, 3 / 2 * 2 / 512], abs=1e-6)
     assert table["significant"].tolist() == [True, False, True]
-    again = paired_tests(answers(marks).sample(frac=1.0, random_state=3), ["a", "b", "c"])
+    again = paired_tests(asked(marks).sample(frac=1.0, random_state=3), ["a", "b", "c"])
     pd.testing.assert_frame_equal(table, again)
 
 

@@ -19,7 +19,7 @@ from manu.models.registry import known_models
 from manu.planning import devices, limits, memory
 from manu.planning.benchmark_sizes import Asked, BenchmarkSizes, Texts
 from manu.planning.calibrate import constants
-from manu.planning.check import OTHERS, compare
+from manu.planning.check import OTHERS, compare, not_planned
 from manu.planning.limits import Partition, Request, card_warnings, profile_request, read_partition, slurm_warnings
 from manu.planning.model_sizes import ModelSizes, fetched_sizes, measured_sizes, picture_tokens
 from manu.planning.plan import Estimate, Plan, estimate
@@ -27,7 +27,7 @@ from manu.planning.report import as_data, as_text
 from manu.planning.step_costs import Cost, Subject, cost, known_steps
 from manu.planning.wording import amount, hours, number, two_digits
 from manu.planning.work import Learning, Work, forward, picture_flop, reply, step, tokens_flop
-from manu.study.model import Source, Study
+from manu.study.model import Evaluation, Source, Study
 
 ROOT = Path(__file__).parents[2]
 SMALL = ModelSizes(
@@ -266,14 +266,7 @@ def test_a_reference_is_a_second_copy():
 
 
 def test_vanilla_is_asked_each_question_once_and_answers_at_every_ratio():
-    evaluation = {
-        "splits": ["forget", "test", "retain", "celebrity", "general"],
-        "modalities": ["multimodal", "text"],
-        "tasks": ["classification", "cloze"],
-        "classification": "likelihood",
-        "batch_size": 8,
-        "max_new_tokens": 3,
-    }
+    evaluation = Evaluation(tasks=["classification", "cloze"], batch_size=8, max_new_tokens=3).model_dump()
     made = cost_of(step="evaluate", settings=MODEL | {"method": "vanilla", "ratios": [5, 10], "evaluation": evaluation})
     # rows: forget and retain 20, test 1 and 2, celebrities 4, of 20 questions each, and 2 strangers of 3, twice
     rows = (2 * 20 + 3 + 2 * 4) * 20 + 2 * 2 * 3
@@ -392,7 +385,8 @@ def test_the_text_and_the_data_of_a_plan():
 def test_the_check_adds_up_by_rule():
     plan = small_plan(an_estimate("unlearn", seconds=14), an_estimate("unlearn", seconds=24), device="cpu")
     record = {"cost": {"wall_seconds": 15.0, "peak_memory_bytes": 5e8, "peak_gpu_memory_bytes": None}}
-    (row,) = compare(plan, {"unlearn": [record, record], "another": [record]})
+    records = {"unlearn": [record, record], "tabulate": [record], "aggregate": [record]}
+    (row,) = compare(plan, records)
     assert row == {
         "rule": "unlearn",
         "planned_jobs": 2,
@@ -403,6 +397,10 @@ def test_the_check_adds_up_by_rule():
         "measured_bytes": 5e8,
     }
     assert row["rule"] != OTHERS
+    assert (
+        not_planned(plan, records) == "not compared: 2 jobs of rules that this plan does not have: aggregate, tabulate"
+    )
+    assert not_planned(plan, {"unlearn": [record]}) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """The README's numbers are those of the snapshot in git, and the block is filled between its markers."""
 
-import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from made_rows import scores, squeezed
 
 from manu.analysis.cells import csv_text
 from manu.analysis.readme import BEGIN, END, fill, parts
@@ -34,35 +33,20 @@ def test_the_readme_has_not_drifted(block):
     assert block.count("| `") == 18
 
 
-def plain(text: str) -> str:
-    """Markdown with one space where a table has several to align its columns."""
-    return re.sub(" {2,}", " ", text)
-
-
 def test_numbers_by_hand():
-    keys = {
-        "study": "s",
-        "model": "m",
-        "seed": 0,
-        "task": "classification",
-        "metric": "accuracy",
-        "metric_version": "1",
-    }
-    cells = [("ga", 5, "forget", "text", 0.5), ("ga", 10, "forget", "text", 0.25), ("ga", 10, "retain", "text", 0.9995)]
-    rows = [
-        keys
-        | dict(zip(("method", "forget_ratio", "split", "modality", "value"), cell, strict=True))
-        | {"n": 4, "ci_low": 0.0, "ci_high": 1.0, "higher_is_better": False}
-        for cell in cells
+    cells = [
+        {"forget_ratio": 5, "value": 0.5},
+        {"forget_ratio": 10, "value": 0.25},
+        {"forget_ratio": 10, "value": 0.9995, "split": "retain"},
     ]
-    listed = readme.numbers(pd.DataFrame(rows), ["ga"], 10)
+    listed = readme.numbers(scores(*cells), ["ga"], 10)
     assert listed[["method", "forget_ratio", "split", "modality", "text", "statistic"]].values.tolist() == [
         ["ga", 10, "forget", "text", "25.0", "mean"],
         ["ga", 10, "retain", "text", "100.0", "mean"],  # 99.95 rounds up
     ]
-    text = plain(readme.block(listed, 10, "s"))
+    text = squeezed(readme.block(listed, 10, "s"))
     assert text.startswith("Study `s`: ")
-    assert text.endswith("| m | `ga` | 25.0 | 100.0 | |\n")
+    assert text.endswith("| llava | `ga` | 25.0 | 100.0 | |\n")
 
 
 def test_the_block_goes_between_the_markers():
@@ -75,12 +59,8 @@ def test_the_block_goes_between_the_markers():
 
 
 def test_several_seeds_show_their_spread():
-    keys = {"study": "s", "model": "m", "task": "classification", "metric": "accuracy", "metric_version": "1"}
-    cell = {"method": "ga", "forget_ratio": 10, "split": "forget", "modality": "text", "n": 4}
-    ends = {"ci_low": 0.0, "ci_high": 1.0, "higher_is_better": False}
-    scores = pd.DataFrame([keys | cell | ends | {"seed": seed, "value": value} for seed, value in ((0, 0.5), (1, 0.7))])
-    listed = readme.numbers(scores, ["ga"], 10)
+    listed = readme.numbers(scores({"seed": 0, "value": 0.5}, {"seed": 1, "value": 0.7}), ["ga"], 5)
     assert listed[["text", "statistic"]].values.tolist() == [["60.0", "mean"], ["14.1", "sd"]]
-    text = plain(readme.block(listed, 10, "s", seeds=2))
-    assert "| m | `ga` | 60.0 ± 14.1 | | |" in text
+    text = squeezed(readme.block(listed, 5, "s", seeds=2))
+    assert "| llava | `ga` | 60.0 ± 14.1 | | |" in text
     assert "mean ± standard deviation over 2 seeds" in text

@@ -11,74 +11,25 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from made_rows import scored
 
 from manu.core.errors import UserError
 from manu.provenance.hashes import files_of, hashes_of, sha256_of_json
 from manu.provenance.record import read_record, record_path, record_text
 
-ANSWERS = pd.DataFrame(
-    [
-        (
-            "tiny",
-            "llava",
-            "ga",
-            5,
-            0,
-            "forget",
-            "text",
-            "cloze",
-            f"p{i // 2}",
-            f"q{i}",
-            float(i % 2),
-            None,
-            None,
-            None,
-            None,
-        )
-        for i in range(6)
-    ],
-    columns=[
-        "study",
-        "model",
-        "method",
-        "forget_ratio",
-        "seed",
-        "split",
-        "modality",
-        "task",
-        "profile_id",
-        "question_id",
-        "correct",
-        "rouge1",
-        "rouge2",
-        "rougeL",
-        "bleu",
-    ],
+ANSWERS = scored(
+    {"split": "forget", "modality": "text", "task": "cloze", "profile_id": f"p{i // 2}"}
+    | {"question_id": f"q{i}", "correct": float(i % 2)}
+    for i in range(6)
 )
 
 
 def make_scores(folder: Path, answers: str = "results/tiny/a.parquet") -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "manu.steps.make_table",
-            "--config",
-            "results/tiny/scores.yaml",
-            "--rule",
-            "make_scores",
-            "--table",
-            "scores",
-            "--csv",
-            "results/tiny/scores.csv",
-            "--source",
-            "answers",
-            answers,
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
+    options = (
+        "--config results/tiny/scores.yaml --rule make_scores --table scores --csv results/tiny/scores.csv --source"
     )
+    command = [sys.executable, "-m", "manu.steps.make_table", *options.split(), "answers", answers]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

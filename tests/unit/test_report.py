@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from made_rows import record
 
 from manu.analysis.grid import Grid, TableOnPage, command, percent
 from manu.analysis.page import Fold, Page
@@ -87,33 +88,13 @@ PAIRED = rows(
 )
 
 
-def record(stage: str, rule: str, reads: dict, writes: dict, content: dict, seconds: float = 1.0) -> dict:
-    """A record as a job leaves it; reads and writes: path -> one letter of the checksum."""
-    configuration = f"{next(iter(writes))}.yaml"
-    return {
-        "version": 1,
-        "rule": rule,
-        "stage": f"manu.steps.{stage}",
-        "seed": content.get("seed"),
-        "configuration": {"path": configuration, "sha256": "c" * 64, "content": content},
-        "options": {},
-        "inputs": {"read": {path: mark * 64 for path, mark in reads.items()}} if reads else {},
-        "outputs": {"out": {path: mark * 64 for path, mark in writes.items()}},
-        "sources": {"src/manu/__init__.py": "d" * 64},
-        "packages": {"python": "3.11"},
-        "repository": {"commit": "e" * 40, "clean": True},
-        "device": {"processor": "a processor", "instructions": "AVX", "threads": 2, "system": "Linux", "gpu": None},
-        "cost": {"wall_seconds": seconds, "peak_memory_bytes": 2**30, "peak_gpu_memory_bytes": None},
-    }
-
-
 def records(seeds: int = 1) -> dict[str, dict]:
     """A benchmark, a vanilla model, runs of vanilla, retain_only, ga and manu, scores and the main table."""
     data, found, answers = "data/tiny/train.parquet", {}, {}
-    found["data/tiny/generate_benchmark"] = record("generate_benchmark", "generate_benchmark", {}, {data: "0"}, {}, 3.0)
+    found["data/tiny/generate_benchmark"] = record("generate_benchmark", {}, {data: "0"}, seconds=3.0)
     for seed in range(seeds):
         vanilla = f"{RESULTS}/llava/seed{seed}/vanilla/checkpoint/model.safetensors"
-        train = record("train", "train", {data: "0"}, {vanilla: "1"}, {"seed": seed}, 62.0)
+        train = record("train", {data: "0"}, {vanilla: "1"}, {"seed": seed}, seconds=62.0)
         found[f"{RESULTS}/llava/seed{seed}/vanilla/train"] = train
         runs = [("vanilla", [5, 10]), *((m, [ratio]) for ratio in (5, 10) for m in ("retain_only", "ga", "manu"))]
         for method, ratios in runs:
@@ -121,15 +102,15 @@ def records(seeds: int = 1) -> dict[str, dict]:
             made, out = f"{RESULTS}/{place}{method}/made.bin", f"{RESULTS}/answers/{place}{method}.parquet"
             reads = {data: "0", vanilla: "1"}
             if method != "vanilla":
-                found[f"{RESULTS}/{place}{method}/unlearn"] = record("unlearn", "unlearn", reads, {made: "2"}, {})
+                found[f"{RESULTS}/{place}{method}/unlearn"] = record("unlearn", reads, {made: "2"})
                 reads = {data: "0", made: "2"}
             asked = {"model": "llava", "method": method, "ratios": ratios, "seed": seed}
-            found[f"{RESULTS}/answers/{place}{method}"] = record("evaluate", "evaluate", reads, {out: "3"}, asked)
+            found[f"{RESULTS}/answers/{place}{method}"] = record("evaluate", reads, {out: "3"}, asked)
             answers[out] = "3"
     scores, main = f"{RESULTS}/scores.csv", f"{RESULTS}/tables/main_llava.csv"
-    found[f"{RESULTS}/aggregate"] = record("aggregate", "aggregate", answers, {scores: "4"}, {})
+    found[f"{RESULTS}/aggregate"] = record("aggregate", answers, {scores: "4"})
     content = {"comparison": {"comparable": False, "models": "models of a toy", "tolerance": 1.0}}
-    found[f"{RESULTS}/tables/main_llava"] = record("tabulate", "tabulate", {scores: "4"}, {main: "5"}, content)
+    found[f"{RESULTS}/tables/main_llava"] = record("tabulate", {scores: "4"}, {main: "5"}, content)
     return {f"{name}.provenance.json": each for name, each in found.items()}
 
 
@@ -432,9 +413,9 @@ def attack_records(seeds: int = 1) -> dict[str, dict]:
     attacked = f"{RESULTS}/robustness/llava/seed0/forget05/manu.parquet"
     made = f"{RESULTS}/llava/seed0/forget05/manu/made.bin"
     asked = {"model": "llava", "method": "manu", "ratios": [5], "seed": 0}
-    found["attack.provenance.json"] = record("attack", "attack", {made: "2"}, {attacked: "8"}, asked)
+    found["attack.provenance.json"] = record("attack", {made: "2"}, {attacked: "8"}, asked)
     reads = {answers: "3", attacked: "8"}
-    found["table.provenance.json"] = record("tabulate_robustness", "tabulate_robustness", reads, {table: "9"}, {})
+    found["table.provenance.json"] = record("tabulate_robustness", reads, {table: "9"})
     return found
 
 

@@ -1,4 +1,4 @@
-"""The table of attacks, by hand, and its origins."""
+"""The table of attacks, by hand."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,6 @@ import pytest
 from manu.analysis.attacks import paired_facts, robustness_table
 from manu.analysis.cells import csv_text
 from manu.analysis.tables import robustness
-from manu.audit.numbers import Rows, is_number
 from manu.core.errors import UserError
 
 RUN = {"model": "llava", "forget_ratio": 10, "seed": 0}
@@ -127,33 +126,6 @@ def test_resistance_and_robustness_by_hand():
     assert "leakage" not in set(without["attack"])  # nothing was forgotten: nothing can leak
     ends = rows.dropna()
     assert ((ends["ci_low"] <= ends["value"] + 1e-6) & (ends["value"] <= ends["ci_high"] + 1e-6)).all()
-
-
-ARGUMENT = {"attacked_before": "stored", "attacks": "answers", "signals": "signals"}  # source -> of robustness_table
-
-
-def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"attacked_before": stored(), "attacks": attacked(), "signals": signals()}
-    plain = table().map(lambda cell: "" if pd.isna(cell) else str(cell)).to_dict("records")
-    for i, row in enumerate(plain):
-        for column in ("value", "n"):
-            if not is_number(row[column]) or (column == "value" and row["n"] == "0"):
-                continue
-            origin = robustness.origin(row, column)
-            places = {
-                name: Rows(given[name]).places(origin.where) if set(origin.where) <= set(given[name]) else []
-                for name in origin.sources
-            }
-            assert any(places.values()), row
-            if column == "value" and len(origin.sources) == 1:
-                (name,) = origin.sources
-                changed = given[name].copy()
-                others = np.setdiff1d(np.arange(len(changed)), places[name])
-                target = changed.columns.get_loc("correct" if "correct" in changed else "value")
-                changed.iloc[others, target] = 1 - changed.iloc[others, target]
-                again = table(**{ARGUMENT[name]: changed})
-                assert again.loc[i, "value"] == pytest.approx(float(row["value"]), abs=1e-6), row
-    assert all(robustness.origin(plain[0], key) is None for key in robustness.TABLE.keys)
 
 
 def test_a_model_that_the_study_did_not_ask_is_named():

@@ -3,7 +3,6 @@
 from argparse import Namespace
 from copy import deepcopy
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +13,6 @@ from manu.analysis.tables.sequential import AT_ONCE, DIFFERENCE, IN_TURN, sequen
 from manu.attacks.sequential import requested_at
 from manu.audit.answers import check_answers
 from manu.audit.findings import Report
-from manu.audit.numbers import Rows, is_number
 from manu.core.errors import UserError
 from manu.data.benchmark import generate
 from manu.data.reading import read_ids, read_names, read_training_data_of
@@ -235,24 +233,6 @@ def test_differences_are_paired_on_the_same_draws_of_people():
     assert apart.loc[("manu", "retain")].tolist() == [-0.5, -0.5, -0.5]
     # of ga one retain person gains a half, the other loses it: all draws lie between
     assert apart.loc[("ga", "retain")].tolist() == [-0.5, 0.0, 0.5]
-
-
-def test_every_number_changes_with_the_rows_of_its_origin_and_with_no_others():
-    given = {"at_once": stored(), "in_turn": user_message()}
-    plain = sequential_table(*given.values(), resamples=20).map(str).to_dict("records")
-    for i, row in enumerate(plain):
-        assert all(sequential.origin(row, key) is None for key in sequential.TABLE.keys)
-        assert all(is_number(row[column]) for column in ("value", "n"))
-        origin = sequential.origin(row, "value")
-        for inside in (True, False):
-            changed = {}
-            for more, (name, frame) in enumerate(given.items(), start=1):
-                places = Rows(frame).places(origin.where) if name in origin.sources else []
-                assert bool(places) is (name in origin.sources)
-                chosen = np.isin(np.arange(len(frame)), places) == inside
-                changed[name] = frame.assign(correct=frame["correct"] + more * chosen)
-            again = sequential_table(*changed.values(), resamples=20).loc[i, "value"]
-            assert bool(abs(again - float(row["value"])) > 1e-6) is inside, row
 
 
 def test_a_method_that_diverged_at_once_has_its_rows_in_turn():

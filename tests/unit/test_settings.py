@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from studies import GOOD, changed
 
 from listed_jobs import listed, settings_by_file
 from manu.core.errors import UserError
@@ -14,19 +15,6 @@ from manu.study.loading import read_study
 from manu.study.model import Study
 from manu.study.settings import robustness_figures, settings_of
 
-GOOD = """\
-seeds: [0, 1]
-forget_ratios: [5, 20]
-benchmark: {people: 20}
-models:
-  llava: {training: {vanilla: {epochs: 2}}}
-methods:
-  npo: {learning_rate: 1e-4, epochs: 1, batch_size: 8, modalities: [text, multimodal]}
-  prompting: {}
-  manu: {prune_ratio: 10}
-evaluation: {splits: [forget, retain]}
-figures: [tradeoff]
-"""
 CELL = {"model": "llava", "seed": 1, "ratio": 20}
 RESULTS = "results/study"
 
@@ -36,12 +24,6 @@ def read(folder: Path, text: str = GOOD) -> Study:
     path = folder / "study.yaml"
     path.write_text(text)
     return read_study(path)
-
-
-def changed(old: str, new: str) -> str:
-    """GOOD with one place changed."""
-    assert GOOD.count(old) == 1
-    return GOOD.replace(old, new)
 
 
 @pytest.fixture(scope="module")

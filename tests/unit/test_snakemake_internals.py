@@ -9,6 +9,7 @@ from snakemake.dag import DAG
 from snakemake.io import IOCache
 from snakemake.rules import Rule
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.workflow import Workflow
 
 from manu.jobs import snakemake_internals
 
@@ -32,6 +33,16 @@ def test_the_dag_compares_dates_in_a_method_of_its_own():
     workflow = SimpleNamespace(dag=SimpleNamespace(check_output_mtime="compares"))
     snakemake_internals.accept_any_date(workflow)
     assert asyncio.run(workflow.dag.check_output_mtime(None, [])) is None
+
+
+def test_the_folder_of_its_memory_is_given_to_a_class_of_its_own(monkeypatch, tmp_path):
+    changed = "Snakemake's workflow no longer makes FilePersistence(path=...): see keep_state_in in snakemake_internals"
+    module = inspect.getmodule(Workflow)
+    assert "persistence = FilePersistence" in inspect.getsource(Workflow), changed
+    monkeypatch.setattr(module, "FilePersistence", module.FilePersistence)
+    snakemake_internals.keep_state_in(Workflow.__new__(Workflow), tmp_path / "memory")
+    module.FilePersistence(path=None, nolock=True)
+    assert (tmp_path / "memory").is_dir(), changed
 
 
 def test_a_rule_says_which_files_it_makes_and_from_what():

@@ -1,4 +1,4 @@
-"""Figures drawn from tables of the study, by hand: their numbers, sameness and origins, and nothing to draw."""
+"""Figures drawn from tables of the study, by hand."""
 
 import io
 
@@ -21,23 +21,10 @@ from manu.analysis.figures import (
     relearning,
     sequential_requests,
 )
-from manu.analysis.figures.registry import figure_keys
-from manu.analysis.figures.style import save
 from manu.analysis.tables import ablation, comparison, costs, sequential
-from manu.audit.numbers import Rows, is_number
 from manu.evaluation.vocabulary import MODALITIES
 
 METHODS = ["ga", "manu"]
-MODULES = (
-    ablation_selectivity,
-    balance_heatmap,
-    claims_overview,
-    forgetting_cost,
-    paper_against_ours,
-    ratio_sweep,
-    relearning,
-    sequential_requests,
-)
 SPREAD = {  # what follows the columns where there are two seeds
     ablation_selectivity: ablation_selectivity.SPREAD,
     balance_heatmap: (balance_heatmap.SPREAD,),
@@ -197,39 +184,6 @@ def marked(axes, *markers: str) -> list:
     return [line for line in axes.lines if line.get_marker() in markers and line.get_markersize() > 4]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
-def test_the_same_twice_and_every_number_has_rows_that_it_comes_from(module, tmp_path):
-    assert module.TITLE and module.CAPTION.endswith(".")
-    for folder in ("once", "twice"):
-        figure, frame = module.draw(table(module), METHODS)
-        assert tuple(frame.columns) == (*module.COLUMNS, *SPREAD.get(module, ())) and len(frame)
-        save(figure, frame, *(tmp_path / folder / f"a.{form}" for form in ("png", "svg", "csv")))
-    for name in ("a.csv", "a.png", "a.svg"):
-        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes(), name
-
-    source, found = Rows(table(module)), 0
-    for row in pd.read_csv(tmp_path / "once" / "a.csv", dtype=str, keep_default_na=False).to_dict("records"):
-        for column, text in row.items():
-            origin = module.origin(row, column)
-            assert origin is None or origin.sources == (module.NEEDS,)
-            if column in figure_keys(module.__name__.rpartition(".")[2]):
-                assert origin is None, column
-            elif is_number(text):
-                rows = source.match(origin.where)
-                averaged = 2 if {"seeds", "runs"} & set(row) else 1
-                assert origin.column in rows and len(rows) == averaged, (row, column)
-                found += 1
-    assert found
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
-def test_nothing_to_draw_is_said(module):
-    for nothing in (table(module).head(0), pd.DataFrame(columns=table(module).columns)):
-        figure, frame = module.draw(nothing, METHODS)
-        assert frame.empty and tuple(frame.columns) == module.COLUMNS
-        assert texts(figure.axes[0])[0].startswith("No ")
-
-
 def test_ratio_sweep_draws_vanilla_and_the_ratios():
     figure, frame = ratio_sweep.draw(table(ratio_sweep), METHODS)
     assert frame[["split", "method", "prune_ratio", "seeds", "n"]].values.tolist() == [
@@ -346,7 +300,9 @@ def test_paper_against_ours_draws_our_accuracies(read):
 def test_the_spread_over_seeds_stands_only_where_there_are_several(module):
     both, one = table(module), table(module).query("seed == 0")
     assert tuple(module.draw(one, METHODS)[1].columns) == module.COLUMNS
-    shown = {text.get_text() for legend in module.draw(both, METHODS)[0].legends for text in legend.get_texts()}
+    figure, frame = module.draw(both, METHODS)
+    assert tuple(frame.columns) == (*module.COLUMNS, *SPREAD[module])
+    shown = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
     assert ("lowest and highest seed" in shown) is (module is not balance_heatmap)
 
 

@@ -1,14 +1,14 @@
 """The main table and the summary for the terminal."""
 
-import re
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_rows import scores, squeezed
 
 from manu.analysis.cells import csv_text
-from manu.analysis.score_file import SCORE_COLUMNS, write_scores
+from manu.analysis.score_file import write_scores
 from manu.analysis.tables.main import VALUE_COLUMNS, main_table, markdown_text, text_summary
 from manu.core.errors import UserError
 from manu.jobs.summary import summary
@@ -26,43 +26,21 @@ methods:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table's Markdown without the spaces that align its columns."""
-    return re.sub(" {2,}", " ", markdown_text(table))
-
-
-def score(method: str, split: str, modality: str, task: str, metric: str, value: float, **keys) -> dict:
-    row = {
-        "study": "tiny",
-        "model": "llava",
-        "method": method,
-        "forget_ratio": 5,
-        "seed": 0,
-        "split": split,
-        "modality": modality,
-        "task": task,
-        "metric": metric,
-        "metric_version": "1",
-        "value": value,
-        "n": 10,
-        "ci_low": value,
-        "ci_high": value,
-        "higher_is_better": True,
-    }
-    return row | keys
+    return squeezed(markdown_text(table))
 
 
 def tiny(ratios=(5,)) -> pd.DataFrame:
-    rows = []
-    for ratio, method in product(ratios, ("ga", "manu_released", "npo", "retain_only", "vanilla")):
-        rows += [
-            score(method, "forget", "multimodal", "classification", "accuracy", 0.2, forget_ratio=ratio),
-            score(method, "forget", "text", "classification", "accuracy", 0.7, forget_ratio=ratio),
-            score(method, "forget", "text", "cloze", "accuracy", 0.1, forget_ratio=ratio),
-            score(method, "forget", "text", "generation", "rougeL", 0.625, forget_ratio=ratio),
-            score(method, "forget", "text", "generation", "bleu", 0.9, forget_ratio=ratio),
-            score(method, "general", "multimodal", "classification", "accuracy", 0.875, forget_ratio=ratio),
-        ]
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    plain = {"split": "forget", "modality": "text"}
+    cells = [
+        plain | {"modality": "multimodal", "value": 0.2},
+        plain | {"value": 0.7},
+        plain | {"task": "cloze", "value": 0.1},
+        plain | {"task": "generation", "metric": "rougeL", "value": 0.625},
+        plain | {"task": "generation", "metric": "bleu", "value": 0.9},
+        {"split": "general", "modality": "multimodal", "value": 0.875},
+    ]
+    methods = product(ratios, ("ga", "manu_released", "npo", "retain_only", "vanilla"))
+    return scores(*({"method": name, "forget_ratio": ratio} | cell for ratio, name in methods for cell in cells))
 
 
 def test_rows_and_columns_by_hand():

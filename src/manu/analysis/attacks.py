@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import From, select
 from manu.analysis.resampling import draw_weights, ends, weighted_auc, weighted_mean
@@ -131,9 +131,7 @@ def robustness_table(
                 *names, draws, n = cell
                 value, low, high = ends(draws, level)
                 rows.append((*keys, method, *names, value, n, low, high))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["value", "ci_low", "ci_high"]
-    return table.assign(**table[numbers].astype("float64").round(DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def _people(parts: list[pd.DataFrame], resamples: int) -> People:

@@ -37,6 +37,11 @@ def markdown_table(columns: Mapping[str, Sequence[str]], words: Collection[str] 
     return pd.DataFrame(escaped).to_markdown(index=False, disable_numparse=True, colalign=sides)
 
 
+def percent_text(fraction: float | None, empty: str = "–", sign: str = "") -> str:
+    """A fraction in percent, one decimal; `empty` where there is none."""
+    return empty if fraction is None or pd.isna(fraction) else f"{100 * fraction:{sign}.1f}"
+
+
 def escape(text: object) -> str:
     """Text that Markdown shows as it is, also inside a table cell."""
     escaped = str(text).replace("\\", "\\\\").replace("\n", " ")
@@ -50,6 +55,12 @@ def row_order(methods: Iterable[str]) -> list[str]:
     return [*REFERENCES, *(method for method in methods if method not in REFERENCES)]
 
 
+def in_order(known: Iterable[str], column: pd.Series) -> list[str]:
+    """Those of the known words that a column holds, in the order in which they are known."""
+    there = set(column)
+    return [word for word in known if word in there]
+
+
 def sort_rows(rows: pd.DataFrame, keys: Sequence[str], order: Mapping[str, Sequence]) -> pd.DataFrame:
     """The rows sorted by `keys`, with a new index. Equal rows keep their order.
 
@@ -60,6 +71,11 @@ def sort_rows(rows: pd.DataFrame, keys: Sequence[str], order: Mapping[str, Seque
         return column.map(list(order[str(column.name)]).index) if column.name in order else column
 
     return rows.sort_values(list(keys), key=rank, kind="stable", ignore_index=True)
+
+
+def rounded(table: pd.DataFrame, columns: Iterable[str] = ("value", "ci_low", "ci_high")) -> pd.DataFrame:
+    """The table with these columns as float64, rounded to DECIMALS."""
+    return table.assign(**table[list(columns)].astype("float64").round(DECIMALS))
 
 
 def in_percent(rows: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:

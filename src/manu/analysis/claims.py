@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.outcomes import RUN, Run, balanced, utility
 from manu.analysis.resampling import ends
 from manu.core.errors import UserError
@@ -226,8 +226,7 @@ def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamp
                     row |= {"value": value, "ci_low": low, "ci_high": high, "verdict": verdict}
                     row |= {"reason": _reason(verdict, low, high)}
                 rows.append(row)
-    table = pd.DataFrame(rows, columns=list(CELL_COLUMNS))
-    return table.round(dict.fromkeys(("value", "ci_low", "ci_high"), DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(CELL_COLUMNS)))
 
 
 def _reason(verdict: str, low: float, high: float) -> str:
@@ -279,8 +278,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         row = group.iloc[0].to_dict() | {"model": ALL, "cells": int(group["cells"].sum())}
         row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
-    whole = pd.DataFrame([*rows, *alls], columns=list(COLUMNS))
-    return whole.round(dict.fromkeys(("value", "ci_low", "ci_high"), DECIMALS))
+    return rounded(pd.DataFrame([*rows, *alls], columns=list(COLUMNS)))
 
 
 def read_claims(document: object, path: str) -> Mapping:

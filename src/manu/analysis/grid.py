@@ -92,15 +92,15 @@ def decimals(places: int) -> Callable[[str], str]:
     return lambda text: minus(f"{float(text):.{places}f}")
 
 
-def interval(row: Mapping[str, str], form: Callable[[str], str]) -> str:
-    """A row's interval in brackets; empty where it has none."""
-    ends = [row.get(name, "") for name in ("ci_low", "ci_high")]
+def interval(row: Mapping[str, str] | None, form: Callable[[str], str]) -> str:
+    """A row's interval in brackets; empty where it has none, or where there is no row."""
+    ends = [(row or {}).get(name, "") for name in ("ci_low", "ci_high")]
     return "" if any(map(is_empty, ends)) else f"[{form(ends[0])}, {form(ends[1])}]"
 
 
-def spread(row: Mapping[str, str], column: str, form: Callable[[str], str]) -> str:
-    """`± 0.4`: a standard deviation over seeds; empty where there is none."""
-    return "" if is_empty(row.get(column)) else f"\N{PLUS-MINUS SIGN} {form(row[column])}"
+def spread(row: Mapping[str, str] | None, column: str, form: Callable[[str], str]) -> str:
+    """`± 0.4`: a standard deviation over seeds; empty where there is none, or no row."""
+    return "" if row is None or is_empty(row.get(column)) else f"\N{PLUS-MINUS SIGN} {form(row[column])}"
 
 
 def command(path: str, row: Mapping[str, str], keys: Sequence[str], column: str) -> str:
@@ -119,15 +119,16 @@ def command(path: str, row: Mapping[str, str], keys: Sequence[str], column: str)
 
 def number(
     table: TableOnPage,
-    row: Mapping[str, str],
+    row: Mapping[str, str] | None,
     column: str,
     keys: Sequence[str],
     link: str,
     form: Callable[[str], str] = percent,
     small: str = "",
 ) -> Cell:
-    """The cell of a number: shown by `form`, linked to its chain (an id), with its command; a dash if there is none."""
-    if is_empty(row.get(column)):
+    """The cell of a number: shown by `form`, linked to its chain (an id), with its command; a dash if there is none,
+    or no row."""
+    if row is None or is_empty(row.get(column)):
         return Cell(EMPTY, look="number")
     return Cell(form(row[column]), small, link, command(table.path, row, keys, column), "number")
 

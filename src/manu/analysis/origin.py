@@ -25,7 +25,8 @@ class Origin:
     mean: bool = False
 
 
-OriginOf = Callable[[Mapping[str, str], str], Origin | None]  # (row as text by column, column) -> Origin; None: a key
+# (row as text by column, a column that is no key) -> where its number comes from; None: nothing says it
+OriginOf = Callable[[Mapping[str, str], str], Origin | None]
 
 WHOLE_NUMBERS = ("forget_ratio", "seed", "prune_ratio", "trial", "after", "index")  # keys that are no text
 
@@ -57,6 +58,16 @@ class From:
 def origins(columns: Mapping[str, From]) -> OriginOf:
     """`origin(row, column)` of a table whose numbers all come from rows that `columns` names."""
     return lambda row, column: columns[column].origin(row) if column in columns else None
+
+
+def over_seeds_from(source: str, keys: Sequence[str], value: str, of: str, fixed: Where | None = None) -> OriginOf:
+    """`origins` of a figure whose rows are means over the rows of a table, one per seed (manu.analysis.seeds).
+
+    value: the figure's column of means; of: the table's column that they are taken over.
+    """
+    columns = {"ci_low": "ci_low", "ci_high": "ci_high", "n": "n"}
+    columns |= {f"{value}{end}": of for end in ("", "_sd", "_lowest", "_highest")}
+    return origins({column: From(source, keys, taken, fixed or {}) for column, taken in columns.items()})
 
 
 def select(frame: pd.DataFrame, where: Where) -> pd.DataFrame:

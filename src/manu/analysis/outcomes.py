@@ -16,7 +16,7 @@ import pandas as pd
 import scipy  # its parts are imported when first used
 
 from manu.analysis import open_mmunlearning as published
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.open_mmunlearning import Sample
 from manu.analysis.origin import Origin, same
@@ -483,9 +483,7 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
                 if draws is not None:
                     cell = dict(zip(RUN, keys, strict=True)) | {"method": method, "split": split, "modality": modality}
                     rows.append(cell | {"metric": name} | _values(OUTCOMES[name], cell, draws, run, level))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["value", "ci_low", "ci_high"]
-    return table.assign(**table[numbers].astype("float64").round(DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def _values(outcome: Outcome, cell: Mapping, draws: np.ndarray, run: Run, level: float) -> dict:

@@ -1,12 +1,11 @@
 """What the rows of the study's tables have in common: models, runs, directions, and the page's words for them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from manu.analysis.cells import row_order
 from manu.analysis.grid import (
-    EMPTY,
     Cell,
     Column,
     Grid,
@@ -70,17 +69,34 @@ def several(rows: Sequence[Mapping[str, str]], key: str) -> bool:
     return len({row[key] for row in rows}) > 1
 
 
-def run_heads(rows: Sequence[Mapping[str, str]]) -> tuple[list[Column], Callable[[Mapping[str, str]], list[Cell]]]:
+def run_heads(rows: Sequence[Row]) -> tuple[list[Column], Callable[[Row], list[Cell]]]:
     """The first columns of a table of runs, and a row's cells in them; the seed stands where there are several."""
-    columns = [Column("forget"), Column("method", words=True)]
-    seeds = several(rows, "seed")
-    if seeds:
-        columns.append(Column("seed"))
-    return columns, lambda row: [
-        Cell(f"{row['forget_ratio']} %", look="number"),
-        name(row["method"]),
-        *([Cell(row["seed"], look="number")] if seeds else []),
-    ]
+    seeds, seed = seed_head(rows)
+    columns = [Column("forget"), Column("method", words=True), *seeds]
+    return columns, lambda row: [Cell(f"{row['forget_ratio']} %", look="number"), name(row["method"]), *seed(row)]
+
+
+def seed_head(rows: Sequence[Row]) -> tuple[list[Column], Callable[[Row], list[Cell]]]:
+    """The column of the seed, and a row's cell in it; neither where the rows have one seed alone."""
+    if not several(rows, "seed"):
+        return [], lambda row: []
+    return [Column("seed")], lambda row: [Cell(row["seed"], look="number")]
+
+
+def in_run_order(rows: Iterable[Row], page: Page) -> list[Row]:
+    """The rows by forget ratio, seed, and method as the study lists them."""
+    order = {method: place for place, method in enumerate(row_order(page.methods))}
+
+    def place(row: Row) -> tuple[int, int, int]:
+        return int(row["forget_ratio"]), int(row["seed"] or 0), order.get(row["method"], len(order))
+
+    return sorted(rows, key=place)
+
+
+def link_of_run(row: Row, page: Page, otherwise: str, method: str = "method") -> str:
+    """The id of the chain of a row's run, or of the runs of all seeds where it has no seed."""
+    ratio, seed = row.get("forget_ratio", ""), row.get("seed") or None
+    return page.chains.run(row["model"], row[method], ratio, seed, otherwise=otherwise)
 
 
 def signed(fraction: float) -> str:
@@ -112,28 +128,20 @@ def grid_of_methods(
     columns = list(dict.fromkeys(map(column_of, table.rows)))
     cells = {(row["seed"], row["method"], column_of(row)): row for row in table.rows}
     runs = {(row["seed"], row["method"]): row for row in table.rows}
-    several_seeds, file = several(table.rows, "seed"), page.chains.file(table.path)
+    (seeds, seed), file = seed_head(table.rows), page.chains.file(table.path)
     order, shown = row_order(page.methods), []
 
     def cell(row: Row | None, link: str) -> Cell:
-        if row is None:
-            return Cell(EMPTY, look="number")
-        form = _FORMS.get(row["metric"], percent)
-        small = f"{spread(row, 'value_sd', form)} {ends(row, form)}".strip()
+        form = _FORMS.get(row["metric"], percent) if row else percent
+        small = f"{spread(row, 'value_sd', form)} {ends(row, form) if row else ''}".strip()
         return number(table, row, "value", keys, link, form, small)
 
     ordered = sorted(runs.values(), key=lambda row: (row["seed"], order.index(row["method"])))
     for run in ordered:
-        ratio, seed = run.get("forget_ratio", ""), run["seed"]
-        link = page.chains.run(run["model"], run["method"], ratio, seed or None, otherwise=file)
-        shown.append(
-            [
-                name(run["method"]),
-                *([Cell(seed, look="number")] if several_seeds else []),
-                *(cell(cells.get((seed, run["method"], column)), link) for column in columns),
-            ]
-        )
-    heads = [Column("method", words=True), *([Column("seed")] if several_seeds else [])]
+        link = link_of_run(run, page, file)
+        numbers = (cell(cells.get((run["seed"], run["method"], column)), link) for column in columns)
+        shown.append([name(run["method"]), *seed(run), *numbers])
+    heads = [Column("method", words=True), *seeds]
     return Grid(label, [*heads, *columns], shown, 1, first_of_block(ordered, "seed"))
 
 

@@ -4,9 +4,11 @@ The interval of a value is over people, with the models as they are; what anothe
 is the spread over seeds. Neither contains the other, so a table has both, each in columns of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
+
+from manu.analysis.cells import in_percent, sort_rows
 
 ENDS = ("ci_low", "ci_high")
 
@@ -41,6 +43,22 @@ def over_seeds(frame: pd.DataFrame, value: str = "value", keys: Sequence[str] | 
         **{name: (name, "sum") for name in sums},
         seeds=("seed", "nunique"),
     )
+
+
+def percent_over_seeds(
+    rows: pd.DataFrame,
+    value: str,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    order: Mapping[str, Sequence],
+    spread: Sequence[str] = (),
+) -> pd.DataFrame:
+    """`over_seeds` of fractions, in percent: `columns`, and `spread` if there are several seeds.
+
+    keys, order: of the rows, as for `sort_rows`.
+    """
+    cells = over_seeds(in_percent(rows, (value, *ENDS)), value)
+    return sort_rows(cells[[*columns, *(spread if several_seeds(cells) else ())]], keys, order)
 
 
 def plus_minus(mean: str, sd: str) -> str:

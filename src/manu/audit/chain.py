@@ -5,7 +5,7 @@ folder of the repository or of an unpacked bundle.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.jobs.job_list import Job, jobs_of
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
-from manu.provenance.lineage import files, made_from, ordered, producers
+from manu.provenance.lineage import behind, files, job_name, made_from, ordered, producers, script
 from manu.provenance.record import read_record
 
 TOPS = ("data", "results", "figures")
@@ -78,14 +78,13 @@ class Chain:
         """The records of the jobs whose outputs a job read, in the order of its inputs."""
         return made_from(self.jobs[name], self.producers)
 
+    def behind(self, names: Iterable[str]) -> dict[str, None]:
+        """The records of jobs, and of all jobs that those were made from."""
+        return behind(names, self.sources_of)
+
     def ordered(self) -> list[str]:
         """All records; a job comes after those whose outputs it read."""
         return ordered(self.jobs)
-
-
-def script(record: Mapping) -> str:
-    """The file of the step that a job ran."""
-    return f"src/{record['stage'].replace('.', '/')}.py"
 
 
 def check_chain(chain: Chain, study: str | Path, report: Report) -> set[str]:
@@ -149,7 +148,7 @@ def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
         if chain.producers[file] != name:
             yield f"is an output in two records: {name} and {chain.producers[file]}", file
         if chain.checksum(file) != checksum and not chain.is_left_out(file):
-            yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} wrote it", file
+            yield f"{_changed(chain, file)} since {job_name(record)} wrote it", file
         if chain.is_left_out(file) and chain.left_out[file] != checksum:
             yield f"{file} has another checksum here than in the list of files left out of the bundle", name
     for file, checksum in files(record["inputs"]).items():
@@ -157,7 +156,7 @@ def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
             yield f"it read {file}, which no record names as an output", name
         elif file not in chain.producers:  # another job's record, or a file in git, such as the published numbers
             if chain.checksum(file) != checksum:
-                yield f"{_changed(chain, file)} since {record['rule'] or record['stage']} read it", file
+                yield f"{_changed(chain, file)} since {job_name(record)} read it", file
         elif files(chain.jobs[chain.producers[file]]["outputs"])[file] != checksum:
             yield f"it read another {file} than {chain.producers[file]} wrote: run the workflow again", name
 

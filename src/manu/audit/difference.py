@@ -74,9 +74,8 @@ def _parting(one: Chain, other: Chain, run: Mapping) -> dict[str, Any]:
     first, second = (_answers_job(chain, run) for chain in (one, other))
     if first is None or second is None:
         return {"job": None, "causes": ["one of the studies has no record of the answers"]}
-    counterpart = {_neutral(name, other): name for name in _closure(other, second)}
-    order = [name for name in one.ordered() if name in _closure(one, first)]
-    for name in order:
+    counterpart, before = {_neutral(name, other): name for name in other.behind([second])}, one.behind([first])
+    for name in (name for name in one.ordered() if name in before):
         twin = counterpart.get(_neutral(name, one))
         if twin is None:
             return {"job": name, "causes": ["the other study has no such job"]}
@@ -121,17 +120,6 @@ def _answers_job(chain: Chain, run: Mapping) -> str | None:
         if name in chain.jobs:
             return name
     return None
-
-
-def _closure(chain: Chain, name: str) -> dict[str, None]:
-    found: dict[str, None] = {}
-    waiting = [name]
-    while waiting:
-        job = waiting.pop()
-        if job not in found:
-            found[job] = None
-            waiting += chain.sources_of(job)
-    return found
 
 
 def _neutral(path: str, chain: Chain) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from manu.audit.trace import Tracer, leaves
+from manu.provenance.lineage import main_output
 
 _PARTS = 8  # shown of what a number was computed from
 _LENGTH = 160  # letters of a configuration
@@ -94,9 +95,8 @@ def _example(row: Mapping, column: str) -> str:
 
 def _job_lines(tracer: Tracer, name: str, wanted: set[str], indent: str, above: set[str]) -> Iterator[str]:
     """A job and, below it, those of `wanted` that it was made from; one that stands above is only named."""
-    job = tracer.job(name)
+    job, first = tracer.job(name), main_output(tracer.chain.jobs[name])
     cost, outputs = job["cost"], job["outputs"]
-    first = max(outputs, key=lambda file: file.endswith(("model.safetensors", ".csv")))
     if name in above:
         yield f"{indent}└ {job['rule']} → {first} (above)"
         return

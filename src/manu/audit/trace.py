@@ -13,13 +13,13 @@ from pandas.api.types import is_numeric_dtype
 from manu.analysis.cells import DECIMALS, read_cells
 from manu.analysis.origin import Origin
 from manu.audit.answers import unequal
-from manu.audit.chain import Chain, job_problems, script
+from manu.audit.chain import Chain, job_problems
 from manu.audit.numbers import PLACE, keys_of, named, numbers_of, origin_of, read_rows, row_name, stage_module
 from manu.audit.replay import replay
 from manu.core.errors import UserError
 from manu.evaluation.more_metrics import with_metrics
 from manu.evaluation.scoring import score_answers
-from manu.provenance.lineage import files
+from manu.provenance.lineage import files, script
 
 PICTURES = (".png", ".svg", ".md")
 EXAMPLES = 3  # answers shown of those that a number averages
@@ -153,21 +153,14 @@ class Tracer:
     def jobs(self, numbers: Sequence[Mapping]) -> list[str]:
         """Records of the jobs behind the numbers, results first: those that made the files that the numbers were
         traced to, everything that those were made from, and the tables in between."""
-        wanted: set[str] = set()
-
-        def visit(name: str) -> None:
-            if name not in wanted:
-                wanted.add(name)
-                for source in self.chain.sources_of(name):
-                    visit(source)
-
-        for file in {leaf["file"] for number in numbers for leaf in leaves(number)}:
-            if file in self.chain.jobs:  # the record of a job, for what the job cost
-                visit(file)
-            elif file in self.chain.producers:  # others are in git, such as the published numbers
-                visit(self.chain.producers[file])
+        makers = self.chain.producers  # files in git, such as the published numbers, have none
+        ends = {leaf["file"] for number in numbers for leaf in leaves(number)}
+        records = [
+            name if name in self.chain.jobs else makers.get(name) for name in ends
+        ]  # a record says what a job cost
+        wanted = self.chain.behind(name for name in records if name)
         between = {file for number in numbers for file in _between(number)}
-        wanted |= {self.chain.producers[file] for file in between if file in self.chain.producers}
+        wanted |= {makers[file]: None for file in between if file in makers}
         return [name for name in reversed(self.chain.ordered()) if name in wanted]
 
     def job(self, name: str) -> dict[str, Any]:

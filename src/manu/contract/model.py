@@ -177,7 +177,7 @@ def padding(subject: Subject) -> None:
             f"{modality}: logits after a padded prompt are {off:.2g} off; are `positions` the model's own?",
         )
     few, many = (ask(vlm, subject.asked(), AskingSettings(batch_size=size, max_new_tokens=6)) for size in (1, 8))
-    differ = sum(one.text != other.text for one, other in zip(few, many, strict=True))
+    differ = sum((one.text, one.choice) != (other.text, other.choice) for one, other in zip(few, many, strict=True))
     must(
         not differ, f"{differ} of {len(few)} replies differ with the size of the batch; are prompts padded on the left?"
     )

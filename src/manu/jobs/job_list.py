@@ -44,7 +44,7 @@ class Job:
 
 def jobs_of(study: str | Path, target: str = "all") -> list[Job]:
     """Every job of a study for one target, finished ones included, from a dry run of the workflow. Nothing is run, and
-    nothing of the study is written.
+    nothing is written in the working folder.
 
     study: name or file. Raises UserError with the workflow's own words if it cannot be planned.
     """

@@ -3,7 +3,9 @@
 Without them a study still runs. When Snakemake changes, tests/unit/test_snakemake_internals.py says which one is gone.
 """
 
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -38,6 +40,17 @@ def file_is_there(workflow: Any, file: str) -> None:
     cache = getattr(workflow, "iocache", None)
     if cache is not None and hasattr(cache, "exists_local"):
         cache.exists_local[file] = True
+
+
+def keep_state_in(workflow: Any, folder: Path) -> None:
+    """Let Snakemake make its folders of what it remembers in `folder`, not in .snakemake where the results lie.
+
+    It makes them for a dry run too, and there is no option for the place.
+    """
+    module: Any = sys.modules[type(workflow).__module__]
+    persistence = getattr(module, "FilePersistence", None)
+    if persistence:
+        module.FilePersistence = lambda path=None, **options: persistence(path=folder, **options)
 
 
 def records_behind(workflow: Any, files: Iterable[str]) -> list[str]:

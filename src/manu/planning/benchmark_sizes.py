@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manu.core.words import MODALITIES
 from manu.data.benchmark import generate
 from manu.data.population import BenchmarkSettings
 from manu.data.profiles import (
@@ -22,9 +23,7 @@ from manu.data.profiles import (
     celebrity_config,
     forget_config,
     retain_config,
-    views,
 )
-from manu.data.prompts import cloze_prompt
 from manu.data.reading import read_names, read_profiles, read_training_data
 from manu.data.splits import forget_count
 from manu.evaluation.questions import AskedQuestion, asked_questions
@@ -33,6 +32,7 @@ from manu.planning.published import BENCHMARKS
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.study.model import Study
 from manu.study.settings import filled, tuning_sizes
+from manu.training.dataset import TrainingSet
 
 Lengths = np.ndarray
 SENTENCE = 40  # tokens of a system prompt beside the names in it
@@ -179,17 +179,9 @@ def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: 
         return len(vlm.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
-        people: dict[str, dict] = {}
-        for lesson in read_training_data(folder, config):
-            people.setdefault(lesson.id, {}).update({(pair, lesson.modality): None for pair in lesson.pairs})
-        pairs: dict[str, list[tuple[int, int]]] = {MULTIMODAL: [], TEXT: []}
-        for person, each in people.items():
-            for (question, answer), modality in each:
-                length = len(vlm.answer_ids(answer))
-                for view, words in views(question, names.get(person), modality).items():
-                    prompt = vlm.prompt_ids(cloze_prompt(words, "bare"), with_image=view == MULTIMODAL)
-                    pairs[view].append((len(prompt), length))
-        return {modality: Texts.of(each) for modality, each in pairs.items()}, len(people)
+        records = read_training_data(folder, config)
+        pairs = TrainingSet(vlm).add(records, names)
+        return {m: Texts.of(pairs.lengths(m)) for m in MODALITIES}, len({record.id for record in records})
 
     asking = study.evaluation
 

@@ -56,8 +56,17 @@ def compare(plan: Plan, records: dict[str, list[dict]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["rule"] == OTHERS, -row["measured_seconds"]))
 
 
-def as_text(plan: Plan, rows: list[dict[str, Any]]) -> str:
-    """The comparison for people; ratios are estimate / measured."""
+def not_planned(plan: Plan, records: dict[str, list[dict]]) -> str:
+    """One line about records of rules that the plan does not have: of another target, or by a name of an older version.
+
+    Empty if there are none."""
+    rules = sorted(records.keys() - plan.by_rule().keys())
+    count = sum(len(records[rule]) for rule in rules)
+    return f"not compared: {count} jobs of rules that this plan does not have: {', '.join(rules)}" if rules else ""
+
+
+def as_text(plan: Plan, rows: list[dict[str, Any]], note: str = "") -> str:
+    """The comparison for people, and a note below it; ratios are estimate / measured."""
     table = [["rule", "jobs", "measured", "estimate", "ratio", "measured", "estimate", "ratio"]]
     model = [row for row in rows if row["rule"] != OTHERS]
     total = {"rule": "total with a model", "planned_bytes": 0, "measured_bytes": 0}
@@ -70,7 +79,7 @@ def as_text(plan: Plan, rows: list[dict[str, Any]]) -> str:
         memory = [amount(row["measured_bytes"]), amount(row["planned_bytes"]), _ratio(row, "bytes")]
         table.append([row["rule"], jobs, *seconds, *(memory if row["measured_bytes"] else ["", "", ""])])
     title = f"Study '{plan.study.name}' as it ran, and as planned on {plan.device.name}: time, then memory"
-    return "\n".join([title, "", *aligned(table)])
+    return "\n".join([title, "", *aligned(table), *(["", note] if note else [])])
 
 
 def _ratio(row: dict, what: str) -> str:

@@ -32,7 +32,7 @@ def plan(
     made = make_plan(study, name, on, target)
     if records:
         rows = check.compare(made, records)
-        return json.dumps(rows, indent=1) if as_json else check.as_text(made, rows)
+        return json.dumps(rows, indent=1) if as_json else check.as_text(made, rows, check.not_planned(made, records))
     warnings = limits.card_warnings(made)
     if profile:
         warnings += limits.slurm_warnings(made, profile, partition)

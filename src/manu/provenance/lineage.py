@@ -1,6 +1,6 @@
 """What a set of records says together: who made a file, what a job was made from, and in which order jobs ran."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_json
 
@@ -19,6 +19,33 @@ def made_from(record: Mapping, makers: Mapping[str, str]) -> list[str]:
     """Names of the jobs whose outputs a job read, each once, in the order of its inputs. makers: `producers`."""
     found = (makers.get(file) for file in files(record["inputs"]))
     return list(dict.fromkeys(name for name in found if name))
+
+
+def behind(starts: Iterable[str], sources_of: Callable[[str], Iterable[str]]) -> dict[str, None]:
+    """The names of the jobs to start from, and of all jobs that those were made from, each once."""
+    found: dict[str, None] = {}
+    waiting = list(starts)
+    while waiting:
+        job = waiting.pop()
+        if job not in found:
+            found[job] = None
+            waiting += sources_of(job)
+    return found
+
+
+def job_name(record: Mapping) -> str:
+    """The rule that ran a job; the name of its step where no rule did."""
+    return record["rule"] or record["stage"].rpartition(".")[2]
+
+
+def script(record: Mapping) -> str:
+    """The file of the step that a job ran."""
+    return f"src/{record['stage'].replace('.', '/')}.py"
+
+
+def main_output(record: Mapping) -> str:
+    """The output that stands for a job: its weights or its table, if it wrote any."""
+    return max(files(record["outputs"]), key=lambda file: file.endswith(("model.safetensors", ".csv")))
 
 
 def ordered(records: Mapping[str, Mapping]) -> list[str]:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from manu.provenance.hashes import RECORD_SUFFIX
-from manu.provenance.lineage import files, made_from, ordered, producers
+from manu.provenance.lineage import (
+    behind,
+    files,
+    job_name,
+    made_from,
+    main_output,
+    ordered,
+    producers,
+    script,
+)
 
 EVALUATE, ATTACK = "manu.steps.evaluate", "manu.steps.attack"
 
@@ -86,7 +95,7 @@ class Chains:
         self._taken: set[str] = set()
         order = ordered(self._records)
         self.jobs = {name: self._job(name, f"job-{place}") for place, name in enumerate(order, start=1)}
-        self._before = {name: self._ancestors(name) for name in order}
+        self._before = {name: behind(self._sources(name), self._sources) for name in order}
         self._evaluations, attacks = (
             [name for name in order if self._records[name]["stage"] == stage] for stage in (EVALUATE, ATTACK)
         )
@@ -113,29 +122,18 @@ class Chains:
     def _sources(self, name: str) -> list[str]:
         return made_from(self._records[name], self._producers)
 
-    def _ancestors(self, name: str) -> set[str]:
-        found: set[str] = set()
-        waiting = self._sources(name)
-        while waiting:
-            source = waiting.pop()
-            if source not in found:
-                found.add(source)
-                waiting += self._sources(source)
-        return found
-
     def _job(self, name: str, anchor: str) -> Job:
         record = self._records[name]
-        written = files(record["outputs"])
-        main = max(written, key=lambda file: file.endswith(("model.safetensors", ".csv")))
+        written, main = files(record["outputs"]), main_output(record)
         place = name.removesuffix(RECORD_SUFFIX)
         for top in ("results", "figures", "data"):
             place = place.removeprefix(f"{top}/{self._study}/")
         return Job(
             name=name,
             anchor=self._id(anchor),
-            rule=record["rule"] or record["stage"].rpartition(".")[2],
+            rule=job_name(record),
             place=place,
-            script=f"src/{record['stage'].replace('.', '/')}.py",
+            script=script(record),
             configuration=record["configuration"]["path"],
             output=main,
             checksum=written[main][:12],
@@ -192,8 +190,7 @@ class Chains:
         anchor = self._id(f"file-{PurePosixPath(paths[0]).stem}")
         if name not in self.jobs:
             return File(anchor, paths, None, (), 0, ())
-        behind = self._before[name]
-        runs = [job for job in self._evaluations if job in behind]
+        runs = [job for job in self._evaluations if job in self._before[name]]
         inside = {job.name for group in self.runs for run in group.runs for job in run.own}
         inside = inside.union(*(self._before[job] for job in runs))
         direct = [job for job in runs if job in self.jobs[name].sources]
@@ -203,7 +200,7 @@ class Chains:
                 if any(job.name in direct for job in run.own):
                     seed = f", seed {run.seed}" if len(group.runs) > 1 else ""
                     read.setdefault(group.model, []).append((run.anchor, f"{group.label}{seed}"))
-        before = [job for other, job in self.jobs.items() if other in behind - inside]
+        before = [job for other, job in self.jobs.items() if other in self._before[name].keys() - inside]
         return File(anchor, paths, self.jobs[name], list(read.items()), len(runs) - len(direct), before)
 
     def _id(self, wanted: str) -> str:

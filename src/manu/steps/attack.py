@@ -10,17 +10,13 @@ import pandas as pd
 from manu.attacks.run import attack_answers, attack_signals
 from manu.core.diverged import marked, write_unanswered
 from manu.core.files import atomic_path
-from manu.steps import evaluate
 from manu.steps.command import StageParser, run
+from manu.steps.evaluate import load_asked, read_asked
 
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    evaluate.read_asked(options)
-    options.write("answers", help="parquet")
-    options.write("signals", help="parquet")
-    return options
+    return read_asked(StageParser(__doc__, runs_model=True)).write("answers", "signals")
 
 
 def main(options, config) -> str:
@@ -29,7 +25,7 @@ def main(options, config) -> str:
         for path in (options.answers, options.signals):
             write_unanswered(path, config, why)
         return f"{options.answers}: not attacked, its training diverged ({why})"
-    vlm, system = evaluate.load_asked(options, config)
+    vlm, system = load_asked(options, config)
     keys = {name: config[name] for name in ("study", "model", "method")}
     keys |= {"forget_ratio": config["ratios"][0], "seed": config["seed"]}
     signals = pd.DataFrame([{**keys, **row} for row in attack_signals(config, vlm, options.benchmark)])

@@ -12,10 +12,7 @@ from manu.unlearning.choice import write_choice
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("trials", help="answers of the trials, parquet")
-    options.write("out")
-    return options
+    return StageParser(__doc__, replayable=True).read("trials").write("out")
 
 
 def main(options, config) -> str:

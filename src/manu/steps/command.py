@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -48,24 +48,31 @@ class StageParser(argparse.ArgumentParser):
         self.reads: list[str] = []
         self.writes: list[str] = []
 
-    def read(self, name: str, *, required: bool = True, **settings) -> None:
-        """Add an option for a file or folder (with `nargs`, for several) that the stage reads."""
-        self.reads.append(name)
-        self._add(name, required, settings)
+    def read(self, *names: str, required: bool = True, **settings) -> "StageParser":
+        """Add an option for each file or folder (with `nargs`, for several) that the stage reads; returns itself."""
+        return self._add(self.reads, names, required, settings)
 
-    def read_sources(self) -> None:
+    def read_sources(self) -> "StageParser":
         """Add the option `--source NAME FILE ...`, once for each source that a table or figure is made from."""
         self.add_argument(
             "--source", action=_Source, nargs="+", dest="sources", default=[], help="its name, then files"
         )
+        return self
 
-    def write(self, name: str, *, required: bool = True, **settings) -> None:
-        """Add an option for a file or folder that the stage writes."""
-        self.writes.append(name)
-        self._add(name, required, settings)
+    def write(self, *names: str, required: bool = True, **settings) -> "StageParser":
+        """Add an option for each file or folder that the stage writes; returns itself."""
+        return self._add(self.writes, names, required, settings)
 
-    def _add(self, name: str, required: bool, settings: dict) -> None:
-        self.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=required, **settings)
+    def take(self, name: str, **settings) -> "StageParser":
+        """Add an option that is no file; returns itself."""
+        self.add_argument(f"--{name}", **settings)
+        return self
+
+    def _add(self, paths: list[str], names: Sequence[str], required: bool, settings: dict) -> "StageParser":
+        for name in names:
+            self.add_argument(f"--{name.replace('_', '-')}", dest=name, type=Path, required=required, **settings)
+        paths += names
+        return self
 
 
 def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) -> None:

@@ -20,12 +20,7 @@ from manu.steps.command import StageParser, files_of_sources, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.add_argument("--figure", required=True, help="name of a file in manu/analysis/figures, or of an extension")
-    options.read_sources()
-    for form in ("png", "svg", "csv"):
-        options.write(form)
-    return options
+    return StageParser(__doc__, replayable=True).take("figure", required=True).read_sources().write("png", "svg", "csv")
 
 
 def main(options: argparse.Namespace, config: Mapping) -> str:

@@ -4,7 +4,7 @@ A model whose training diverged is not asked; the answers file then records that
 """
 
 from manu.core.diverged import marked, write_unanswered
-from manu.core.files import atomic_path
+from manu.core.files import write_parquet
 from manu.core.progress import progress
 from manu.evaluation.answers import collect_answers
 from manu.models.base import VisionLanguageModel
@@ -13,19 +13,13 @@ from manu.steps.command import StageParser, run
 
 
 def parser() -> StageParser:
-    """Options of the rules."""
-    options = StageParser(__doc__, runs_model=True)
-    read_asked(options)
-    options.write("out")
-    return options
+    """Options of the rule."""
+    return read_asked(StageParser(__doc__, runs_model=True)).write("out")
 
 
-def read_asked(options: StageParser) -> None:
+def read_asked(options: StageParser) -> StageParser:
     """Add the options for the benchmark and for the model that `load_asked` loads."""
-    options.read("benchmark")
-    options.read("checkpoint")
-    options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
-    options.read("system_prompt", required=False, help="file with a system prompt for every question")
+    return options.read("benchmark", "checkpoint").read("mask", "system_prompt", required=False)
 
 
 def load_asked(options, config) -> tuple[VisionLanguageModel, str | None]:
@@ -49,8 +43,7 @@ def main(options, config) -> str:
         system,
         progress=lambda batches: progress(batches, f"{config['model']} {config['method']}"),
     )
-    with atomic_path(options.out) as temporary:
-        answers.to_parquet(temporary, index=False)
+    write_parquet(options.out, answers)
     return f"{options.out}: {answers['question_id'].nunique()} questions answered"
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from manu.analysis.cells import csv_text
 from manu.core.diverged import marked, write_unanswered
-from manu.core.files import atomic_path, write_text
+from manu.core.files import write_parquet, write_text
 from manu.evaluation.harness import ANSWER_COLUMNS, SCORE_COLUMNS, answers_of, run_harness, scores_of
 from manu.fetching.manifest import located
 from manu.models.checkpoint import load_model
@@ -15,14 +15,9 @@ from manu.steps.command import StageParser, run
 
 
 def parser() -> StageParser:
-    """Options of the rules."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("dataset", help="folder with the files of the tasks, or with their manifest")
-    options.read("checkpoint")
-    options.read("mask", required=False, help="mask of pruned neurons to apply to the checkpoint")
-    options.write("scores")
-    options.write("answers")
-    return options
+    """Options of the rule."""
+    options = StageParser(__doc__, runs_model=True).read("dataset", "checkpoint")
+    return options.read("mask", required=False).write("scores", "answers")
 
 
 def main(options, config) -> str:
@@ -38,8 +33,7 @@ def main(options, config) -> str:
     returned = run_harness(vlm, located(options.dataset), config["harness"])
     scores, answers = (_keyed(rows_of(returned), config) for rows_of in (scores_of, answers_of))
     write_text(options.scores, csv_text(scores[list(SCORE_COLUMNS)]))
-    with atomic_path(options.answers) as temporary:
-        answers[list(ANSWER_COLUMNS)].to_parquet(temporary, index=False)
+    write_parquet(options.answers, answers[list(ANSWER_COLUMNS)])
     asked = f"{answers['question_id'].nunique()} questions of {answers['task'].nunique()} tasks"
     how = "through the chat template" if vlm.processor.chat_template else "without a chat template: the model has none"
     return f"{options.scores}: {asked} answered, {how}"

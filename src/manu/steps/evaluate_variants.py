@@ -5,7 +5,7 @@ Reads the configuration's `variants` (names, in the order of the masks) and the 
 
 import pandas as pd
 
-from manu.core.files import atomic_path
+from manu.core.files import write_parquet
 from manu.core.progress import progress
 from manu.evaluation.answers import collect_answers
 from manu.models.checkpoint import load_model
@@ -15,12 +15,7 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("checkpoint")
-    options.read("masks", nargs="+")
-    options.write("out")
-    return options
+    return StageParser(__doc__, runs_model=True).read("benchmark", "checkpoint").read("masks", nargs="+").write("out")
 
 
 def main(options, config) -> str:
@@ -32,8 +27,7 @@ def main(options, config) -> str:
         apply_mask(load_mask(mask), vlm.mlp_sites(), vlm.linear_sites())
         keys = {**config, "method": variant}
         asked.append(collect_answers(vlm, options.benchmark, keys, config["ratios"], config["evaluation"]))
-    with atomic_path(options.out) as temporary:
-        pd.concat(asked, ignore_index=True).to_parquet(temporary, index=False)
+    write_parquet(options.out, pd.concat(asked, ignore_index=True))
     return f"{options.out}: {len(asked)} variants asked"
 
 

@@ -11,9 +11,7 @@ FILES = ("*.parquet",)
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
-    options.write("out")
-    return options
+    return StageParser(__doc__).write("out")
 
 
 def main(options, config) -> str:

@@ -17,9 +17,7 @@ FILES = ("*.parquet", CARD)
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
-    options.write("out")
-    return options
+    return StageParser(__doc__).write("out")
 
 
 def main(options, config) -> str:

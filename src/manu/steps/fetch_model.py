@@ -13,9 +13,7 @@ FILES = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")  # weights, s
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
-    options.write("out")
-    return options
+    return StageParser(__doc__).write("out")
 
 
 def main(options, config) -> str:

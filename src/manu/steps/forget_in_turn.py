@@ -12,7 +12,7 @@ import pandas as pd
 
 from manu.attacks.sequential import with_requests
 from manu.core.diverged import write_unanswered
-from manu.core.files import atomic_path
+from manu.core.files import write_parquet
 from manu.evaluation.answers import answer, questions_of
 from manu.models.checkpoint import load_model
 from manu.steps.command import StageParser, run
@@ -26,13 +26,8 @@ log = logging.getLogger(__name__)
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("vanilla")
-    options.read("choice", required=False, help="the tuned settings (choice.json)")
-    options.read("references", required=False, nargs="+", help="the models that the method compares with, by request")
-    options.write("out")
-    return options
+    options = StageParser(__doc__, runs_model=True).read("benchmark", "vanilla").read("choice", required=False)
+    return options.read("references", required=False, nargs="+").write("out")
 
 
 def main(options, config) -> str:
@@ -50,8 +45,7 @@ def main(options, config) -> str:
         write_unanswered(options.out, config, str(error))
         return f"{options.out}: diverged, {error}"
     answers = with_requests(pd.concat(after_each, ignore_index=True), options.benchmark, config["requests"])
-    with atomic_path(options.out) as temporary:
-        answers.to_parquet(temporary, index=False)
+    write_parquet(options.out, answers)
     return f"{options.out}: {len(after_each)} requests, {len(answers)} answers"
 
 

@@ -1,4 +1,7 @@
-"""Rule generate_benchmark: write the built-in benchmark as parquet."""
+"""Rule generate_benchmark: write the built-in benchmark as parquet.
+
+--language: the folder with the texts of the split language, where it is asked.
+"""
 
 from manu.data.benchmark import generate
 from manu.data.language import generate_language
@@ -8,10 +11,7 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__)
-    options.read("language", required=False, help="folder with the texts of the split language, if it is asked")
-    options.write("out")
-    return options
+    return StageParser(__doc__).read("language", required=False).write("out")
 
 
 def main(options, config) -> str:

@@ -12,11 +12,7 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("statistics")
-    options.read("mask")
-    options.write("out")
-    return options
+    return StageParser(__doc__, replayable=True).read("statistics", "mask").write("out")
 
 
 def main(options, config) -> str:

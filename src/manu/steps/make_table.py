@@ -16,13 +16,8 @@ from manu.steps.command import StageParser, files_of_sources, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.add_argument("--table", required=True, help="name of a file in manu/analysis/tables, or of an extension")
-    options.add_argument("--model", default="", help="the model, of a table that is made for each")
-    options.read_sources()
-    options.write("csv")
-    options.write("markdown", required=False, help="the same for reading")
-    return options
+    options = StageParser(__doc__, replayable=True).take("table", required=True).take("model", default="")
+    return options.read_sources().write("csv").write("markdown", required=False)
 
 
 def main(options: argparse.Namespace, config: Mapping) -> str:

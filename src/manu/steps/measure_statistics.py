@@ -1,6 +1,6 @@
 """Rule measure_statistics: run the vanilla model once over forget and retain records, in both modalities.
 
-Stage one of MANU: only sums are kept, and every importance is computed from them.
+Stage one of MANU: only sums are kept, and every importance is computed from them. --ratio 0: of the tuning people.
 """
 
 from manu.models.checkpoint import load_model
@@ -10,13 +10,8 @@ from manu.unlearning.measured import measured
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("vanilla")
-    options.write("out")
-    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent; 0: the tuning people")
-    options.add_argument("--kind", required=True, help="name of the statistics")
-    return options
+    options = StageParser(__doc__, runs_model=True).read("benchmark", "vanilla").write("out")
+    return options.take("ratio", type=int, required=True).take("kind", required=True)
 
 
 def main(options, config) -> str:

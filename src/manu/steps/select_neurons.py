@@ -15,12 +15,9 @@ from manu.unlearning.registry import create_kind
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("statistics")
-    options.read("choice", required=False, help="the tuned settings (choice.json)")
-    options.write("mask")
-    options.write("neurons", help="table of the pruned neurons, CSV")
-    return options
+    return (
+        StageParser(__doc__, replayable=True).read("statistics").read("choice", required=False).write("mask", "neurons")
+    )
 
 
 def main(options, config) -> str:

@@ -12,10 +12,7 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("vanilla")
-    options.write("mask")
-    return options
+    return StageParser(__doc__, runs_model=True).read("vanilla").write("mask")
 
 
 def main(options, config) -> str:

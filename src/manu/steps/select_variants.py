@@ -1,6 +1,7 @@
 """Rule select_variants: the mask of every variant of the ablation, from the stored statistics of its kind.
 
-Reads the configuration's `variants` (name -> method and settings).
+Reads the configuration's `variants` (name -> method and settings); --masks come in their order. --statistics: a file
+<kind>.safetensors of each kind that a variant uses.
 """
 
 from manu.neurons.masks import save_mask
@@ -12,10 +13,7 @@ from manu.unlearning.registry import create_kind
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("statistics", nargs="+", help="statistics/<kind>.safetensors, of each kind that a variant uses")
-    options.write("masks", nargs="+", help="the variants' masks, in the configuration's order")
-    return options
+    return StageParser(__doc__, replayable=True).read("statistics", nargs="+").write("masks", nargs="+")
 
 
 def main(options, config) -> str:

@@ -12,12 +12,8 @@ from manu.training.stages import trained
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("language_model", required=False, help="pretrained language model of a new model (base)")
-    options.read("start", required=False, help="checkpoint to start from (vanilla and retain_only)")
-    options.write("out")
-    return options
+    options = StageParser(__doc__, runs_model=True).read("benchmark")
+    return options.read("language_model", "start", required=False).write("out")
 
 
 def main(options, config) -> str:

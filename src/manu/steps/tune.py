@@ -7,19 +7,19 @@ settings are chosen from the answers (choose_settings), so no trial's model is k
 import pandas as pd
 
 from manu.core.errors import UserError
-from manu.core.files import atomic_path
+from manu.core.files import write_parquet
 from manu.steps.command import StageParser, run
 from manu.unlearning.tuning import trial_answers
 
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("vanilla")
-    options.read("statistics", required=False, help="of the tuning people, for a pruning method")
-    options.write("out")
-    return options
+    return (
+        StageParser(__doc__, runs_model=True)
+        .read("benchmark", "vanilla")
+        .read("statistics", required=False)
+        .write("out")
+    )
 
 
 def main(options, config) -> str:
@@ -31,8 +31,7 @@ def main(options, config) -> str:
     if not tried:
         trials = f"{config['model']} {config['method']} trials"
         raise UserError(f"{trials}: all {len(config['trials'])} diverge; give the study smaller steps to choose from")
-    with atomic_path(options.out) as temporary:
-        pd.concat(tried, ignore_index=True).to_parquet(temporary, index=False)
+    write_parquet(options.out, pd.concat(tried, ignore_index=True))
     return f"{options.out}: {len(tried)} trials"
 
 

@@ -20,15 +20,9 @@ log = logging.getLogger(__name__)
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, runs_model=True)
-    options.read("benchmark")
-    options.read("vanilla")
-    options.read("statistics", required=False, help="of the forget ratio, for a method that begins with pruning")
-    options.read("choice", required=False, help="the tuned settings (choice.json)")
-    options.read("reference", required=False, help="the model that the method compares with, if that is not vanilla")
-    options.write("out")
-    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
-    return options
+    options = StageParser(__doc__, runs_model=True).read("benchmark", "vanilla")
+    options.read("statistics", "choice", "reference", required=False).write("out")
+    return options.take("ratio", type=int, required=True)
 
 
 def main(options, config) -> str:

@@ -1,6 +1,6 @@
 """Rule write_explorer: answers and benchmark -> one HTML page of all questions and replies, without other files.
 
-Reads the setting `study` (name) and `methods` (names, in their order).
+Reads the setting `study` (name) and `methods` (names, in their order). --assets: as for write_report.
 """
 
 import os
@@ -16,12 +16,8 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("answers", nargs="+", help="answers of the references and the methods, parquet")
-    options.read("benchmark", help="folder of the benchmark")
-    options.read("assets", required=False, nargs="*", help="the page's own template, style and script, for the record")
-    options.write("out", help="the page, HTML")
-    return options
+    options = StageParser(__doc__, replayable=True).read("answers", nargs="+").read("benchmark")
+    return options.read("assets", required=False, nargs="*").write("out")
 
 
 def main(options, config) -> str:

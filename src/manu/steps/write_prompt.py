@@ -10,12 +10,8 @@ from manu.unlearning.system_prompt import system_prompt
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("benchmark")
-    options.read("choice", required=False, help="the tuned settings (choice.json)")
-    options.write("out")
-    options.add_argument("--ratio", type=int, required=True, help="forget ratio in percent")
-    return options
+    options = StageParser(__doc__, replayable=True).read("benchmark").read("choice", required=False).write("out")
+    return options.take("ratio", type=int, required=True)
 
 
 def main(options, config) -> str:

@@ -1,6 +1,7 @@
 """Rule write_report: tables, figures and records of a finished study -> one HTML page that needs nothing else.
 
 Reads the configuration's `study` (name), `methods` (name -> kind and, for pruning, prune_ratio) and `tables` (names).
+--assets: the page's own template, style and scripts, which the record names.
 """
 
 import os
@@ -19,14 +20,9 @@ from manu.steps.command import StageParser, run
 
 def parser() -> StageParser:
     """Options of the rule."""
-    options = StageParser(__doc__, replayable=True)
-    options.read("tables", nargs="+", help="every table of the study, outcomes.csv and scores.csv")
-    options.read("figures", required=False, nargs="*", help="figures, SVG; their names are those of their modules")
-    options.read("records", required=False, nargs="*", help="records of all jobs but this one")
-    options.read("deviations", help="docs/deviations.md")
-    options.read("assets", required=False, nargs="*", help="the page's own template, style and scripts, for the record")
-    options.write("out", help="the page, HTML")
-    return options
+    options = StageParser(__doc__, replayable=True).read("tables", nargs="+")
+    options.read("figures", "records", required=False, nargs="*").read("deviations")
+    return options.read("assets", required=False, nargs="*").write("out")
 
 
 def main(options, config) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from manu.analysis.tables import registry
-from manu.analysis.tables.base import SOURCES, Table
+from manu.analysis.tables.base import SOURCES, Table, methods_of
 from manu.core.errors import UserError
 from manu.data.profiles import TUNING
 from manu.neurons.statistics.registry import source_file as statistics_file
@@ -263,7 +263,7 @@ def draw(study: Study, figure: str) -> Settings:
 @step("figures", "tables")
 def write_report(study: Study, page: str) -> Settings:
     """What the page says about the methods, and its tables."""
-    return {"study": study.name, "methods": table_rows(study), "tables": page_tables(study, page)}
+    return {"study": study.name, "methods": methods_of(study), "tables": page_tables(study, page)}
 
 
 @step()
@@ -329,17 +329,6 @@ def statistics(study: Study, kind: str, settings: Iterable[Settings]) -> Setting
     cls, given = statistics_class(kind), study.statistics
     limit = {"retain_samples": given.retain_samples} if given.retain_samples and cls.whole_retain_set else {}
     return {"batch_size": given.batch_size} | limit | cls.settings(filled(given), asked)
-
-
-def table_rows(study: Study) -> dict[str, Settings]:
-    """What the main table says about each method: its kind and, for pruning, the ratio in percent."""
-    from manu.unlearning.registry import method_class
-
-    ratios = {name: trials.fixed(settings).get("prune_ratio") for name, settings in study.methods.items()}
-    return {
-        name: {"kind": method_class(name).kind} | ({"prune_ratio": ratio} if ratio is not None else {})
-        for name, ratio in ratios.items()
-    }
 
 
 # Lists of names that the workflow's rules share

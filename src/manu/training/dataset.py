@@ -72,6 +72,11 @@ class TrainingSet:
                 prompt = self._vlm.prompt_ids(cloze_prompt(question, "bare"), with_image=with_image)
                 yield QuestionAnswer(modality, prompt, answer_ids, pictures if with_image else ())
 
+    def lengths(self, modality: str) -> list[tuple[int, int]]:
+        """Tokens of the prompt and of the answer of every pair in a modality, a picture's own tokens included."""
+        pairs = (pair for _, added in self._pairs for pair in added if pair.modality == modality)
+        return [(len(pair.prompt), len(pair.answer)) for pair in pairs]
+
     def batches_per_epoch(self, batch_size: int, *modalities: str) -> int:
         """Number of batches that an epoch has, of the given modalities or of all."""
         return sum(-(-self._count(modality) // batch_size) for modality in modalities or self.modalities)

@@ -9,20 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import in_percent, sort_rows
+from manu.analysis.cells import in_order
 from manu.analysis.figures.style import (
     FAINT,
     GREY,
     INK,
     SEED_MARK,
+    drawn,
+    heading,
     legend_below,
-    look,
-    message_figure,
-    new_figure,
+    panel_grid,
     seed_legend,
 )
-from manu.analysis.origin import Origin, same
-from manu.analysis.seeds import over_seeds, several_seeds
+from manu.analysis.origin import over_seeds_from
+from manu.analysis.seeds import percent_over_seeds
 from manu.analysis.tables.ablation import SELECTIVITY
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -35,18 +35,8 @@ CAPTION = (
     "Dashed line and band: vanilla, the model before pruning, with its interval. Small open marks: lowest and highest "
     "seed, if there are several. A prune ratio in brackets after a name differs from the usual one."
 )
-COLUMNS = (
-    "model",
-    "forget_ratio",
-    "modality",
-    "method",
-    "prune_ratio",
-    "seeds",
-    "selectivity_points",
-    "ci_low",
-    "ci_high",
-    "n",
-)
+_KEYS = ("model", "forget_ratio", "modality", "method")
+COLUMNS = (*_KEYS, "prune_ratio", "seeds", "selectivity_points", "ci_low", "ci_high", "n")
 SPREAD = ("selectivity_points_lowest", "selectivity_points_highest")  # further columns if there are several seeds
 DOT = "#332288"
 _BAND = "#f4f4f4"  # background of every other group of variants
@@ -59,37 +49,23 @@ def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
     seeds. The rows of vanilla are drawn as dashed lines.
     """
     dots = _dots(ablation)
-    with look():
-        if (dots["method"] == "vanilla").all():
-            return message_figure("No ablation variant has answers on both forget and retain."), dots.head(0)
-        return _figure(dots), dots
+    dots = dots.head(0) if (dots["method"] == "vanilla").all() else dots
+    return drawn(dots, "No ablation variant has answers on both forget and retain.", lambda: _figure(dots))
 
 
 def _dots(ablation: pd.DataFrame) -> pd.DataFrame:
     chosen = ablation[ablation["split"] == SELECTIVITY].dropna(subset=["accuracy"])
     chosen = chosen.rename(columns={"accuracy": "selectivity_points"})
-    numbers = ["selectivity_points", "ci_low", "ci_high"]
-    chosen = in_percent(chosen, numbers)
-    dots = over_seeds(chosen, "selectivity_points")
     order = {"method": list(dict.fromkeys(ablation["method"])), "modality": list(MODALITIES)}
-    return sort_rows(
-        dots[[*COLUMNS, *(SPREAD if several_seeds(dots) else ())]],
-        ["model", "forget_ratio", "modality", "method"],
-        order,
-    )
+    return percent_over_seeds(chosen, "selectivity_points", COLUMNS, _KEYS, order, SPREAD)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The variant's rows "retain minus forget" of the ablation table, one per seed."""
-    if column not in ("selectivity_points", "ci_low", "ci_high", "n", *SPREAD):
-        return None
-    where = same(row, "model", "forget_ratio", "method", "modality") | {"split": (SELECTIVITY,)}
-    return Origin(("ablation",), where, column if column in ("ci_low", "ci_high", "n") else "accuracy")
+origin = over_seeds_from(NEEDS, _KEYS, value="selectivity_points", of="accuracy", fixed={"split": (SELECTIVITY,)})
 
 
 def _figure(dots: pd.DataFrame) -> Figure:
     ratios = sorted(set(dots["forget_ratio"]))
-    modalities = [modality for modality in MODALITIES if modality in set(dots["modality"])]
+    modalities = in_order(MODALITIES, dots["modality"])
     across = [(model, modality) for model in dict.fromkeys(dots["model"]) for modality in modalities]
     variants = dots[dots["method"] != "vanilla"]
     pruned = variants.drop_duplicates("method").set_index("method")["prune_ratio"]
@@ -97,16 +73,13 @@ def _figure(dots: pd.DataFrame) -> Figure:
     usual = Counter(pruned).most_common(1)[0][0]
     labels = [name if pruned[name] == usual else f"{name} ({pruned[name]:g} %)" for name in names]
     width = max(2.1 * len(across) + 1.7, 6.5)
-    figure = new_figure(width, (0.2 * len(names) + 0.75) * len(ratios) + 1.1)
-    axes = figure.subplots(len(ratios), len(across), squeeze=False, sharex=True, sharey=True)
-    for row, ratio in enumerate(ratios):
-        for column, (model, modality) in enumerate(across):
-            panel = axes[row][column]
-            here = (dots["model"] == model) & (dots["forget_ratio"] == ratio) & (dots["modality"] == modality)
-            _panel(panel, dots[here], names, labels)
-            panel.set_title(f"{model}, {modality}\nforget {ratio} %")
-            if row == len(ratios) - 1:
-                panel.set_xlabel("retain minus forget,\npercentage points")
+    size = width, (0.2 * len(names) + 0.75) * len(ratios) + 1.1
+    grid = [[(ratio, *place) for place in across] for ratio in ratios]
+    keys, below = ("forget_ratio", "model", "modality"), "retain minus forget,\npercentage points"
+    figure, panels = panel_grid(dots, keys, grid, size, (below, ""))
+    for panel, (ratio, model, modality), here in panels:
+        _panel(panel, here, names, labels)
+        panel.set_title(f"{model}, {modality}\nforget {ratio} %")
     handles = [
         Line2D([], [], color=DOT, marker="o", markersize=5, linewidth=1.1, label="variant with interval"),
         Line2D([], [], color=GREY, linewidth=1.2, label="0: affects both equally"),
@@ -115,8 +88,7 @@ def _figure(dots: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.2, label="vanilla (band: interval)"))
     handles += seed_legend(dots)
     legend_below(figure, handles, width, wide=2.2)
-    subtitle = f"prune ratio {usual:g} % unless given; further right is better"
-    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
+    heading(figure, TITLE, f"prune ratio {usual:g} % unless given; further right is better")
     return figure
 
 

@@ -2,15 +2,14 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from manu.analysis.cells import in_percent, row_order, sort_rows
-from manu.analysis.figures.heat import COLOURS, heat_cell
-from manu.analysis.figures.style import GREY, look, message_figure, new_figure
-from manu.analysis.origin import Origin, same
-from manu.analysis.seeds import over_seeds, several_seeds
+from manu.analysis.cells import in_order, row_order
+from manu.analysis.figures.heat import colour_bar, heat_cell, plain_axes
+from manu.analysis.figures.style import drawn, heading, new_figure
+from manu.analysis.origin import over_seeds_from, select
+from manu.analysis.seeds import percent_over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "outcomes"
@@ -22,17 +21,9 @@ CAPTION = (
     "Forgetting is balanced if the two columns of a forget ratio are equal and dark. The colour scale ends at 0 and "
     "100; the numbers do not. n/d: not defined, because vanilla is not more accurate than retain_only."
 )
-COLUMNS = (
-    "model",
-    "forget_ratio",
-    "modality",
-    "method",
-    "seeds",
-    "forgetting_success_percent",
-    "ci_low",
-    "ci_high",
-    "n",
-)
+_KEYS = ("model", "forget_ratio", "modality", "method")
+COLUMNS = (*_KEYS, "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n")
+_SUCCESS = {"metric": ("forgetting_success",), "split": ("forget",)}
 SPREAD = "forgetting_success_percent_sd"  # one more column if there are several seeds
 _CELL = (0.62, 0.34)  # inches
 _WIDER = 0.18  # inches added to a cell that shows a standard deviation
@@ -47,41 +38,25 @@ def draw(outcomes: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     cells = _cells(outcomes, methods)
-    with look():
-        if cells.empty:
-            return message_figure("No forgetting success on the forget set."), cells
-        return _figure(cells, methods), cells
+    return drawn(cells, "No forgetting success on the forget set.", lambda: _figure(cells, methods))
 
 
 def _cells(outcomes: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    shown = (outcomes["metric"] == "forgetting_success") & (outcomes["split"] == "forget")
-    chosen = outcomes[shown & outcomes["modality"].isin(MODALITIES)]
+    chosen = select(outcomes, _SUCCESS | {"modality": MODALITIES})
     chosen = chosen.rename(columns={"value": "forgetting_success_percent"})
-    numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
-    chosen = in_percent(chosen, numbers)
-    cells = over_seeds(chosen, "forgetting_success_percent")
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return sort_rows(
-        cells[[*COLUMNS, *([SPREAD] if several_seeds(cells) else ())]],
-        ["model", "method", "forget_ratio", "modality"],
-        order,
-    )
+    keys = ["model", "method", "forget_ratio", "modality"]
+    return percent_over_seeds(chosen, "forgetting_success_percent", COLUMNS, keys, order, [SPREAD])
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The method's rows of outcomes.csv, one per seed."""
-    if column not in ("forgetting_success_percent", "ci_low", "ci_high", "n", SPREAD):
-        return None
-    where = same(row, "model", "forget_ratio", "modality", "method")
-    where |= {"metric": ("forgetting_success",), "split": ("forget",)}
-    return Origin(("outcomes",), where, column if column in ("ci_low", "ci_high", "n") else "value")
+origin = over_seeds_from(NEEDS, _KEYS, value="forgetting_success_percent", of="value", fixed=_SUCCESS)
 
 
 def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
     ratios = sorted(set(cells["forget_ratio"]))
     models = list(dict.fromkeys(cells["model"]))
-    modalities = [modality for modality in MODALITIES if modality in set(cells["modality"])]
-    names = [name for name in row_order(methods) if name in set(cells["method"])]
+    modalities = in_order(MODALITIES, cells["modality"])
+    names = in_order(row_order(methods), cells["method"])
     across = [(ratio, modality) for ratio in ratios for modality in modalities]
     several = several_seeds(cells)
     wide = _CELL[0] + (_WIDER if several else 0.0)
@@ -92,19 +67,10 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
     for panel, model in zip(axes, models, strict=True):
         _panel(panel, cells[cells["model"] == model], names, across)
         panel.set_title(model)
-    scale = figure.colorbar(
-        ScalarMappable(Normalize(0.0, 100.0), COLOURS),
-        ax=list(axes),
-        location="bottom",
-        aspect=45,
-        pad=0.04,
-        shrink=0.8,
-        ticks=[0, 25, 50, 75, 100],
-    )
-    scale.set_label("forgetting success, %  (0: as vanilla, 100: as retain_only)")
-    scale.outline.set_edgecolor(GREY)
+    label = "forgetting success, %  (0: as vanilla, 100: as retain_only)"
+    colour_bar(figure, axes, Normalize(0.0, 100.0), label, ticks=[0, 25, 50, 75, 100])
     shown = "percent, mean \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else "percent"
-    figure.suptitle(f"{TITLE}\nforgetting success, {shown}; balanced: both modalities equal and dark", fontsize=10.5)
+    heading(figure, TITLE, f"forgetting success, {shown}; balanced: both modalities equal and dark")
     return figure
 
 
@@ -129,8 +95,4 @@ def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple
         )
     axes.set_xticks(places, [modality.replace("multimodal", "multi-\nmodal") for _, modality in across])
     axes.set_yticks(range(len(names)), names)
-    axes.tick_params(length=0)
-    axes.set_xlim(-0.5, places[-1] + 0.5)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.spines[:].set_visible(False)
-    axes.grid(visible=False)
+    plain_axes(axes, places[-1], len(names) - 1)

@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 
 from manu.analysis.cells import sort_rows
 from manu.analysis.claims import VERDICTS
-from manu.analysis.figures.style import FAINT, GREY, INK, look, message_figure, new_figure
-from manu.analysis.origin import Origin
+from manu.analysis.figures.style import FAINT, GREY, INK, drawn, heading, new_figure
+from manu.analysis.origin import From, origins
 
 NEEDS = "claims"
 TITLE = "Verdicts on the claims"
@@ -35,11 +35,8 @@ _WRAP = 40  # characters per line of a claim
 
 def draw(claims: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
     """The figure and its cells (COLUMNS, in the order of the grid), from rows of claims.csv."""
-    cells = _cells(claims)
-    with look():
-        if cells.empty:
-            return message_figure("No claim was tested."), cells
-        return _figure(cells, dict(zip(claims["claim"], claims["says"], strict=True))), cells
+    cells, says = _cells(claims), dict(zip(claims["claim"], claims["says"], strict=True))
+    return drawn(cells, "No claim was tested.", lambda: _figure(cells, says))
 
 
 def _cells(claims: pd.DataFrame) -> pd.DataFrame:
@@ -50,11 +47,9 @@ def _cells(claims: pd.DataFrame) -> pd.DataFrame:
     return sort_rows(cells, keys, order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The row of claims.csv."""
-    if column not in ("value", "ci_low", "ci_high"):
-        return None
-    return Origin(("claims",), {key: (row[key],) for key in ("claim", "model", "method")}, column)
+origin = origins(
+    {column: From(NEEDS, ("claim", "model", "method"), column) for column in ("value", "ci_low", "ci_high")}
+)
 
 
 def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
@@ -75,8 +70,7 @@ def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         panel.set_axis_off()
-    subtitle = "small type: value and interval over people; the threshold is at the left"
-    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
+    heading(figure, TITLE, "small type: value and interval over people; the threshold is at the left")
     return figure
 
 

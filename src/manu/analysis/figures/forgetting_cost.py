@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import in_percent, row_order, sort_rows
+from manu.analysis.cells import in_order, in_percent, row_order, sort_rows
 from manu.analysis.figures.labels import label_marks
-from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.figures.style import GREY, drawn, heading, legend_below, method_mark, panel_grid
 from manu.analysis.origin import Origin, same
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -21,17 +21,8 @@ CAPTION = (
     "without the forget set; the dashed line is its time. Runs are left out if forgetting success is not defined, "
     "because vanilla is not more accurate than retain_only. The times are from the machine that ran the study."
 )
-COLUMNS = (
-    "model",
-    "modality",
-    "method",
-    "runs",
-    "seconds",
-    "forgetting_success_percent",
-    "ci_low",
-    "ci_high",
-    "n",
-)
+_KEYS = ("model", "modality", "method")
+COLUMNS = (*_KEYS, "runs", "seconds", "forgetting_success_percent", "ci_low", "ci_high", "n")
 
 
 def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
@@ -40,10 +31,7 @@ def draw(costs: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]
     Raises ValueError on a method that is neither retain_only nor in `methods`.
     """
     marks = _marks(costs, methods)
-    with look():
-        if marks.empty:
-            return message_figure("No forgetting success on the forget set."), marks
-        return _figure(marks, methods), marks
+    return drawn(marks, "No forgetting success on the forget set.", lambda: _figure(marks, methods))
 
 
 def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
@@ -55,50 +43,42 @@ def _marks(costs: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     runs = pd.concat(sides, ignore_index=True)
     numbers = ["forgetting_success_percent", "ci_low", "ci_high"]
     runs = in_percent(runs, numbers).astype({"n": "int64"})
-    marks = runs.groupby(list(COLUMNS[:3]), sort=False, as_index=False).agg(
+    marks = runs.groupby(list(_KEYS), sort=False, as_index=False).agg(
         runs=("seconds", "size"),
         seconds=("seconds", "mean"),
         **{name: (name, "mean") for name in numbers},
         n=("n", "sum"),
     )
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return sort_rows(marks[list(COLUMNS)], list(COLUMNS[:3]), order)
+    return sort_rows(marks[list(COLUMNS)], _KEYS, order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
+def origin(row: dict[str, str], column: str) -> Origin:
     """The method's rows of costs.csv, one per seed and forget ratio."""
-    if column not in COLUMNS[COLUMNS.index("seconds") :]:
-        return None
     taken = {"seconds": "seconds", "forgetting_success_percent": f"{row['modality']}_forgetting_success"}
     return Origin(("costs",), same(row, "model", "method"), taken.get(column, f"{row['modality']}_{column}"))
 
 
 def _figure(marks: pd.DataFrame, methods: list[str]) -> Figure:
     models = list(dict.fromkeys(marks["model"]))
-    modalities = [modality for modality in MODALITIES if modality in set(marks["modality"])]
+    modalities = in_order(MODALITIES, marks["modality"])
     width = max(3.6 * len(models) + 0.5, 6.5)
-    figure = new_figure(width, 2.7 * len(modalities) + 1.3)
-    axes = figure.subplots(len(modalities), len(models), squeeze=False, sharex=True, sharey=True)
-    panels = {}
-    for row, modality in enumerate(modalities):
-        for column, model in enumerate(models):
-            panel, chosen = axes[row][column], marks[(marks["model"] == model) & (marks["modality"] == modality)]
-            _panel(panel, chosen, methods)
-            panel.set_title(f"{model}, {modality}")
-            panels[panel] = chosen
-    for panel in axes[-1]:
-        panel.set_xlabel("time of the edit, s (logarithmic)")
-    for panel in axes[:, 0]:
-        panel.set_ylabel("forgetting success, %")
-    axes[0][0].set_xscale("log")
-    axes[0][0].set_xlim(marks["seconds"].min() / 5, marks["seconds"].max() * 3)  # room for the names of the marks
-    axes[0][0].xaxis.set_major_formatter("{x:g}")
-    present = [name for name in row_order(methods) if name in set(marks["method"])]
+    size, labels = (width, 2.7 * len(modalities) + 1.3), ("time of the edit, s (logarithmic)", "forgetting success, %")
+    grid = [[(model, modality) for model in models] for modality in modalities]
+    figure, panels = panel_grid(marks, ("model", "modality"), grid, size, labels)
+    for panel, (model, modality), here in panels:
+        _panel(panel, here, methods)
+        panel.set_title(f"{model}, {modality}")
+    first = figure.axes[0]
+    first.set_xscale("log")
+    first.set_xlim(marks["seconds"].min() / 5, marks["seconds"].max() * 3)  # room for the names of the marks
+    first.xaxis.set_major_formatter("{x:g}")
+    present = in_order(row_order(methods), marks["method"])
     handles = [Line2D([], [], linestyle="none", label=name, **_look_of(name, methods)) for name in present]
     handles.append(Line2D([], [], color=GREY, linestyle="--", linewidth=1.0, label="time of exact unlearning"))
     legend_below(figure, handles, width, wide=1.75)
-    figure.suptitle(f"{TITLE}\nforgetting success against time; 100 %: as retain_only", fontsize=10.5)
-    for panel, chosen in panels.items():
+    heading(figure, TITLE, "forgetting success against time; 100 %: as retain_only")
+    for panel, _, chosen in panels:
         names, success = chosen["method"], chosen["forgetting_success_percent"]
         places = (chosen["seconds"], success, names, [_colour(name, methods) for name in names])
         bars = zip(chosen["seconds"], chosen["ci_low"], chosen["ci_high"], strict=True)

@@ -1,11 +1,14 @@
 """Cells of a heat map: one hue, with the number in the cell."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from manu.analysis.figures.style import GREY
@@ -34,6 +37,23 @@ def heat_cell(
     ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179, black and white have the same contrast
     text = plus_minus(_whole(value), "" if spread is None else _whole(spread))
     axes.text(x, y, text, ha="center", va="center", fontsize=size if spread is None else size - 1, color=ink)
+
+
+def plain_axes(axes: Axes, right: float, bottom: float) -> None:
+    """Axes without lines around cells whose centres reach from (0, 0), at the top left, to (right, bottom)."""
+    axes.tick_params(length=0)
+    axes.set_xlim(-0.5, right + 0.5)
+    axes.set_ylim(bottom + 0.5, -0.5)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+
+
+def colour_bar(figure: Figure, panels: Iterable[Axes], scale: Normalize, label: str, **settings: Any) -> None:
+    """Add the scale of the colours below all panels."""
+    below: dict[str, Any] = {"location": "bottom", "aspect": 45, "pad": 0.04, "shrink": 0.8}
+    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=list(panels), **below, **settings)
+    bar.set_label(label)
+    bar.outline.set_edgecolor(GREY)
 
 
 def _luminance(colour: tuple[float, ...]) -> float:

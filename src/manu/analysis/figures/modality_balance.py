@@ -7,17 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order, sort_rows
+from manu.analysis.cells import in_order, row_order, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
     INK,
     MODALITY_COLOURS,
     SEED_MARK,
+    chance_legend,
+    drawn,
+    heading,
     legend_below,
-    look,
-    message_figure,
-    new_figure,
+    panel_grid,
     seed_legend,
 )
 from manu.analysis.origin import Origin, same
@@ -33,26 +34,12 @@ CAPTION = (
     "lines are means, and the small open marks are the lowest and the highest seed. Dotted: chance with four options."
 )
 COLUMNS = (
-    "model",
-    "forget_ratio",
-    "method",
-    "seeds",
-    "multimodal_accuracy",
-    "multimodal_ci_low",
-    "multimodal_ci_high",
-    "multimodal_n",
-    "text_accuracy",
-    "text_ci_low",
-    "text_ci_high",
-    "text_n",
+    *("model", "forget_ratio", "method", "seeds"),
+    *(f"{modality}_{name}" for modality in MODALITY_COLOURS for name in ("accuracy", "ci_low", "ci_high", "n")),
     "gap_points",
 )
-SPREAD = (  # further columns if there are several seeds
-    "multimodal_accuracy_lowest",
-    "multimodal_accuracy_highest",
-    "text_accuracy_lowest",
-    "text_accuracy_highest",
-)
+# further columns if there are several seeds
+SPREAD = tuple(f"{modality}_accuracy_{end}" for modality in MODALITY_COLOURS for end in ("lowest", "highest"))
 _SHIFT = {"multimodal": -0.14, "text": 0.14}  # vertical shift, so that equal values stay visible
 _MARKERS = {"multimodal": "o", "text": "s"}
 
@@ -65,10 +52,7 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     pairs = _pairs(scores, methods)
-    with look():
-        if pairs.empty:
-            return message_figure("No classification answers on forget in both modalities."), pairs
-        return _figure(pairs, methods), pairs
+    return drawn(pairs, "No classification answers on forget in both modalities.", lambda: _figure(pairs, methods))
 
 
 def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
@@ -85,19 +69,13 @@ def _pairs(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     ]
     pairs = sides[0].merge(sides[1], on=keys)
     pairs["gap_points"] = pairs["text_accuracy"] - pairs["multimodal_accuracy"]
-    order = row_order(methods)
-    return sort_rows(
-        pairs[[*COLUMNS, *(SPREAD if several_seeds(pairs) else ())]],
-        ["model", "forget_ratio", "method"],
-        {"method": order},
-    )
+    shown = pairs[[*COLUMNS, *(SPREAD if several_seeds(pairs) else ())]]
+    return sort_rows(shown, ["model", "forget_ratio", "method"], {"method": row_order(methods)})
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
+def origin(row: dict[str, str], column: str) -> Origin:
     """The rows of scores.csv behind a number. The gap has the rows of both modalities."""
     modalities = tuple(modality for modality in _SHIFT if column.startswith(f"{modality}_"))
-    if not modalities and column != "gap_points":
-        return None
     where = same(row, "model", "forget_ratio", "method")
     where |= {"split": ("forget",), "task": ("classification",), "metric": ("accuracy",)}
     return Origin(("scores",), where | {"modality": modalities or tuple(_SHIFT)}, "value")
@@ -106,30 +84,24 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
 def _figure(pairs: pd.DataFrame, methods: list[str]) -> Figure:
     ratios = sorted(set(pairs["forget_ratio"]))
     models = list(dict.fromkeys(pairs["model"]))
-    names = [name for name in row_order(methods) if name in set(pairs["method"])]
+    names = in_order(row_order(methods), pairs["method"])
     # several ratios: one row of panels per model; one ratio: the models side by side
-    cells = [[(model, ratio) for ratio in ratios] for model in models]
+    grid = [[(model, ratio) for ratio in ratios] for model in models]
     if len(ratios) == 1:
-        cells = [[(model, ratios[0]) for model in models]]
-    rows, columns = len(cells), len(cells[0])
-    width = max(2.9 * columns + 1.4, 6.0)
-    figure = new_figure(width, (0.29 * len(names) + 0.75) * rows + 1.1)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for row, line in enumerate(cells):
-        for column, (model, ratio) in enumerate(line):
-            panel = axes[row][column]
-            _panel(panel, pairs[(pairs["model"] == model) & (pairs["forget_ratio"] == ratio)], names)
-            panel.set_title(f"{model}, forget {ratio} %")
-            if row == rows - 1:
-                panel.set_xlabel("accuracy on forget, % (lower is better)")
+        grid = [[(model, ratios[0]) for model in models]]
+    width = max(2.9 * len(grid[0]) + 1.4, 6.0)
+    size = width, (0.29 * len(names) + 0.75) * len(grid) + 1.1
+    below = "accuracy on forget, % (lower is better)"
+    figure, panels = panel_grid(pairs, ("model", "forget_ratio"), grid, size, (below, ""))
+    for panel, (model, ratio), here in panels:
+        _panel(panel, here, names)
+        panel.set_title(f"{model}, forget {ratio} %")
     handles = [
         Line2D([], [], color=MODALITY_COLOURS[modality], marker=_MARKERS[modality], linewidth=1.0, label=label)
         for modality, label in (("multimodal", "with the picture (multimodal)"), ("text", "by name (text)"))
     ]
-    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
-    handles += seed_legend(pairs)
-    legend_below(figure, handles, width, wide=2.5)
-    figure.suptitle(f"{TITLE}\nat the right: modality gap in percentage points, text minus multimodal", fontsize=10.5)
+    legend_below(figure, [*handles, chance_legend(), *seed_legend(pairs)], width, wide=2.5)
+    heading(figure, TITLE, "at the right: modality gap in percentage points, text minus multimodal")
     return figure
 
 

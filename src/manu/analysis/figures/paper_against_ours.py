@@ -8,8 +8,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import row_order, sort_rows
-from manu.analysis.figures.style import GREY, legend_below, look, message_figure, method_mark, new_figure
+from manu.analysis.cells import in_order, row_order, sort_rows
+from manu.analysis.figures.style import GREY, drawn, heading, legend_below, method_mark, new_figure
 from manu.analysis.origin import Origin, same
 from manu.evaluation.vocabulary import SPLITS, TASKS
 
@@ -51,10 +51,7 @@ def draw(comparison: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
     reference nor in `methods`.
     """
     points = _points(comparison, methods)
-    with look():
-        if points.empty:
-            return message_figure("No published accuracy has a counterpart in this study."), points
-        return _figure(points, methods), points
+    return drawn(points, "No published accuracy has a counterpart in this study.", lambda: _figure(points, methods))
 
 
 def _points(comparison: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
@@ -67,10 +64,8 @@ def _points(comparison: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     return sort_rows(points, ["model", "split", "our_method", "task", "forget_ratio"], order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
+def origin(row: dict[str, str], column: str) -> Origin:
     """The row of the comparison table."""
-    if column not in _FROM:
-        return None
     where = same(row, "source_paper", "reported_in", "model", "our_method", "modality", "task")
     where |= {f"our_{key}": value for key, value in same(row, "forget_ratio", "split").items()}
     return Origin(("comparison",), where | {"metric": ("accuracy_pct",), "our_file": ("scores.csv",)}, _FROM[column])
@@ -78,7 +73,7 @@ def origin(row: dict[str, str], column: str) -> Origin | None:
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     panels = list(dict.fromkeys(zip(points["model"], points["split"], strict=True)))
-    names = [name for name in row_order(methods) if name in set(points["our_method"])]
+    names = in_order(row_order(methods), points["our_method"])
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     width = max(3.2 * columns + 0.4, 6.5)
@@ -111,7 +106,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     legend_below(figure, handles, width, wide=1.55)
     counts = points["status"].value_counts(sort=False)
     by_status = "; ".join(f"{count} {status}" for status, count in counts.items())
-    figure.suptitle(f"{TITLE}\naccuracies by status: {by_status}", fontsize=10.5)
+    heading(figure, TITLE, f"accuracies by status: {by_status}")
     return figure
 
 

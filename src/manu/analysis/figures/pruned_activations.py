@@ -5,8 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
-from manu.analysis.origin import Origin, same
+from manu.analysis.cells import in_order
+from manu.analysis.figures.style import GREY, PART_COLOURS, drawn, heading, legend_below, panel_grid
+from manu.analysis.origin import From, origins
 from manu.analysis.tables.activations import MODALITIES, SETS
 
 NEEDS = "neurons"
@@ -17,28 +18,15 @@ CAPTION = (
     "model and method, at the study's middle forget ratio. Filled: pruned; hollow: kept. A neuron on the diagonal does "
     "not distinguish the two sets. The axes end at 0.0001; weaker neurons are drawn at the edge."
 )
-COLUMNS = (
-    "model",
-    "method",
-    "forget_ratio",
-    "seed",
-    "site",
-    "part",
-    "index",
-    "pruned",
-    "magnitude_retain",
-    "magnitude_forget",
-)
+_KEYS = ("model", "method", "forget_ratio", "seed", "site", "index")  # of a neuron
+COLUMNS = (*_KEYS[:-1], "part", "index", "pruned", "magnitude_retain", "magnitude_forget")
 _LOWEST = 1e-4  # end of the axes; weaker neurons are drawn here
 
 
 def draw(neurons: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame]:
     """The figure and its points (COLUMNS, first seed), from the tables of neurons (activations.NEURON_COLUMNS)."""
     points = _points(neurons)
-    with look():
-        if points.empty:
-            return message_figure("No method of this study prunes by activation statistics."), points
-        return _figure(points), points
+    return drawn(points, "No method of this study prunes by activation statistics.", lambda: _figure(points))
 
 
 def _points(neurons: pd.DataFrame) -> pd.DataFrame:
@@ -50,27 +38,18 @@ def _points(neurons: pd.DataFrame) -> pd.DataFrame:
     return points.sort_values(["model", "method"], kind="stable", ignore_index=True)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The row of the neuron."""
-    data_set = column.removeprefix("magnitude_")
-    if data_set not in SETS:
-        return None
-    where = same(row, "model", "method", "forget_ratio", "seed", "site") | {"index": (int(row["index"]),)}
-    return Origin(("neurons",), where, f"magnitude_{data_set}_{MODALITIES[0]}")
+origin = origins({f"magnitude_{s}": From(NEEDS, _KEYS, f"magnitude_{s}_{MODALITIES[0]}") for s in SETS})
 
 
 def _figure(points: pd.DataFrame) -> Figure:
-    cells = list(points[["model", "method"]].drop_duplicates().itertuples(index=False))
+    cells = list(points[["model", "method"]].drop_duplicates().itertuples(index=False, name=None))
     width = max(3.4 * len(cells), 6.5)
-    figure = new_figure(width, 4.4)
-    axes = figure.subplots(1, len(cells), squeeze=False)[0]
-    for panel, (model, method) in zip(axes, cells, strict=True):
-        here = points[(points["model"] == model) & (points["method"] == method)]
+    size, labels = (width, 4.4), ("mean magnitude on retain", "mean magnitude on forget")
+    figure, panels = panel_grid(points, ("model", "method"), [cells], size, labels, sharex=False, sharey=False)
+    for panel, (model, method), here in panels:
         _panel(panel, here)
         panel.set_title(f"{model}, {method}, forget {here['forget_ratio'].iloc[0]} %")
-        panel.set_xlabel("mean magnitude on retain")
-    axes[0].set_ylabel("mean magnitude on forget")
-    parts = [part for part in PART_COLOURS if part in set(points["part"])]
+    parts = in_order(PART_COLOURS, points["part"])
     handles = [
         Line2D(
             [],
@@ -88,7 +67,7 @@ def _figure(points: pd.DataFrame) -> Figure:
     ]
     handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="equal on both"))
     legend_below(figure, handles, width)
-    figure.suptitle(f"{TITLE}\nfar above the diagonal: specific to the forget set", fontsize=10.5)
+    heading(figure, TITLE, "far above the diagonal: specific to the forget set")
     return figure
 
 

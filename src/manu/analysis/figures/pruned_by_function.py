@@ -2,14 +2,13 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from manu.analysis.cells import sort_rows
-from manu.analysis.figures.heat import COLOURS, heat_cell
-from manu.analysis.figures.style import GREY, PART_COLOURS, look, message_figure, new_figure
-from manu.analysis.origin import Origin, same
+from manu.analysis.figures.heat import colour_bar, heat_cell, plain_axes
+from manu.analysis.figures.style import PART_COLOURS, drawn, heading, new_figure
+from manu.analysis.origin import From, origins
 
 NEEDS = "variant_masks"
 TITLE = "Pruned neurons by importance function"
@@ -19,19 +18,8 @@ CAPTION = (
     "One panel per model; means over seeds. All columns of a panel prune the same total number of neurons, in "
     "different layers. Layer 0 is next to the input of the vision encoder or of the language model."
 )
-COLUMNS = (
-    "model",
-    "forget_ratio",
-    "method",
-    "functions",
-    "site",
-    "part",
-    "layer",
-    "seeds",
-    "pruned",
-    "width",
-    "pruned_percent",
-)
+_KEYS = ("model", "forget_ratio", "method", "functions", "site", "part", "layer")
+COLUMNS = (*_KEYS, "seeds", "pruned", "width", "pruned_percent")
 _CELL = (0.62, 0.3)  # inches
 _GAP = 0.3  # cells between vision and language
 
@@ -44,14 +32,11 @@ def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     last.
     """
     cells = _cells(pruned)
-    with look():
-        if cells.empty:
-            return message_figure("No variant of this study uses a single importance function."), cells
-        return _figure(cells), cells
+    return drawn(cells, "No variant of this study uses a single importance function.", lambda: _figure(cells))
 
 
 def _cells(pruned: pd.DataFrame) -> pd.DataFrame:
-    cells = pruned.groupby(list(COLUMNS[:7]), sort=False, as_index=False).agg(
+    cells = pruned.groupby(list(_KEYS), sort=False, as_index=False).agg(
         seeds=("seed", "nunique"), pruned=("pruned", "mean"), width=("width", "first")
     )
     cells["pruned_percent"] = 100.0 * cells["pruned"] / cells["width"]
@@ -59,11 +44,8 @@ def _cells(pruned: pd.DataFrame) -> pd.DataFrame:
     return sort_rows(cells[list(COLUMNS)], ["model", "method", "part", "layer"], order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The site in the masks of the variant, one per seed."""
-    if column not in ("pruned", "width", "pruned_percent"):
-        return None
-    return Origin(("variant_masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
+_SITE = From(NEEDS, ("model", "forget_ratio", "method", "site"), "pruned")  # in the masks, one per seed
+origin = origins(dict.fromkeys(("pruned", "width", "pruned_percent"), _SITE))
 
 
 def _figure(cells: pd.DataFrame) -> Figure:
@@ -80,13 +62,9 @@ def _figure(cells: pd.DataFrame) -> Figure:
     for panel, model in zip(axes, models, strict=True):
         _panel(panel, cells[cells["model"] == model], columns, layers, scale)
         panel.set_title(model)
-    bar = figure.colorbar(
-        ScalarMappable(scale, COLOURS), ax=list(axes), location="bottom", aspect=45, pad=0.04, shrink=0.8
-    )
-    bar.set_label("neurons pruned, % of the layer")
-    bar.outline.set_edgecolor(GREY)
-    subtitle = f"percent of the layer; columns: importance functions; forget {cells['forget_ratio'].iloc[0]} %"
-    figure.suptitle(f"{TITLE}\n{subtitle}", fontsize=10.5)
+    colour_bar(figure, axes, scale, "neurons pruned, % of the layer")
+    ratio = cells["forget_ratio"].iloc[0]
+    heading(figure, TITLE, f"percent of the layer; columns: importance functions; forget {ratio} %")
     return figure
 
 
@@ -97,8 +75,4 @@ def _panel(axes: Axes, cells: pd.DataFrame, columns: list[tuple], layers: list[t
         heat_cell(axes, x, y, cell["pruned_percent"], scale)
     axes.set_xticks(range(len(columns)), ["all" if " " in functions else functions for _, functions in columns])
     axes.set_yticks(places, [f"{part} {layer}" for part, layer in layers])
-    axes.tick_params(length=0)
-    axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_ylim(places[-1] + 0.5, -0.5)
-    axes.spines[:].set_visible(False)
-    axes.grid(visible=False)
+    plain_axes(axes, len(columns) - 1, places[-1])

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from manu.analysis.cells import row_order, sort_rows
-from manu.analysis.figures.style import GREY, PART_COLOURS, legend_below, look, message_figure, new_figure
-from manu.analysis.origin import Origin, same
+from manu.analysis.cells import in_order, row_order, sort_rows
+from manu.analysis.figures.style import GREY, PART_COLOURS, drawn, heading, legend_below, panel_grid
+from manu.analysis.origin import From, origins
 from manu.analysis.seeds import over_seeds
 
 NEEDS = "masks"
@@ -21,19 +21,8 @@ CAPTION = (
     "input of the MLP's second linear layer (a neuron) or, for methods that prune like the released code, an output "
     "row of a linear layer; the labels then name the linear layer as well. Dashed: the share over all layers shown."
 )
-COLUMNS = (
-    "model",
-    "forget_ratio",
-    "method",
-    "unit",
-    "site",
-    "part",
-    "layer",
-    "seeds",
-    "pruned",
-    "width",
-    "pruned_percent",
-)
+_KEYS = ("model", "forget_ratio", "method", "unit", "site", "part", "layer")
+COLUMNS = (*_KEYS, "seeds", "pruned", "width", "pruned_percent")
 _UNITS = {"mlp_input": "neurons", "linear_output": "rows"}
 _MOST_LABELS = 18  # layers; a panel with more shows no counts and fewer labels
 
@@ -44,60 +33,50 @@ def draw(pruned: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     pruned: mean count over seeds. Raises ValueError on a method that is not in `methods`.
     """
     bars = _bars(pruned, methods)
-    with look():
-        if bars.empty:
-            return message_figure("No method of this study prunes."), bars
-        return _figure(bars, methods), bars
+    return drawn(bars, "No method of this study prunes.", lambda: _figure(bars, methods))
 
 
 def _bars(pruned: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
-    keys = ["model", "forget_ratio", "method", "unit", "site", "part", "layer"]
-    bars = over_seeds(pruned, "pruned", keys)
-    bars["width"] = pruned.groupby(keys, sort=False)["width"].first().to_numpy()
+    bars = over_seeds(pruned, "pruned", _KEYS)
+    bars["width"] = pruned.groupby(list(_KEYS), sort=False)["width"].first().to_numpy()
     bars["pruned_percent"] = 100.0 * bars["pruned"] / bars["width"]
     order = row_order(methods)
     return sort_rows(bars[list(COLUMNS)], ["model", "method", "forget_ratio"], {"method": order})
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The site in the masks, one per seed."""
-    if column not in ("pruned", "width", "pruned_percent"):
-        return None
-    return Origin(("masks",), same(row, "model", "forget_ratio", "method", "site"), "pruned")
+_SITE = From(NEEDS, ("model", "forget_ratio", "method", "site"), "pruned")  # in the masks, one per seed
+origin = origins(dict.fromkeys(("pruned", "width", "pruned_percent"), _SITE))
 
 
 def _figure(bars: pd.DataFrame, methods: list[str]) -> Figure:
     ratios = sorted(set(bars["forget_ratio"]))
     models = list(dict.fromkeys(bars["model"]))
-    names = [name for name in row_order(methods) if name in set(bars["method"])]
+    names = in_order(row_order(methods), bars["method"])
     if len(ratios) > 1:
         grid = [[(model, name, ratio) for ratio in ratios] for model in models for name in names]
     else:  # one column per model
         grid = [[(model, name, ratios[0]) for model in models] for name in names]
-    rows, columns = len(grid), len(grid[0])
-    width = max(3.3 * columns + 0.5, 6.5)
-    figure = new_figure(width, 2.25 * rows + 1.2)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey="row")
-    for row, cells in enumerate(grid):
-        for column, (model, name, ratio) in enumerate(cells):
-            here = (bars["model"] == model) & (bars["method"] == name) & (bars["forget_ratio"] == ratio)
-            panel, chosen = axes[row][column], bars[here]
-            panel.set_title(f"{model}, {name}, forget {ratio} %")
-            if chosen.empty:
-                panel.text(0.5, 0.5, "no mask", transform=panel.transAxes, ha="center", va="center", color=GREY)
-                panel.set_xticks([])
-                continue
-            _panel(panel, chosen)
-            if column == 0:
-                panel.set_ylabel(f"{_UNITS.get(chosen['unit'].iloc[0], 'units')} pruned,\n% of the layer")
+    width, columns = max(3.3 * len(grid[0]) + 0.5, 6.5), len(grid[0])
+    size, keys = (width, 2.25 * len(grid) + 1.2), ("model", "method", "forget_ratio")
+    figure, panels = panel_grid(bars, keys, grid, size, sharex=False, sharey="row")
+    for place, (panel, (model, name, ratio), here) in enumerate(panels):
+        panel.set_title(f"{model}, {name}, forget {ratio} %")
+        if here.empty:
+            panel.text(0.5, 0.5, "no mask", transform=panel.transAxes, ha="center", va="center", color=GREY)
+            panel.set_xticks([])
+            continue
+        _panel(panel, here)
+        if place % columns == 0:
+            panel.set_ylabel(f"{_UNITS.get(here['unit'].iloc[0], 'units')} pruned,\n% of the layer")
+    for line, cells in zip(panels[::columns], grid, strict=True):
         shared = bars["model"].isin([model for model, _, _ in cells]) & (bars["method"] == cells[0][1])
         tallest = max(1.0, bars.loc[shared, "pruned_percent"].max())
-        axes[row][0].set_ylim(0, 1.17 * tallest)  # room for the counts above the bars
-    parts = [part for part in PART_COLOURS if part in set(bars["part"])]
+        line[0].set_ylim(0, 1.17 * tallest)  # room for the counts above the bars
+    parts = in_order(PART_COLOURS, bars["part"])
     handles: list[Artist] = [Patch(color=PART_COLOURS[part], label=f"{part} layers") for part in parts]
     handles.append(Line2D([], [], color=GREY, linestyle="--", label="all layers together"))
     legend_below(figure, handles, width)
-    figure.suptitle(f"{TITLE}\nshare of the layer in percent; the number above a bar is the count", fontsize=10.5)
+    heading(figure, TITLE, "share of the layer in percent; the number above a bar is the count")
     return figure
 
 

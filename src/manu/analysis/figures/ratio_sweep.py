@@ -7,19 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import in_percent, sort_rows
+from manu.analysis.cells import in_order
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
     SEED_MARK,
+    chance_legend,
+    drawn,
+    heading,
     legend_below,
-    look,
-    message_figure,
-    new_figure,
+    panel_grid,
     seed_legend,
 )
-from manu.analysis.origin import Origin, same
-from manu.analysis.seeds import over_seeds, several_seeds
+from manu.analysis.origin import over_seeds_from
+from manu.analysis.seeds import percent_over_seeds, several_seeds
 from manu.evaluation.vocabulary import MODALITIES
 
 NEEDS = "ablation"
@@ -31,19 +32,8 @@ CAPTION = (
     "small open marks are the lowest and the highest seed, if there are several. A wide gap between the lines means "
     "selective pruning. Dotted: chance with four options."
 )
-COLUMNS = (
-    "model",
-    "forget_ratio",
-    "modality",
-    "split",
-    "method",
-    "prune_ratio",
-    "seeds",
-    "accuracy",
-    "ci_low",
-    "ci_high",
-    "n",
-)
+_KEYS = ("model", "forget_ratio", "modality", "split", "method")
+COLUMNS = (*_KEYS, "prune_ratio", "seeds", "accuracy", "ci_low", "ci_high", "n")
 SPREAD = ("accuracy_lowest", "accuracy_highest")  # further columns if there are several seeds
 _LINES: dict[str, tuple[str, str, Any]] = {  # split -> colour (dark and mid-grey in print), marker, line
     "forget": ("#332288", "o", "-"),
@@ -57,61 +47,37 @@ def draw(ablation: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFra
     The points have the columns COLUMNS, and SPREAD if there are several seeds; values in percent, means over seeds.
     """
     points = _points(ablation)
-    with look():
-        if points.empty:
-            return message_figure("No ablation variant changes the prune ratio."), points
-        return _figure(points), points
+    return drawn(points, "No ablation variant changes the prune ratio.", lambda: _figure(points))
 
 
 def _points(ablation: pd.DataFrame) -> pd.DataFrame:
     varied = ablation["method"].astype(str).str.startswith("ratio")
     shown = (varied | (ablation["method"] == "vanilla")) & ablation["split"].isin(list(_LINES))
     chosen = ablation[shown & bool(varied.any())].dropna(subset=["accuracy"])
-    numbers = ["accuracy", "ci_low", "ci_high"]
-    chosen = in_percent(chosen, numbers)
-    points = over_seeds(chosen, "accuracy")
     order = {"split": list(_LINES), "modality": list(MODALITIES)}
-    return sort_rows(
-        points[[*COLUMNS, *(SPREAD if several_seeds(points) else ())]],
-        ["model", "forget_ratio", "modality", "split", "prune_ratio"],
-        order,
-    )
+    return percent_over_seeds(chosen, "accuracy", COLUMNS, [*_KEYS[:-1], "prune_ratio"], order, SPREAD)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The variant's rows of the ablation table, one per seed."""
-    if column not in ("accuracy", "ci_low", "ci_high", "n", *SPREAD):
-        return None
-    source = "accuracy" if column in SPREAD else column
-    return Origin(("ablation",), same(row, "model", "forget_ratio", "method", "split", "modality"), source)
+origin = over_seeds_from(NEEDS, _KEYS, value="accuracy", of="accuracy")
 
 
 def _figure(points: pd.DataFrame) -> Figure:
-    modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
+    modalities = in_order(MODALITIES, points["modality"])
     lines = list(dict.fromkeys(zip(points["model"], points["forget_ratio"], strict=True)))
-    rows, columns = len(lines), len(modalities)
-    width = max(3.3 * columns + 0.5, 6.5)
-    figure = new_figure(width, 2.4 * rows + 1.2)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for row, (model, ratio) in enumerate(lines):
-        for column, modality in enumerate(modalities):
-            panel = axes[row][column]
-            here = (points["model"] == model) & (points["forget_ratio"] == ratio) & (points["modality"] == modality)
-            _panel(panel, points[here])
-            panel.set_title(f"{model}, {modality}, forget {ratio} %")
-            if row == rows - 1:
-                panel.set_xlabel("prune ratio, %")
-            if column == 0:
-                panel.set_ylabel("accuracy, %")
+    width = max(3.3 * len(modalities) + 0.5, 6.5)
+    size, labels = (width, 2.4 * len(lines) + 1.2), ("prune ratio, %", "accuracy, %")
+    grid = [[(*line, modality) for modality in modalities] for line in lines]
+    figure, panels = panel_grid(points, ("model", "forget_ratio", "modality"), grid, size, labels)
+    for panel, (model, ratio, modality), here in panels:
+        _panel(panel, here)
+        panel.set_title(f"{model}, {modality}, forget {ratio} %")
     labels = {"forget": "forget (lower is better)", "retain": "retain (higher is better)"}
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle=style, markersize=4.5, label=labels[split])
         for split, (colour, marker, style) in _LINES.items()
     ]
-    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
-    handles += seed_legend(points)
-    legend_below(figure, handles, width, wide=2.0)
-    figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
+    legend_below(figure, [*handles, chance_legend(), *seed_legend(points)], width, wide=2.0)
+    heading(figure, TITLE, "classification accuracy with bootstrap intervals over people")
     return figure
 
 

@@ -7,19 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manu.analysis.cells import in_percent, row_order, sort_rows
-from manu.analysis.figures.style import (
-    CHANCE,
-    GREY,
-    INK,
-    legend_below,
-    look,
-    message_figure,
-    method_mark,
-    new_figure,
-)
-from manu.analysis.origin import Origin, same
-from manu.analysis.seeds import over_seeds
+from manu.analysis.cells import in_order, row_order
+from manu.analysis.figures.style import CHANCE, GREY, INK, chance_legend, drawn, legend_below, method_mark, panel_grid
+from manu.analysis.origin import over_seeds_from
+from manu.analysis.seeds import percent_over_seeds
 from manu.analysis.tables.sequential import AT_ONCE, IN_TURN, REQUESTED, RETAIN
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -33,20 +24,8 @@ CAPTION = (
     "or that people forgotten before return; the table distinguishes the two. A dashed line that ends below its mark "
     "means that sequential requests cost more than a single one. Dotted: chance with four options."
 )
-COLUMNS = (
-    "model",
-    "modality",
-    "group",
-    "method",
-    "order",
-    "after",
-    "seeds",
-    "accuracy",
-    "ci_low",
-    "ci_high",
-    "n",
-)
-_NUMBERS = ("accuracy", "ci_low", "ci_high")
+_KEYS = ("model", "modality", "group", "method", "order", "after")
+COLUMNS = (*_KEYS, "seeds", "accuracy", "ci_low", "ci_high", "n")
 _LINES: dict[str, tuple[Any, str]] = {
     REQUESTED: ("-", "requested so far"),
     RETAIN: ("--", "retain"),
@@ -59,60 +38,41 @@ def draw(sequential: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataF
     Raises ValueError on a method that is not in `methods`.
     """
     points = _points(sequential, methods)
-    with look():
-        if points.empty:
-            return message_figure("No sequential requests in this study."), points
-        return _figure(points, methods), points
+    return drawn(points, "No sequential requests in this study.", lambda: _figure(points, methods))
 
 
 def _points(sequential: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = sequential[(sequential["metric"] == "accuracy") & sequential["group"].isin(list(_LINES))]
     chosen = chosen.rename(columns={"value": "accuracy"})
-    chosen = in_percent(chosen, _NUMBERS)
     order = {
         "modality": list(MODALITIES),
         "group": list(_LINES),
         "method": row_order(methods),
         "order": [IN_TURN, AT_ONCE],
     }
-    return sort_rows(
-        over_seeds(chosen, "accuracy")[list(COLUMNS)], ["model", "modality", "group", "method", "order", "after"], order
-    )
+    return percent_over_seeds(chosen, "accuracy", COLUMNS, _KEYS, order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
-    """The rows of sequential.csv, one per seed."""
-    if column not in (*_NUMBERS, "n"):
-        return None
-    source = "value" if column == "accuracy" else column
-    keys = ("model", "modality", "group", "method", "order", "after")
-    return Origin(("sequential",), same(row, *keys) | {"metric": ("accuracy",)}, source)
+origin = over_seeds_from(NEEDS, _KEYS, value="accuracy", of="value", fixed={"metric": ("accuracy",)})
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
-    modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
-    models = list(dict.fromkeys(points["model"]))
+    modalities, models = in_order(MODALITIES, points["modality"]), list(dict.fromkeys(points["model"]))
     width = max(3.3 * len(modalities) + 0.5, 6.5)
-    figure = new_figure(width, 2.5 * len(models) + 1.3)
-    axes = figure.subplots(len(models), len(modalities), squeeze=False, sharex=True, sharey=True)
-    for row, model in enumerate(models):
-        for column, modality in enumerate(modalities):
-            panel = axes[row][column]
-            _panel(panel, points[(points["model"] == model) & (points["modality"] == modality)], methods)
-            panel.set_title(f"{model}, {modality}")
-            if row == len(models) - 1:
-                panel.set_xlabel("people requested so far, %")
-            if column == 0:
-                panel.set_ylabel("accuracy, %")
+    grid = [[(model, modality) for modality in modalities] for model in models]
+    size, labels = (width, 2.5 * len(models) + 1.3), ("people requested so far, %", "accuracy, %")
+    figure, panels = panel_grid(points, ("model", "modality"), grid, size, labels)
+    for panel, (model, modality), here in panels:
+        _panel(panel, here, methods)
+        panel.set_title(f"{model}, {modality}")
     handles = []
-    for method in (method for method in row_order(methods) if method in set(points["method"])):
+    for method in in_order(row_order(methods), points["method"]):
         colour, marker = method_mark(method, methods)
         handles.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, label=method))
     handles += [Line2D([], [], color=INK, linestyle=style, label=words) for style, words in _LINES.values()]
     hollow: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "linestyle": "none"}
     handles.append(Line2D([], [], color=INK, **hollow, label=AT_ONCE))
-    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
-    legend_below(figure, handles, width)
+    legend_below(figure, [*handles, chance_legend()], width)
     figure.suptitle(f"{TITLE}: accuracy after each request to forget", fontsize=10.5)
     return figure
 

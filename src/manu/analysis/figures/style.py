@@ -4,21 +4,24 @@ Figures are made with `matplotlib.figure.Figure`, not with pyplot, so that there
 active while a figure is drawn and saved. SVG and PNG files are byte for byte the same on every run.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from manu.analysis.cells import DECIMALS
+from manu.analysis.origin import select
 from manu.analysis.seeds import several_seeds
 from manu.core.files import atomic_path
 from manu.evaluation.vocabulary import REFERENCES
 
-DECIMALS = 6
 DPI = 150
 INK = "#222222"
 GREY = "#777777"
@@ -79,6 +82,40 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def panel_grid(
+    data: pd.DataFrame,
+    keys: Sequence[str],
+    grid: Sequence[Sequence[tuple]],
+    size: tuple[float, float],
+    labels: tuple[str, str] = ("", ""),
+    **shared: Any,
+) -> tuple[Figure, list[tuple[Axes, tuple, pd.DataFrame]]]:
+    """A figure with a panel for each cell of a grid, and (panel, cell, its rows of `data`) of each.
+
+    keys: columns of `data`; a cell has a value for each. size: width and height in inches; labels: of the x axes below
+    the last row, and of the y axes in the first column. The panels share both axes unless `shared` says otherwise.
+    """
+    figure = new_figure(*size)
+    axes = figure.subplots(len(grid), len(grid[0]), squeeze=False, **({"sharex": True, "sharey": True} | shared))
+    for panels, label, side in ((axes[-1], labels[0], "x"), (axes[:, 0], labels[1], "y")):
+        for panel in panels:
+            panel.set(**{f"{side}label": label})
+    cells = [cell for line in grid for cell in line]
+    rows = [select(data, dict(zip(keys, ((value,) for value in cell), strict=True))) for cell in cells]
+    return figure, list(zip(axes.flat, cells, rows, strict=True))
+
+
+def drawn(data: pd.DataFrame, nothing: str, figure: Callable[[], Figure]) -> tuple[Figure, pd.DataFrame]:
+    """What the `draw` of a figure returns: the figure in the shared style, or one that says `nothing`, and its data."""
+    with look():
+        return (message_figure(nothing) if data.empty else figure()), data
+
+
+def heading(figure: Figure, title: str, subtitle: str) -> None:
+    """Write the title above all panels, and a line below it."""
+    figure.suptitle(f"{title}\n{subtitle}", fontsize=10.5)
+
+
 def method_mark(method: str, methods: list[str]) -> tuple[str, str]:
     """Colour and marker of a method, by its place in `methods`; the reference models have fixed ones.
 
@@ -97,6 +134,11 @@ def legend_below(figure: Figure, handles: list, width: float, wide: float = 1.6)
     columns = -(-len(handles) // rows)
     by_column = [handle for column in range(columns) for handle in handles[column::columns]]
     figure.legend(handles=by_column, loc="outside lower center", ncols=columns, handletextpad=0.4)
+
+
+def chance_legend() -> Line2D:
+    """The legend entry for the dotted line at CHANCE."""
+    return Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)")
 
 
 def seed_legend(cells: pd.DataFrame) -> list[Line2D]:

@@ -10,16 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle, Wedge
 
-from manu.analysis.cells import row_order, sort_rows
+from manu.analysis.cells import in_order, row_order, sort_rows
 from manu.analysis.figures.style import (
     CHANCE,
     GREY,
     INK,
+    chance_legend,
+    drawn,
+    heading,
     legend_below,
-    look,
-    message_figure,
     method_mark,
-    new_figure,
+    panel_grid,
 )
 from manu.analysis.origin import Origin, same
 from manu.analysis.pareto import on_front
@@ -38,20 +39,10 @@ CAPTION = (
     "intervals are means, and a box reaches from the lowest to the highest seed."
 )
 IDEAL = "#d5ecd9"  # the best corner, pale green
+_KEYS = ("model", "forget_ratio", "modality", "method")
 COLUMNS = (
-    "model",
-    "forget_ratio",
-    "modality",
-    "method",
-    "seeds",
-    "forget_accuracy",
-    "forget_ci_low",
-    "forget_ci_high",
-    "forget_n",
-    "retain_accuracy",
-    "retain_ci_low",
-    "retain_ci_high",
-    "retain_n",
+    *(*_KEYS, "seeds"),
+    *(f"{split}_{name}" for split in ("forget", "retain") for name in ("accuracy", "ci_low", "ci_high", "n")),
     "on_front",
 )
 # further columns if there are several seeds
@@ -66,17 +57,14 @@ def draw(scores: pd.DataFrame, methods: list[str]) -> tuple[Figure, pd.DataFrame
     Raises ValueError on a method that is neither a reference nor in `methods`.
     """
     points = _points(scores, methods)
-    with look():
-        if points.empty:
-            return message_figure("No classification answers on both forget and retain."), points
-        return _figure(points, methods), points
+    return drawn(points, "No classification answers on both forget and retain.", lambda: _figure(points, methods))
 
 
 def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     chosen = scores[(scores["task"] == "classification") & scores["split"].isin(["forget", "retain"])]
     means = over_seeds(chosen)
     columns = (*COLUMNS, *SPREAD) if several_seeds(means) else COLUMNS
-    keys = ["model", "forget_ratio", "modality", "method", "seeds"]
+    keys = [*_KEYS, "seeds"]
     sides = []
     for split in ("forget", "retain"):
         names = {"value": "accuracy", "ci_low": "ci_low", "ci_high": "ci_high"}
@@ -87,57 +75,46 @@ def _points(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
         sides.append(side.rename(columns={old: f"{split}_{new}" for old, new in names.items()}))
     points = sides[0].merge(sides[1], on=keys)
     points = points.assign(on_front="")[list(columns)]
-    for _, panel in points[~points["method"].isin(REFERENCES)].groupby(list(COLUMNS[:3])):
+    for _, panel in points[~points["method"].isin(REFERENCES)].groupby(list(_KEYS[:3])):
         front = on_front(panel["forget_accuracy"].tolist(), panel["retain_accuracy"].tolist())
         points.loc[panel.index, "on_front"] = ["yes" if on else "no" for on in front]
     order = {"method": row_order(methods), "modality": list(MODALITIES)}
-    return sort_rows(points, ["model", "forget_ratio", "modality", "method"], order)
+    return sort_rows(points, _KEYS, order)
 
 
-def origin(row: dict[str, str], column: str) -> Origin | None:
+def origin(row: dict[str, str], column: str) -> Origin:
     """The rows of scores.csv behind a number, one per seed."""
-    split = column.partition("_")[0]
-    if split not in ("forget", "retain") or column == "forget_ratio":
-        return None
-    where = same(row, "model", "forget_ratio", "modality", "method")
-    where |= {"split": (split,), "task": ("classification",), "metric": ("accuracy",)}
-    return Origin(("scores",), where, "value")
+    split = {"split": (column.partition("_")[0],)}
+    return Origin((NEEDS,), same(row, *_KEYS) | split | {"task": ("classification",), "metric": ("accuracy",)}, "value")
 
 
 def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     ratios = sorted(set(points["forget_ratio"]))
-    modalities = [modality for modality in MODALITIES if modality in set(points["modality"])]
+    modalities = in_order(MODALITIES, points["modality"])
     models = list(dict.fromkeys(points["model"]))
     if len(ratios) > 1:  # one column per ratio, one row per model and modality
         grid = [[(model, ratio, modality) for ratio in ratios] for model in models for modality in modalities]
     else:
         grid = [[(model, ratios[0], modality) for modality in modalities] for model in models]
-    present = [name for name in row_order(methods) if name in set(points["method"])]
-    columns, rows = len(grid[0]), len(grid)
-    width = max(2.8 * columns + 0.5, 6.5)
-    figure = new_figure(width, 2.45 * rows + 1.3)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    present = in_order(row_order(methods), points["method"])
+    width = max(2.8 * len(grid[0]) + 0.5, 6.5)
+    labels = "accuracy on forget, % (lower is better)", "accuracy on retain, %"
+    keys, size = ("model", "forget_ratio", "modality"), (width, 2.45 * len(grid) + 1.3)
+    figure, panels = panel_grid(points, keys, grid, size, labels)
     low_y = min(points["retain_ci_low"].min(), 75.0)
-    for row, cells in enumerate(grid):
-        for column, (model, ratio, modality) in enumerate(cells):
-            panel = axes[row][column]
-            here = (points["model"] == model) & (points["forget_ratio"] == ratio) & (points["modality"] == modality)
-            _panel(panel, points[here], methods)
-            panel.set_title(f"{model}, {modality}, forget {ratio} %")
-            panel.set_xlim(-4, 104)
-            panel.set_ylim(low_y - 4, 104)
-            if row == rows - 1:
-                panel.set_xlabel("accuracy on forget, % (lower is better)")
-            if column == 0:
-                panel.set_ylabel("accuracy on retain, %")
+    for panel, (model, ratio, modality), here in panels:
+        _panel(panel, here, methods)
+        panel.set_title(f"{model}, {modality}, forget {ratio} %")
+        panel.set_xlim(-4, 104)
+        panel.set_ylim(low_y - 4, 104)
     handles: list[Artist] = [Line2D([], [], linestyle="none", label=name, **_mark(name, methods)) for name in present]
     handles.append(Line2D([], [], color=INK, linewidth=0.8, label="Pareto front of the methods"))
-    handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
+    handles.append(chance_legend())
     handles.append(Patch(color=IDEAL, label="ideal: forgets and retains"))
     if several_seeds(points):
         handles.append(Patch(edgecolor=INK, facecolor="none", linewidth=0.7, label="lowest to highest seed"))
     legend_below(figure, handles, width, wide=1.75)
-    figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
+    heading(figure, TITLE, "classification accuracy with bootstrap intervals over people")
     return figure
 
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
-from manu.analysis.grid import EMPTY, Cell, Column, Grid, TableOnPage, interval, name, number, percent
+from manu.analysis.cells import rounded, sort_rows
+from manu.analysis.grid import Cell, Column, Grid, TableOnPage, interval, name, number, percent
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Heading, Page
-from manu.analysis.page_rows import ASKED, UP, directions, run_of, several
+from manu.analysis.page_rows import ASKED, UP, directions, run_of, seed_head
 from manu.analysis.reading import Inputs
 from manu.analysis.resampling import draw_weights, ends, weighted_mean
 from manu.analysis.tables.base import Study, Table, intervals
@@ -38,8 +37,8 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """The variants beside vanilla (COLUMNS)."""
     variants, vanilla = inputs.answers("variants"), inputs.answers("vanilla")
     vanilla = vanilla[vanilla["forget_ratio"].isin(set(variants["forget_ratio"]))]
-    answers, drawn = pd.concat([vanilla, variants], ignore_index=True), settings["intervals"]
-    return ablation_table(answers, settings["variants"], drawn["resamples"], drawn["level"])
+    answers = pd.concat([vanilla, variants], ignore_index=True)
+    return ablation_table(answers, settings["variants"], **settings["intervals"])
 
 
 def ablation_table(
@@ -75,16 +74,12 @@ def ablation_table(
                     ratio = prune_ratios.get(method, 0)
                     rows.append((*keys, method, ratio, split, modality, value, counts[split], low, high))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    order = {name: place for place, name in enumerate(("vanilla", *prune_ratios))}
-    place = np.array([order[name] for name in table["method"]], dtype=int)
-    table = table.assign(place=place).sort_values([*RUN, "place"], kind="stable", ignore_index=True)
-    return table[list(COLUMNS)].round(dict.fromkeys(("accuracy", "ci_low", "ci_high"), DECIMALS))
+    table = sort_rows(table, [*RUN, "method"], {"method": ("vanilla", *prune_ratios)})
+    return rounded(table, ("accuracy", "ci_low", "ci_high"))
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The variant's answers on the split, or on both."""
-    if column not in ("accuracy", "n", "ci_low", "ci_high"):
-        return None
     difference = row["split"] == SELECTIVITY
     where = ACCURACY.where(row) | ({} if difference else {"split": (row["split"],)})
     return Origin(ACCURACY.origin(row).sources, where, "correct", mean=column == "accuracy" and not difference)
@@ -97,25 +92,23 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     arrows = directions(page.tables.get("scores")) | {SELECTIVITY: UP}
     splits = sorted(dict.fromkeys(row["split"] for row in table.rows), key=lambda split: split == SELECTIVITY)
     shown = [(split, modality) for split in splits for modality in MODALITIES if modality in there]
-    seeds = several(table.rows, "seed")
+    seeds, seed = seed_head(table.rows)
     columns = [
         Column("variant", words=True),
         Column("pruned"),
-        *([Column("seed")] if seeds else []),
+        *seeds,
         *(Column(ASKED[modality], f"{split}{arrows.get(split, '')}", modality) for split, modality in shown),
     ]
     keys, file = ("method", "seed", "forget_ratio", "split", "modality"), page.chains.file(table.path)
 
     def cell(row: Mapping[str, str] | None) -> Cell:
-        if row is None:
-            return Cell(EMPTY, look="number")
         return number(table, row, "accuracy", keys, file, small=interval(row, percent))  # one job asks all variants
 
     rows = [
         [
             name(run["method"]),
             Cell(f"{run['prune_ratio']} %", look="number"),
-            *([Cell(run["seed"], look="number")] if seeds else []),
+            *seed(run),
             *(cell(cells.get((*run_of(run), split, modality))) for split, modality in shown),
         ]
         for run in {run_of(row): row for row in table.rows}.values()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, is_empty, name, number, percent
 from manu.analysis.origin import Origin, same, select
 from manu.analysis.page import Block, Fold, Page, Prose
-from manu.analysis.page_rows import run_of, several
+from manu.analysis.page_rows import run_of, seed_head
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table
 from manu.core.words import MODALITIES, SETS
@@ -77,7 +77,7 @@ def summary(neurons: pd.DataFrame) -> pd.DataFrame:
                 chosen = select(cell, in_group(part, group))
                 if len(chosen):
                     rows.append((*keys, part, group, len(chosen), *_numbers(chosen)))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).round(dict.fromkeys(NUMBERS, DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(COLUMNS)), NUMBERS)
 
 
 def _numbers(chosen: pd.DataFrame) -> list[float]:
@@ -90,10 +90,8 @@ def _numbers(chosen: pd.DataFrame) -> list[float]:
     return [values.median() for values in medians] + [values.mean() for values in silent]
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The neurons of the group."""
-    if column not in ("neurons", *NUMBERS):
-        return None
     return Origin(("neurons",), same(row, *KEYS) | in_group(row["part"], row["group"]), "magnitude_forget_multimodal")
 
 
@@ -110,7 +108,7 @@ def _grid(table: TableOnPage, part: str, page: Page) -> Grid:
     """Pruned and kept neurons of one part beside each other, all models and runs."""
     chosen = [row for row in table.rows if row["part"] == part]
     keys, link = (*KEYS, "part", "group"), page.chains.file(table.path)
-    seeds, three = several(chosen, "seed"), decimals(3)
+    (seeds, seed), three = seed_head(chosen), decimals(3)
     numbers: list[tuple[str, Column, Callable[[str], str]]] = [
         ("neurons", Column("neurons"), str),
         ("magnitude_forget", Column("forget", "magnitude, median"), three),
@@ -125,13 +123,13 @@ def _grid(table: TableOnPage, part: str, page: Page) -> Grid:
         [
             *(name(row[key]) for key in ("group", "model", "method")),
             Cell(f"{row['forget_ratio']} %", look="number"),
-            *([Cell(row["seed"], look="number")] if seeds else []),
+            *seed(row),
             *(number(table, row, column, keys, link, form) for column, _, form in numbers),
         ]
         for row in chosen
     ]
     heads = [*(Column(head, words=True) for head in ("group", "model", "method")), Column("forget")]
-    columns = [*heads, *([Column("seed")] if seeds else []), *(column for _, column, _ in numbers)]
+    columns = [*heads, *seeds, *(column for _, column, _ in numbers)]
     starts = frozenset(i for i in range(1, len(chosen)) if run_of(chosen[i]) != run_of(chosen[i - 1]))
     return Grid(f"pruned and kept neurons, {part}", columns, rows, 1, starts)
 

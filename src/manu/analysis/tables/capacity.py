@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from manu.analysis.grid import EMPTY, Cell, Column, Grid, TableOnPage, is_empty, name, number
+from manu.analysis.grid import Cell, Column, Grid, TableOnPage, is_empty, name, number
 from manu.analysis.origin import From, Origin
 from manu.analysis.page import Block, Fold, Page
-from manu.analysis.page_rows import ASKED, several, signed
+from manu.analysis.page_rows import ASKED, Row, link_of_run, seed_head, signed
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Study, Table
 
@@ -41,10 +41,8 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """Accuracy and n come from the cell's answers, the cost from those and vanilla's."""
-    if column not in ("accuracy", "n", "cost"):
-        return None
     found = ACCURACY.origin(row)
     methods = ("vanilla", row["method"]) if column == "cost" else (row["method"],)
     return Origin(found.sources, found.where | {"method": methods}, found.column, mean=column == "accuracy")
@@ -54,25 +52,27 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """A row per kind of question, a column per share of random neurons pruned."""
     shares = sorted({row["prune_ratio"] for row in table.rows}, key=float)
     keys = ("seed", "forget_ratio", *CELL)
-    cells = {(tuple(row[key] for key in keys), row["prune_ratio"]): row for row in table.rows}
-    seeds, rows, file = several(table.rows, "seed"), [], page.chains.file(table.path)
-    for where in dict.fromkeys(key for key, _ in cells):
-        seed, _, split, modality, task = where
-        cell = [name(split), name(ASKED[modality]), name(task), *([Cell(seed, look="number")] if seeds else [])]
-        for share in shares:
-            row = cells.get((where, share))
-            if row is None:
-                cell.append(Cell(EMPTY, look="number"))
-                continue
-            link = page.chains.run(row["model"], row["method"], row["forget_ratio"], seed, otherwise=file)
-            lost = "" if float(share) == 0 or is_empty(row["cost"]) else f"({signed(-float(row['cost']))})"
-            cell.append(number(table, row, "accuracy", (*keys, "method"), link, small=lost))
-        rows.append(cell)
+    questions: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in table.rows:
+        questions.setdefault(tuple(row[key] for key in keys), {})[row["prune_ratio"]] = row
+    (seeds, seed), file = seed_head(table.rows), page.chains.file(table.path)
+
+    def cell(row: Row | None) -> Cell:
+        if row is None:
+            return number(table, None, "accuracy", keys, file)
+        lost = "" if float(row["prune_ratio"]) == 0 or is_empty(row["cost"]) else f"({signed(-float(row['cost']))})"
+        return number(table, row, "accuracy", (*keys, "method"), link_of_run(row, page, file), small=lost)
+
+    rows = []
+    for by_share in questions.values():
+        first = next(iter(by_share.values()))
+        asked = [name(first["split"]), name(ASKED[first["modality"]]), name(first["task"]), *seed(first)]
+        rows.append([*asked, *(cell(by_share.get(share)) for share in shares)])
     columns = [
         Column("questions", words=True),
         Column("asked", words=True),
         Column("task", words=True),
-        *([Column("seed")] if seeds else []),
+        *seeds,
         *(Column("nothing pruned" if float(share) == 0 else f"{share} % pruned") for share in shares),
     ]
     label = f"{table.rows[0]['model']}: accuracy in percent without random neurons (points gained or lost)"

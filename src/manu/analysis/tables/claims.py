@@ -8,7 +8,7 @@ from manu.analysis.claims import ALL, COLUMNS, EQUAL, MEASURES, VERDICTS, claim_
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, interval, name, number, words
 from manu.analysis.origin import From, origins
 from manu.analysis.page import Badges, Block, Fold, Heading, Page, Prose
-from manu.analysis.page_rows import first_of_block, run_heads
+from manu.analysis.page_rows import first_of_block, link_of_run, run_heads
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table
 
@@ -117,8 +117,7 @@ def _runs(table: TableOnPage, rows: Sequence[Mapping[str, str]], page: Page) -> 
     form, keys = decimals(3), (*KEYS, "forget_ratio", "seed")
     shown, file = [], page.chains.file(table.path)
     for row in rows:
-        link = page.chains.run(row["model"], row["method"], row["forget_ratio"], row["seed"], otherwise=file)
-        value = number(table, row, "value", keys, link, form, interval(row, form))
+        value = number(table, row, "value", keys, link_of_run(row, page, file), form, interval(row, form))
         shown.append([*start(row), name(row["model"]), verdict_cell(row["verdict"]), value, words(row["reason"])])
     return Grid("each run", columns, shown, 2)
 

@@ -28,8 +28,8 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     document = read_claims(inputs.document("claims_file"), str(inputs.paths("claims_file")[0]))
     answers = inputs.answers(*OF_RUN.sources, columns=ANSWER_COLUMNS)
     baselines = [name for name in document["baselines"] if name in settings["methods"]]
-    context, drawn = Context(baselines, settings["prune_ratios"], settings["union"]), settings["intervals"]
-    return claim_cells(answers, document, context, drawn["resamples"], drawn["level"])
+    context = Context(baselines, settings["prune_ratios"], settings["union"])
+    return claim_cells(answers, document, context, **settings["intervals"])
 
 
 TABLE = Table(

@@ -15,7 +15,7 @@ from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 from manu.provenance.cost import PEAKS, total_cost
 from manu.provenance.hashes import RECORD_SUFFIX
-from manu.provenance.lineage import made_from, producers
+from manu.provenance.lineage import job_name, made_from, producers
 
 RUN = ("study", "model", "forget_ratio", "seed", "method")
 COSTS = {"seconds": "wall_seconds", **{name: name for name in PEAKS}}  # column -> its name in a record
@@ -97,7 +97,7 @@ def _by_rule(records: Mapping[str, Mapping]) -> Grid:
     """Jobs, seconds and highest memory of each rule, the dearest first."""
     rules: dict[str, list[Mapping]] = {}
     for record in records.values():
-        rules.setdefault(record["rule"] or record["stage"].rpartition(".")[2], []).append(record)
+        rules.setdefault(job_name(record), []).append(record)
     totals = {rule: total_cost(jobs) for rule, jobs in rules.items()}
     gpu = any(total["peak_gpu_memory_bytes"] for total in totals.values())
     heads = [Column("rule", words=True), Column("jobs"), Column("seconds"), Column("highest memory, GiB")]

@@ -10,13 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
+from manu.analysis.cells import DECIMALS, escape, markdown_table
 from manu.analysis.claims import read_claims
 from manu.analysis.grid import Column, Grid, TableOnPage, decimals, interval, name, number, percent
 from manu.analysis.origin import Origin, same
 from manu.analysis.outcomes import ANSWER_COLUMNS, RUN, UTILITY_SPLITS, Run
 from manu.analysis.page import Block, Heading, Page
-from manu.analysis.page_rows import ASKED, DOWN, RUN_KEYS, UP, by_model, first_of_block, run_heads
+from manu.analysis.page_rows import (
+    ASKED,
+    DOWN,
+    RUN_KEYS,
+    UP,
+    by_model,
+    first_of_block,
+    in_run_order,
+    link_of_run,
+    run_heads,
+)
 from manu.analysis.reading import Inputs
 from manu.analysis.resampling import ends
 from manu.analysis.tables.base import Table, intervals
@@ -66,9 +76,8 @@ class Aim:
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """Every run and method (COLUMNS)."""
-    drawn = settings["intervals"]
     answers = inputs.answers("answers", columns=ANSWER_COLUMNS)
-    return distance_table(answers, aim_of(inputs), drawn["resamples"], drawn["level"])
+    return distance_table(answers, aim_of(inputs), **settings["intervals"])
 
 
 def aim_of(inputs: Inputs) -> Aim:
@@ -162,10 +171,9 @@ def _shown(row: Mapping, name: str) -> str:
     return f"{value} [{low}, {high}]" if np.isfinite(row[name]) else "\N{EN DASH}"
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The answers of the method and of the models that it is measured against."""
-    behind = VALUES.get(column.removesuffix("_ci_low").removesuffix("_ci_high"))
-    return behind.origin(row) if behind else None
+    return VALUES[column.removesuffix("_ci_low").removesuffix("_ci_high")].origin(row)
 
 
 _MISSES = {  # in words
@@ -183,11 +191,7 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 def _grid(table: TableOnPage, page: Page) -> Grid:
     """A row per run and method; the last column names what misses the goal."""
-    order = {method: place for place, method in enumerate(row_order(page.methods))}
-    runs = sorted(
-        table.rows,
-        key=lambda row: (int(row["forget_ratio"]), int(row["seed"]), order.get(row["method"], len(order))),
-    )
+    runs = in_run_order(table.rows, page)
     shown = {
         **{f"forget_{m}": (Column(ASKED[m], f"forget{DOWN}", m), percent) for m in MODALITIES},
         GAP: (Column("of successes", f"gap{DOWN}"), decimals(2)),
@@ -197,8 +201,7 @@ def _grid(table: TableOnPage, page: Page) -> Grid:
     columns = [*heads, *(column for column, _ in shown.values()), Column("meets the goal", words=True)]
     file, rows = page.chains.file(table.path), []
     for row in runs:
-        link = page.chains.run(row["model"], row["method"], row["forget_ratio"], row["seed"], otherwise=file)
-        cells = []
+        link, cells = link_of_run(row, page, file), []
         for value, (_, form) in shown.items():
             limits = {end: row[f"{value}_{end}"] for end in ("ci_low", "ci_high")}
             cells.append(number(table, row, value, RUN_KEYS, link, form, interval(limits, form)))

@@ -26,11 +26,6 @@ def diverged_table(answers: Iterable[Path]) -> pd.DataFrame:
     return table.sort_values(["model", "forget_ratio", "seed", "method"], kind="stable", ignore_index=True)
 
 
-def read_diverged(path: Path) -> pd.DataFrame:
-    """The table from its CSV."""
-    return pd.read_csv(path, dtype={"study": str})
-
-
 def listed(diverged: pd.DataFrame, marks: str = "") -> list[str]:
     """One line each: `kl on llava, forget 10 %, seed 0 (step 3: the loss is nan)`; names between `marks`."""
     return [

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
+from manu.analysis.cells import escape, markdown_table, percent_text, rounded, row_order, sort_rows
 from manu.analysis.origin import Origin, same
 from manu.analysis.reading import Inputs
 from manu.analysis.seeds import over_seeds
@@ -46,16 +46,11 @@ def harness_table(scores: pd.DataFrame, methods: Iterable[str]) -> pd.DataFrame:
         first = ", ".join(f"{key} {unasked.iloc[0][key]}" for key in cell)
         raise UserError(f"the harness's scores have no vanilla model at {first}; nothing to compare with")
     table["difference"] = table["value"] - table["vanilla"]
-    place = {name: index for index, name in enumerate(row_order(list(methods)))}
-    order = table["method"].map(place)
-    if order.isna().any():
-        raise UserError(
-            f"the harness's scores have a method '{table['method'][order.isna()].iloc[0]}' of another study"
-        )
-    table = table.assign(place=order).sort_values(["model", "forget_ratio", "place"], kind="stable", ignore_index=True)
-    floats = [name for name in NUMBERS if name != "n"]
-    table[floats] = table[floats].astype("float64").round(DECIMALS)
-    return table[list(COLUMNS)]
+    order = row_order(list(methods))
+    if other := [name for name in table["method"] if name not in order]:
+        raise UserError(f"the harness's scores have a method '{other[0]}' of another study")
+    table = sort_rows(table, ["model", "forget_ratio", "method"], {"method": order})
+    return rounded(table, (name for name in NUMBERS if name != "n"))[list(COLUMNS)]
 
 
 def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
@@ -69,10 +64,10 @@ def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
             "method": rows["method"].map(escape),
             "task": rows["task"].map(escape),
             "metric": rows["metric"].map(escape) + rows["higher_is_better"].map(arrow).fillna(""),
-            "value": rows["value"].map(_percent),
-            "standard error": rows["stderr"].map(_percent),
-            "over seeds": [_percent(value, "") for value in rows["value_sd"]],
-            "beside vanilla": [_percent(value, sign="+") for value in rows["difference"]],
+            "value": rows["value"].map(percent_text),
+            "standard error": rows["stderr"].map(percent_text),
+            "over seeds": [percent_text(value, "") for value in rows["value_sd"]],
+            "beside vanilla": [percent_text(value, sign="+") for value in rows["difference"]],
         }
         parts.append(f"## {escape(model)}\n\n{markdown_table(columns, ('method', 'task'))}")
     harness = ", ".join(sorted(set(table["harness"])))
@@ -85,18 +80,12 @@ def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
     return "\n\n".join(["# General utility", caption, *parts]) + "\n"
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The harness's own scores of the cell, one of each seed; vanilla's as well where it is compared with."""
-    if column not in NUMBERS:
-        return None
     where = same(row, *CELL)
     if column in ("vanilla", "difference"):
         where["method"] = tuple(dict.fromkeys(("vanilla", *([row["method"]] if column == "difference" else []))))
     return Origin(("harness_scores",), where, column if column in ("stderr", "n") else "value")
-
-
-def _percent(value: float, empty: str = "–", sign: str = "") -> str:
-    return empty if pd.isna(value) else f"{100 * value:{sign}.1f}"
 
 
 TABLE = Table(

@@ -9,11 +9,11 @@ from itertools import product
 
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS, escape, markdown_table, row_order
+from manu.analysis.cells import escape, markdown_table, percent_text, rounded, row_order
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, is_empty, name, number, percent, spread
 from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Fold, Heading, Page, Prose
-from manu.analysis.page_rows import ASKED, directions, first_of_block
+from manu.analysis.page_rows import ASKED, directions, first_of_block, link_of_run
 from manu.analysis.reading import Inputs
 from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.analysis.tables.base import Study, Table, methods_of
@@ -116,19 +116,16 @@ def main_table(
             row |= {column: values.get(cell), f"{column}_sd": spread.get(cell)}
         rows.append(row)
     numbers = [*VALUE_COLUMNS, *(SPREAD_COLUMNS if several_seeds(means) else ())]
-    table = pd.DataFrame(rows, columns=[*ROW_COLUMNS, *([DIVERGED] if failed else []), *numbers])
-    table[numbers] = table[numbers].astype("float64").round(DECIMALS)
-    return table
+    return rounded(pd.DataFrame(rows, columns=[*ROW_COLUMNS, *([DIVERGED] if failed else []), *numbers]), numbers)
 
 
 def _runs_per_row(runs: pd.DataFrame) -> dict[tuple[int, str], int]:
     return runs.groupby(["forget_ratio", "method"])["seed"].nunique().to_dict()
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The scores whose mean, or spread over seeds, a cell is."""
-    come = VALUES.get(column.removesuffix("_sd"))
-    return come.origin(row) if come else None
+    return VALUES[column.removesuffix("_sd")].origin(row)
 
 
 def markdown(table: pd.DataFrame, inputs: Inputs, settings: Mapping) -> str:
@@ -205,8 +202,8 @@ def text_summary(scores: pd.DataFrame, methods: list[str], diverged: Iterable[st
             general = _mean(values.get((model, ratio, method, "general", modality)) for modality in MODALITIES)
             if all(cell is None for cell in [*cells, general]):
                 continue
-            numbers = "".join(f"{_percent(cell, '-'):>6}" for cell in cells)
-            lines.append(f"{method:{width}}{numbers}{_percent(general, '-'):>9}")
+            numbers = "".join(f"{percent_text(cell, '-'):>6}" for cell in cells)
+            lines.append(f"{method:{width}}{numbers}{percent_text(general, '-'):>9}")
         blocks.append("\n".join(lines))
     legend = "mm: asked with the image; text: asked by name.\n↓ lower is better, ↑ higher is better."
     return "\n\n".join([*blocks, "\n".join([legend, *(f"diverged, no model to ask: {run}" for run in diverged)])])
@@ -230,13 +227,9 @@ def _arrow(split: str) -> str:
     return "↓" if split in FORGET_SPLITS else "↑"
 
 
-def _percent(value: float | None, empty: str = "–") -> str:
-    return empty if value is None or pd.isna(value) else f"{100 * value:.1f}"
-
-
 def _shown(row: pd.Series, column: str) -> str:
     """A value of the table in percent, of several seeds with its spread."""
-    return plus_minus(_percent(row[column]), _percent(row.get(f"{column}_sd"), ""))
+    return plus_minus(percent_text(row[column]), percent_text(row.get(f"{column}_sd"), ""))
 
 
 def _diverged(row: pd.Series) -> str:
@@ -275,10 +268,9 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 
 
 def _grid(table: TableOnPage, heading: str, shown: Sequence[tuple[str, Column]], page: Page) -> Grid:
-    rows, keys = [], ("method", "forget_ratio")
+    rows, keys, file = [], ("method", "forget_ratio"), page.chains.file(table.path)
     for row in table.rows:
-        file = page.chains.file(table.path)
-        link = page.chains.run(row["model"], row["method"], row["forget_ratio"], otherwise=file)
+        link = link_of_run(row, page, file)
         cells = [
             number(table, row, column, keys, link, small=spread(row, f"{column}_sd", percent)) for column, _ in shown
         ]

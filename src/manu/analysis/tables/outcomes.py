@@ -5,12 +5,22 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from manu.analysis import outcomes
-from manu.analysis.cells import row_order
-from manu.analysis.grid import EMPTY, Cell, Column, Grid, TableOnPage, decimals, interval, number, spread
+from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, interval, number, spread
 from manu.analysis.origin import Origin
 from manu.analysis.outcomes import ANSWER_COLUMNS, BOTH, COLUMNS, OUTCOMES
 from manu.analysis.page import Block, Fold, Heading, Page, Prose, Terms
-from manu.analysis.page_rows import ASKED, DOWN, RUN_KEYS, UP, by_model, first_of_block, run_heads, run_of
+from manu.analysis.page_rows import (
+    ASKED,
+    DOWN,
+    RUN_KEYS,
+    UP,
+    by_model,
+    first_of_block,
+    in_run_order,
+    link_of_run,
+    run_heads,
+    run_of,
+)
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Table, intervals
 from manu.core.words import MULTIMODAL
@@ -28,13 +38,12 @@ NUMBERS = ("value", "n", "ci_low", "ci_high")
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """Every outcome of every run and method (manu.analysis.outcomes.COLUMNS)."""
-    drawn = settings["intervals"]
-    return outcomes.outcomes(inputs.answers("answers", columns=ANSWER_COLUMNS), drawn["resamples"], drawn["level"])
+    return outcomes.outcomes(inputs.answers("answers", columns=ANSWER_COLUMNS), **settings["intervals"])
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The answers of the method and, where they enter, of the reference models."""
-    return OUTCOMES[row["metric"]].origin(row) if column in NUMBERS else None
+    return OUTCOMES[row["metric"]].origin(row)
 
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
@@ -68,21 +77,15 @@ def _grid(table: TableOnPage, page: Page, value: str = "value") -> Grid:
     there = {(metric, modality) for *_, metric, modality in cells}
     wanted = [(metric, head, asked) for metric, (head, modalities) in SHOWN.items() for asked in modalities]
     shown = [(metric, head, asked) for metric, head, asked in wanted if (metric, asked) in there]
-    order = {method: place for place, method in enumerate(row_order(page.methods))}
-    runs = sorted(
-        {run_of(row): row for row in table.rows}.values(),
-        key=lambda row: (int(row["forget_ratio"]), int(row["seed"] or 0), order.get(row["method"], len(order))),
-    )
+    runs = in_run_order({run_of(row): row for row in table.rows}.values(), page)
     heads, start = run_heads(table.rows)
     columns = [*heads, *(_column(metric, head, modality, better[metric]) for metric, head, modality in shown)]
     rows, file = [], page.chains.file(table.path)
     keys, form = (*RUN_KEYS, "metric", "split", "modality"), decimals(2)
     for run in runs:
-        link = page.chains.run(run["model"], run["method"], run["forget_ratio"], run["seed"] or None, otherwise=file)
+        link = link_of_run(run, page, file)
 
         def cell(row: Mapping[str, str] | None, link: str = link) -> Cell:
-            if row is None:
-                return Cell(EMPTY, look="number")
             beside = f"{spread(row, 'sd', form)} {interval(row, form)}".strip()
             return number(table, row, value, keys, link, form, beside)
 

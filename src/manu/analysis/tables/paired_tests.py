@@ -7,18 +7,19 @@ together (Benjamini and Hochberg 1995).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import scipy  # its parts are imported when first used
 
-from manu.analysis.cells import DECIMALS, row_order
-from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, name, number
+from manu.analysis.cells import rounded, row_order
+from manu.analysis.grid import Column, Grid, TableOnPage, decimals, name, number
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import From, Origin, same, select
 from manu.analysis.page import Block, Fold, Page
-from manu.analysis.page_rows import ASKED, RUN_KEYS, by_model, run_heads, signed
+from manu.analysis.page_rows import ASKED, RUN_KEYS, by_model, link_of_run, run_heads, signed
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Study, Table
 from manu.evaluation.vocabulary import MODALITIES
@@ -95,17 +96,13 @@ def paired_tests(answers: pd.DataFrame, methods: list[str], level: float = 0.95)
         adjusted = scipy.stats.false_discovery_control([row[-1] for row in rows[first:]]) if len(rows) > first else []
         for row, value in zip(rows[first:], adjusted, strict=True):
             row += [float(value), bool(value < 1 - level)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["difference", "p_value", "p_adjusted"]
-    return table.assign(**table[numbers].astype("float64").round(DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(COLUMNS)), ("difference", "p_value", "p_adjusted"))
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The two methods' answers; an adjusted p-value depends on all tests of its run."""
     if column == "p_adjusted":
         return ALL_OF_RUN.origin(row)
-    if column not in ("difference", "people", "p_value"):
-        return None
     pair = {"method": (row["method"], row["other_method"])}
     return Origin(("answers",), ALL_OF_RUN.where(row) | same(row, "split", "modality") | pair, "correct")
 
@@ -131,14 +128,13 @@ def _show(table: TableOnPage, page: Page) -> Fold:
     ]
     keys, file = (*RUN_KEYS, "other_method", "split", "modality"), page.chains.file(table.path)
 
-    def linked(row: Mapping[str, str], key: str) -> Cell:
-        run = page.chains.run(row["model"], row[key], row["forget_ratio"], row["seed"], otherwise=file)
-        return name(row[key], link=run)
-
     rows = [
         [
-            *(linked(row, "method") if place == 1 else cell for place, cell in enumerate(start(row))),
-            linked(row, "other_method"),
+            *(
+                replace(cell, link=link_of_run(row, page, file)) if at == 1 else cell
+                for at, cell in enumerate(start(row))
+            ),
+            name(row["other_method"], link=link_of_run(row, page, file, "other_method")),
             name(row["split"]),
             name(ASKED.get(row["modality"], row["modality"])),
             number(table, row, "difference", keys, file, lambda text: signed(float(text))),

@@ -79,9 +79,9 @@ def block(listed: pd.DataFrame, ratio: int, study: str, seeds: int = 1, diverged
     return "\n".join(lines) + "\n"
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The scores that a listed number is a mean or a spread of."""
-    return Origin(("scores",), same(row, *WHERE) | _SCORES, "value") if column in ("text", "value") else None
+    return Origin(("scores",), same(row, *WHERE) | _SCORES, "value")
 
 
 TABLE = Table(

@@ -51,14 +51,11 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """What each attack gets, and the scores of resistance (manu.analysis.attacks.COLUMNS)."""
     columns = {"attacked_before": STORED_COLUMNS, "attacks": ANSWER_COLUMNS, "signals": SIGNAL_COLUMNS}
     stored, answers, signals = (inputs.answers(source, columns=names) for source, names in columns.items())
-    drawn = settings["intervals"]
-    return attacks.robustness_table(stored, answers, signals, drawn["resamples"], drawn["level"])
+    return attacks.robustness_table(stored, answers, signals, **settings["intervals"])
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The study's own answers, those under attack, or the signals; of a score all of its attack."""
-    if column not in NUMBERS:
-        return None
     of = {NONE: BEFORE, LEAKAGE: FACTS, "probe": PROBED, "membership": TOLD_APART}.get(row["attack"], ATTACKED)
     if row["attack"] == ALL:
         of = From(TABLE.needs, attacks.KEYS, "correct", {"split": ("forget", "unseen")})

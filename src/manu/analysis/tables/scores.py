@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.intervals import bootstrap_interval, cell_seed
 from manu.analysis.origin import From, Origin
 from manu.analysis.reading import NEEDED_COLUMNS, QUESTION_KEYS, Inputs, check_columns
@@ -23,11 +23,10 @@ def settings(study: Study) -> dict:
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """SCORE_COLUMNS, one row per cell and metric."""
-    more, drawn = settings.get("metrics", ()), settings["intervals"]
+    more = settings.get("metrics", ())
     answers = inputs.answers("answers", columns=(*NEEDED_COLUMNS, *(more_metrics.TEXTS if more else ())))
-    return scores(
-        more_metrics.with_metrics(answers, more), drawn["resamples"], drawn["level"], map(more_metrics.metric, more)
-    )
+    answers = more_metrics.with_metrics(answers, more)
+    return scores(answers, **settings["intervals"], more=map(more_metrics.metric, more))
 
 
 def scores(
@@ -58,9 +57,7 @@ def scores(
             split = cell[CELL_KEYS.index("split")]
             value, n = sums.sum() / counts.sum(), int(counts.sum())
             rows.append((*cell, metric.name, metric.version, value, n, low, high, metric.higher_is_better_on(split)))
-    table = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    table[["value", "ci_low", "ci_high"]] = table[["value", "ci_low", "ci_high"]].round(DECIMALS)
-    return sort_scores(table)
+    return sort_scores(rounded(pd.DataFrame(rows, columns=list(SCORE_COLUMNS))))
 
 
 def _behind(metric: Metric) -> From:
@@ -68,10 +65,8 @@ def _behind(metric: Metric) -> From:
     return From("answers", CELL_KEYS, metric.column)
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The answers of the cell, whose mean the value is."""
-    if column not in ("value", "n", "ci_low", "ci_high"):
-        return None
     found = _behind(METRICS.get(row["metric"]) or more_metrics.metric(row["metric"])).origin(row)
     return Origin(found.sources, found.where, found.column, mean=column == "value")
 

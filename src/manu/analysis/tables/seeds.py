@@ -32,10 +32,8 @@ def seed_table(scores: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(cells, ignore_index=True).rename(columns=names).reindex(columns=list(COLUMNS))
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The rows of the seeds, in the outcomes where there is no task."""
-    if column not in NUMBERS:
-        return None
     value = column if column in ("ci_low", "ci_high") else "value"
     keys = [key for key in KEYS if key != "metric_version" and row[key]]
     return From("scores" if row["task"] else "outcomes", keys, value).origin(row)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis.attacks import People
-from manu.analysis.cells import DECIMALS
+from manu.analysis.cells import rounded
 from manu.analysis.grid import Column, Grid, TableOnPage, interval
 from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Fold, Heading, Page, Prose
@@ -44,8 +44,7 @@ NUMBERS = ("value", "n", "ci_low", "ci_high")
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """Requests in turn beside the same at once (COLUMNS)."""
     at_once = inputs.answers("at_once", columns=STORED_COLUMNS)
-    in_turn, drawn = inputs.answers("in_turn", columns=ANSWER_COLUMNS), settings["intervals"]
-    return sequential_table(at_once, in_turn, drawn["resamples"], drawn["level"])
+    return sequential_table(at_once, inputs.answers("in_turn", columns=ANSWER_COLUMNS), **settings["intervals"])
 
 
 def in_group(group: str, after: int) -> dict[str, tuple]:
@@ -79,9 +78,7 @@ def sequential_table(
                 *names, draws, n = cell
                 value, low, high = ends(draws, level)
                 rows.append((model, seed, method, *names, value, n, low, high))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["value", "ci_low", "ci_high"]
-    return table.assign(**table[numbers].astype("float64").round(DECIMALS))
+    return rounded(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def _grouped(answers: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
@@ -115,10 +112,8 @@ def _measures(people: People, turned: pd.DataFrame, once: pd.DataFrame, last: in
     yield from differences
 
 
-def origin(row: Mapping[str, str], column: str) -> Origin | None:
+def origin(row: Mapping[str, str], column: str) -> Origin:
     """The answers after the request, or those at once; of a difference both, the former after every request."""
-    if column not in NUMBERS:
-        return None
     after = int(row["after"])
     if row["order"] == IN_TURN:
         where = AFTER_REQUEST.where(row) | in_group(row["group"], after)
