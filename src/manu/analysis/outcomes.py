@@ -17,7 +17,7 @@ import scipy  # its parts are imported when first used
 from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
-from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
@@ -228,7 +228,9 @@ class Run:
     def mean(self, method: str, split: str, modality: str, task: str = "classification") -> np.ndarray | None:
         """Mean of one cell for each draw; None if it was not asked."""
         cell = self.methods[method].means.get((split, modality, task))
-        return None if cell is None else weighted_mean(self.weights[split], *cell)
+        if cell is None:
+            return None
+        return mean_draws(self.weights[split], *cell, cell_seed(method, split, modality, task))
 
     def mean_over(self, method: str, splits: Iterable[str]) -> np.ndarray | None:
         """Mean over splits, modalities and tasks of the mean of each; None where none of them was asked."""
@@ -243,16 +245,22 @@ class Run:
             return None
         owner, probabilities, right = mine
         values = of(probabilities, right, gold[1])
-        size = self.weights[split].shape[1]
-        return weighted_mean(self.weights[split], np.bincount(owner, values, size), np.bincount(owner, minlength=size))
+        weights = self.weights[split]
+        if method == "retain_only" and of is _js:  # compared with itself
+            return np.zeros(len(weights))
+        sums, counts = (np.bincount(owner, each, weights.shape[1]) for each in (values, np.ones_like(values)))
+        return mean_draws(weights, sums, counts, cell_seed(method, split, modality, of.__name__))
 
     def ks(self, method: str, modality: str) -> np.ndarray | None:
         """ks_statistic for each draw; None if it was not asked."""
         mine, gold = (self.methods[name].options.get(("forget", modality)) for name in (method, "retain_only"))
         if mine is None or gold is None:
             return None
+        weights = self.weights["forget"]
+        if method == "retain_only":  # compared with itself
+            return np.zeros(len(weights))
         ratios = [truth_ratios(probabilities, right) for _, probabilities, right in (mine, gold)]
-        return weighted_ks(self.weights["forget"], mine[0], *ratios)
+        return calibrated(weighted_ks(weights, mine[0], *ratios), len(mine[0]), weights.shape[1])
 
     def success(self, method: str, modality: str) -> np.ndarray | None:
         """forgetting_success for each draw; None if it was not asked."""
@@ -315,7 +323,7 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
     yield "forgetting_success", "forget", BOTH, _average(successes)
     picture, text = successes
     if picture is not None and text is not None:
-        yield "modality_gap", "forget", BOTH, np.abs(picture - text)
+        yield "modality_gap", "forget", BOTH, absolute(picture - text)
         yield "balanced_forgetting", "forget", BOTH, balanced(picture, text)
     kept, whole = (_average([run.mean(m, "retain", x) for x in MODALITIES]) for m in (method, "vanilla"))
     if kept is not None:

@@ -27,7 +27,7 @@ TITLE = "Accuracy against the prune ratio"
 CAPTION = (
     "Classification accuracy, in percent, on the forget set (circles, solid; lower is better) and on the retain set "
     "(squares, dashed; higher is better) at every prune ratio of the ablation. One panel per model and modality; 0 % "
-    "is vanilla, the model before pruning. Lines are means over seeds, bands are bootstrap intervals over people; the "
+    "is vanilla, the model before pruning. Lines are means over seeds, bands are intervals over people; the "
     "small open marks are the lowest and the highest seed, if there are several. A wide gap between the lines means "
     "selective pruning. Dotted: chance with four options."
 )
@@ -111,7 +111,7 @@ def _figure(points: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], color=GREY, linestyle=":", label=f"chance ({CHANCE:g} %)"))
     handles += seed_legend(points)
     legend_below(figure, handles, width, wide=2.0)
-    figure.suptitle(f"{TITLE}\nclassification accuracy with bootstrap intervals over people", fontsize=10.5)
+    figure.suptitle(f"{TITLE}\nclassification accuracy with intervals over people", fontsize=10.5)
     return figure
 
 
