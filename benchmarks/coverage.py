@@ -29,14 +29,14 @@ KINDS = {  # kind -> (questions per person, right or wrong)
     "generation": (2, False),  # a score between 0 and 1, such as ROUGE
 }
 RESAMPLES = 500
-PERCENTILE, USED = "percentile bootstrap (before)", "Wilson, effective answers, t (in use)"
+PERCENTILE, USED = "percentile bootstrap", "Wilson, effective answers, t (in use)"
 Ends = tuple[np.ndarray, np.ndarray]  # low and high, [samples]
 
 
 def answer(sizes: Sizes, folder: Path) -> list[Table]:
     """The tables `summary`, `means` and `composites`."""
     means = pd.DataFrame(_means(sizes.simulated))
-    composites = pd.DataFrame(_composites(max(sizes.simulated // 5, 1)))
+    composites = pd.DataFrame(_composites(max(sizes.simulated // 10, 1)))
     return [
         Table("summary", _SUMMARY, pd.concat([_over_cells(means, "mean"), _over_cells(composites, "composite")])),
         Table("means", _MEANS, means),
@@ -50,7 +50,7 @@ _MEANS = (
 )
 _COMPOSITES = (
     "The same for what is computed from several means: forgetting success with the picture and by name, their gap and "
-    "balance, selectivity and retention. before: the percentile bootstrap over people. shared: what methods have in "
+    "balance, selectivity and retention. shared: what methods have in "
     "common about a person and a question, 0 to 1."
 )
 _SUMMARY = (
@@ -254,7 +254,7 @@ def _in_use(sums: Mapping[tuple[str, str], np.ndarray], seed: int) -> Means:
     }
 
 
-def _before(sums: Mapping[tuple[str, str], np.ndarray], seed: int) -> Means:
+def _plain(sums: Mapping[tuple[str, str], np.ndarray], seed: int) -> Means:
     rng = np.random.default_rng(seed)
     share = {
         size: np.vstack([np.ones((1, size)), rng.multinomial(size, np.full(size, 1 / size), RESAMPLES)]) / size
@@ -263,5 +263,5 @@ def _before(sums: Mapping[tuple[str, str], np.ndarray], seed: int) -> Means:
     return {key: share[len(right)] @ right / QUESTIONS for key, right in sums.items()}
 
 
-BEFORE, IN_USE = "percentile bootstrap (before)", "points of the means' intervals (in use)"
-_DRAWS: Mapping[str, Callable[[Mapping[tuple[str, str], np.ndarray], int], Means]] = {BEFORE: _before, IN_USE: _in_use}
+PLAIN, IN_USE = "percentile bootstrap", "points of the means' intervals (in use)"
+_DRAWS: Mapping[str, Callable[[Mapping[tuple[str, str], np.ndarray], int], Means]] = {PLAIN: _plain, IN_USE: _in_use}

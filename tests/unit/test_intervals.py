@@ -86,8 +86,8 @@ def test_nobody_or_another_number_of_people_is_an_error(interval, sums, counts, 
 
 @pytest.mark.parametrize("people", [5, 10, 15])
 def test_intervals_hold_the_truth_as_often_as_they_say(people):
-    """95 percent intervals over 5, 10 and 15 people, five answers each. The percentile bootstrap that they replaced
-    does not reach 95 percent anywhere (all cells: `make bench ONLY=coverage`)."""
+    """95 percent intervals over 5, 10 and 15 people, five answers each. The percentile
+    bootstrap does not reach 95 percent anywhere (all cells: `make bench ONLY=coverage`)."""
     covered: dict[str, list[float]] = {PERCENTILE: [], USED: []}
     for rate in (0.02, 0.25, 0.5, 0.9, 0.98):
         for correlation in (0.0, 0.2, 0.5):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from benchmarks.coverage import BEFORE, IN_USE, composite
+from benchmarks.coverage import IN_USE, PLAIN, composite
 from manu.analysis.intervals import score_interval
 from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
 
@@ -94,6 +94,6 @@ def test_ends():
 def test_intervals_of_composites_hold_the_truth(people):
     """Forgetting success, its gap and balance over the modalities, selectivity and retention, from 95 percent draws."""
     found = composite(people, "forgets faces", correlation=0.2, shared=0.5, samples=100)
-    covered = {name: [held for (_, kind), (held, _) in found.items() if kind == name] for name in (BEFORE, IN_USE)}
+    covered = {name: [held for (_, kind), (held, _) in found.items() if kind == name] for name in (PLAIN, IN_USE)}
     assert min(covered[IN_USE]) >= 0.92 and np.mean(covered[IN_USE]) >= 0.95
-    assert np.mean(covered[BEFORE]) < 0.93
+    assert np.mean(covered[PLAIN]) < 0.93
