@@ -1,1 +1,1 @@
-"""Benchmarks of speed and memory: one question per file; alternatives are timed side by side (docs/performance.md)."""
+"""Benchmarks: one question per file; alternatives are measured side by side (docs/performance.md)."""

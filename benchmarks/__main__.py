@@ -13,7 +13,7 @@ from benchmarks.sizes import TINY, Sizes
 from benchmarks.tables import write_answer
 from manu.core.errors import UserError
 
-QUESTIONS = ("statistics", "selection", "evaluation", "workflow", "training", "growth")
+QUESTIONS = ("statistics", "selection", "evaluation", "workflow", "training", "growth", "coverage")
 log = logging.getLogger("benchmarks")
 
 

@@ -22,6 +22,7 @@ class Sizes:
     growing_samples: tuple[int, ...] = (256, 512, 1024)
     growing_widths: tuple[int, ...] = (1, 2, 4)  # factors of the MLPs' widths
     every_site: int = 1  # n: every n-th site of LLaVA-1.5-7B
+    simulated: int = 2000  # samples of people per cell, for the coverage of intervals
     study: str = "mini"  # study whose second run is timed; empty: none
 
 
@@ -41,5 +42,6 @@ TINY = Sizes(
     growing_samples=(4, 16),
     growing_widths=(1, 4),
     every_site=14,
+    simulated=10,
     study="",
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_rows import scored
+from scipy import stats
 
 from manu.analysis.reading import NEEDED_COLUMNS, read_answers
 from manu.analysis.score_file import SCORE_COLUMNS, read_scores, write_scores
@@ -51,7 +52,8 @@ def test_values_by_hand():
     ]
     assert (table["metric_version"] == "1").all()
     one_person = table[table["split"] == "forget"]
-    assert (one_person["ci_low"] == one_person["value"]).all() and (one_person["ci_high"] == one_person["value"]).all()
+    assert ((one_person["ci_low"] <= one_person["value"]) & (one_person["value"] <= one_person["ci_high"])).all()
+    assert (one_person["ci_high"] - one_person["ci_low"] > 0.9).all()  # one person says nothing about others
     retain = table.iloc[-1]
     assert 0.0 <= retain["ci_low"] < retain["value"] < retain["ci_high"] <= 1.0
 
@@ -62,7 +64,7 @@ def test_the_file_does_not_depend_on_the_order_of_the_answers(tmp_path):
         write_scores(scores(frame), tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     line = (tmp_path / "a.csv").read_text().splitlines()[2]
-    assert line == ("tiny,llava,ga,5,0,forget,multimodal,classification,accuracy,1,0.333333,3,0.333333,0.333333,False")
+    assert line == ("tiny,llava,ga,5,0,forget,multimodal,classification,accuracy,1,0.333333,3,0.001027,0.995904,False")
 
 
 def test_what_is_read_equals_what_was_computed(tmp_path):
@@ -94,6 +96,18 @@ def test_bad_answers_are_named(change, message):
         scores(change(tiny()))
 
 
+def test_the_likelihood_of_a_passage_is_no_share():
+    logs = {"p": [0.5], "q": [0.9], "r": [0.7]}  # all in [0, 1], by chance
+    frame = pd.DataFrame(rows("language", "passage", logs))
+    (row,) = scores(frame.assign(log_perplexity=frame["correct"], correct=np.nan)).to_dict("records")
+    assert (row["metric"], row["value"]) == ("log_perplexity", pytest.approx(0.7))
+    students = stats.ttest_1samp([0.5, 0.9, 0.7], 0).confidence_interval(0.95)
+    assert (row["ci_low"], row["ci_high"]) == (
+        pytest.approx(students.low, abs=1e-6),
+        pytest.approx(students.high, abs=1e-6),
+    )
+
+
 def test_bad_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"no answers at .*x\.parquet"):
         read_answers(tmp_path / "x.parquet")
@@ -119,4 +133,4 @@ def test_the_stage_joins_files(tmp_path: Path):
     answers = ["--source", "answers", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
     args = make_table.parser().parse_args(["--table", "scores", *answers, "--csv", str(out)])
     assert make_table.main(args, {"intervals": {"resamples": 200, "level": 0.9}}) == f"{out}: Scores, 7 rows"
-    pd.testing.assert_frame_equal(read_scores(out), scores(tiny(), 200, 0.9), check_exact=True, check_dtype=False)
+    pd.testing.assert_frame_equal(read_scores(out), scores(tiny(), 0.9), check_exact=True, check_dtype=False)

@@ -126,6 +126,11 @@ COLUMNS = {
     },
     "training": {"profile": {"model", "part", "share", "seconds_per_epoch"}},
     "growth": {"growth": {"quantity", "work", "size", "seconds", "seconds_exponent", "extra_exponent"}},
+    "coverage": {
+        "summary": {"quantity", "people", "interval", "lowest_coverage", "mean_coverage", "cells_at_93", "mean_width"},
+        "means": {"kind", "people", "rate", "correlation", "interval", "coverage", "width", "samples"},
+        "composites": {"quantity", "people", "method", "interval", "coverage", "width", "samples"},
+    },
 }
 
 

@@ -29,7 +29,7 @@ def answers(methods: dict = METHODS) -> pd.DataFrame:
         cells += [(s, m, a) for s, a in (("retain", retain), ("celebrity", celebrity)) for m in MODALITIES]
         for split, modality, accuracy in cells:
             for person in range(4):
-                for number in range(5):  # everyone the same: intervals without width
+                for number in range(5):  # everyone the same
                     question = f"{split}{person}/{modality}/{number}"
                     rows.append(
                         (
@@ -109,7 +109,9 @@ def test_markdown_shows_each_row_with_its_intervals(rows):
     text = re.sub(" {2,}", " ", markdown_text(distance_table(answers(), AIM, resamples=20), AIM))
     assert "## m" in text
     uneven = next(line for line in text.splitlines() if "| uneven |" in line)
-    assert "20.0 [20.0, 20.0] | 100.0 [100.0, 100.0] | 1.00 [1.00, 1.00] | 100.0 [" in uneven
+    shown = [[float(end) for end in re.findall(r"[\d.]+", cell)] for cell in uneven.split(" | ")[3:8]]
+    assert [value for value, _, _ in shown] == [20.0, 100.0, 1.00, 100.0, 100.0]
+    assert all(low < high and low <= value <= high for value, low, high in shown)
     assert uneven.endswith("| no | forget\\_text modality\\_gap |")
 
 

@@ -178,7 +178,7 @@ def test_texts_are_read_without_a_prompt_and_scored_from_their_likelihoods(vlm, 
 
     again = collect_answers(vlm, texts, keys, [5], ASKED, system="Say nothing.")
     pd.testing.assert_frame_equal(again, answers[answers["forget_ratio"] == 5].reset_index(drop=True))
-    rows = scores(answers, resamples=20).set_index(["forget_ratio", "task", "metric"])
+    rows = scores(answers).set_index(["forget_ratio", "task", "metric"])
     perplexity = rows.loc[(5, PASSAGE, "log_perplexity")]
     passages = answers[(answers["task"] == PASSAGE) & (answers["forget_ratio"] == 5)]
     assert perplexity["value"] == pytest.approx(passages["log_perplexity"].mean(), abs=1e-6) and perplexity["n"] == 60

@@ -61,7 +61,7 @@ SETTINGS = {
 FOLDER = "results/tiny/llava/seed0/forget10"
 RECORDS = [f"{FOLDER}/{method}/job.provenance.json" for method in ("retain_only", *METHODS)]
 # p-values and medians may stay as the rows behind them change, and so may what is printed with one decimal
-MAY_STAY = {"p_value", "p_adjusted", "text", "cost", "silent_on_retain", "silent_on_both", "score"}
+MAY_STAY = {"p_value", "smallest_p", "p_adjusted", "text", "cost", "silent_on_retain", "silent_on_both", "score"}
 COUNTS = {"n", "people", "neurons", "our_n"} | {f"{modality}_n" for modality in MODALITIES}
 
 

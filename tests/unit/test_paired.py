@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from made_rows import answers
 
-from manu.analysis.tables.paired_tests import COLUMNS, paired_p, paired_tests
+from manu.analysis.tables.paired_tests import COLUMNS, paired_p, paired_tests, smallest_p
 
 
 def asked(marks: dict[str, list[float]]) -> pd.DataFrame:
@@ -48,6 +48,22 @@ def test_the_table():
     assert table["significant"].tolist() == [True, False, True]
     again = paired_tests(asked(marks).sample(frac=1.0, random_state=3), ["a", "b", "c"])
     pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.parametrize("people", [1, 2, 5, 10, 11, 15])
+def test_the_smallest_p_is_that_of_people_who_all_agree(people):
+    p = paired_p(np.ones(people), seed=0)
+    assert smallest_p(people) <= p and (people > 10 or smallest_p(people) == pytest.approx(p))
+    assert smallest_p(people, resamples=99) == max(2 / 2**people, 2 / 100)
+
+
+def test_where_no_test_can_be_significant_the_table_says_so():
+    few, enough = (paired_tests(answers({"a": [1.0] * n, "b": [0.0] * n}), ["a", "b"]).iloc[0] for n in (5, 6))
+    assert (few["smallest_p"], few["p_value"], few["significant"]) == (0.0625, 0.0625, False)
+    assert few["reason"] == "too few people: p is at least 0.0625"
+    assert (enough["smallest_p"], enough["significant"], enough["reason"]) == (0.03125, True, "")
+    level = paired_tests(answers({"a": [1.0] * 5, "b": [0.0] * 5}), ["a", "b"], 0.9).iloc[0]
+    assert level["significant"] and level["reason"] == ""
 
 
 def test_two_equal_methods_are_seldom_told_apart():

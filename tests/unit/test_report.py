@@ -82,9 +82,11 @@ CLAIMS = rows(
     "one,It forgets.,paper,all architectures,vanilla,m,0.500000,,,,1,not reproduced,llava: not reproduced\n"
 )
 PAIRED = rows(
-    "study,model,forget_ratio,seed,method,other_method,split,modality,difference,people,p_value,p_adjusted,significant\n"
-    "tiny,llava,5,0,ga,manu,forget,text,0.010000,5,0.900000,0.900000,False\n"
-    "tiny,llava,5,0,ga,manu,retain,text,-0.400000,5,0.001000,0.002000,True\n"
+    "study,model,forget_ratio,seed,method,other_method,split,modality,difference,people,smallest_p,p_value,p_adjusted,"
+    "significant,reason\n"
+    "tiny,llava,5,0,ga,manu,forget,text,0.010000,5,0.062500,0.900000,0.900000,False,"
+    "too few people: p is at least 0.0625\n"
+    "tiny,llava,5,0,ga,manu,retain,text,-0.400000,12,0.001000,0.001000,0.002000,True,\n"
 )
 
 
@@ -177,6 +179,8 @@ def test_claims_come_before_tables():
     assert "\N{CHECK MARK} reproduced" in text and "\N{BALLOT X} not reproduced" in text
     assert "[0.600, 0.800]" in text and "&gt; 0.5" in text
     assert text.index("\N{MINUS SIGN}40.0</a>") < text.index("+1.0</a>"), "the significant test does not come first"
+    assert "no test on forget at 5 percent can be significant. With 5 people the smallest possible p is 0.0625" in text
+    assert "llava: 1 of 1 tests significant; 1 more cannot be, with so few people" in text
 
 
 def test_verdicts_at_a_glance_name_their_method_where_the_heads_are_hidden():

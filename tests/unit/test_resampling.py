@@ -1,23 +1,61 @@
-"""Weighted bootstrap: by hand, against scipy, and the coverage of its intervals by simulation."""
+"""Draws of people: by hand, against scipy, and how often the intervals of what is computed from them hold the truth."""
 
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from manu.analysis.intervals import bootstrap_interval
-from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
+from benchmarks.coverage import IN_USE, PLAIN, composite
+from manu.analysis.intervals import score_interval
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
+
+FIVE = np.full(6, 5)
+SUMS = np.array([5.0, 3.0, 0.0, 4.0, 1.0, 2.0])
 
 
 def test_the_first_draw_is_the_sample_itself():
     weights = draw_weights(4, 50, seed=1)
-    assert weights.shape == (51, 4) and (weights[0] == 1).all() and (weights.sum(axis=1) == 4).all()
+    assert weights.shape == (51, 4) and (weights[0] == 1).all()
+    assert weights.sum(axis=1) == pytest.approx(4) and (weights >= 0).all()
     assert (weights == draw_weights(4, 50, seed=1)).all() and (weights != draw_weights(4, 50, seed=2)).any()
 
 
-def test_means_by_hand():
-    weights = np.array([[1, 1, 1], [2, 0, 1], [0, 0, 3]], dtype=float)
-    means = weighted_mean(weights, np.array([1.0, 2.0, 0.0]), np.array([2, 2, 4]))
-    assert means.tolist() == [3 / 8, 2 / 8, 0.0]
+@pytest.mark.parametrize("sums", [SUMS, np.full(6, 5.0), np.zeros(6), np.full(6, 2.0)])
+def test_the_draws_of_one_mean_have_its_own_interval(sums):
+    weights = draw_weights(6, 1000, seed=3)
+    value, low, high = ends(mean_draws(weights, sums, FIVE, seed=5), 0.9)
+    assert value == pytest.approx(sums.sum() / 30)
+    assert (low, high) == pytest.approx(score_interval(sums, FIVE, 0.9), abs=1e-3)
+
+
+def test_the_order_of_the_draws_is_that_of_the_people():
+    weights = draw_weights(6, 400, seed=3)
+    draws = mean_draws(weights, 100 * SUMS, 100 * FIVE, seed=5)  # so many answers that next to nothing is assumed
+    assert np.corrcoef(draws[1:], weights[1:] @ SUMS)[0, 1] > 0.95
+
+
+def test_without_answers_the_mean_is_not_defined():
+    assert np.isnan(mean_draws(draw_weights(2, 5, seed=0), np.zeros(2), np.zeros(2), seed=0)).all()
+
+
+def width(draws: np.ndarray) -> float:
+    _, low, high = ends(draws, 0.95)
+    return high - low
+
+
+def test_a_mean_less_itself_has_no_width_and_two_that_are_alike_have():
+    weights = draw_weights(6, 1000, seed=3)
+    for sums in (SUMS, np.full(6, 5.0)):
+        one, same, other = (mean_draws(weights, sums, FIVE, seed) for seed in (1, 1, 2))
+        assert width(one - same) == 0.0
+        assert 0.05 < width(one - other) < 1.9 * width(one)
+
+
+def test_differences_are_paired():
+    """Two methods that know the same people differ less surely if they are asked about other people."""
+    weights, others = draw_weights(6, 1000, seed=3), draw_weights(6, 1000, seed=4)
+    mine, theirs = (mean_draws(weights, sums, FIVE, seed) for seed, sums in enumerate((SUMS, np.maximum(SUMS - 1, 0))))
+    apart = mean_draws(others, np.maximum(SUMS - 1, 0), FIVE, seed=1)
+    assert width(mine - theirs) < 0.7 * width(mine - apart)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -25,37 +63,37 @@ def test_ks_is_that_of_scipy(seed):
     rng = np.random.default_rng(seed)
     owner = np.repeat(np.arange(6), 3)
     first, second = rng.integers(0, 8, (2, 18)) / 8  # many ties
-    weights = draw_weights(6, 20, seed)
+    weights = rng.multinomial(6, np.full(6, 1 / 6), size=20).astype(float)
     got = weighted_ks(weights, owner, first, second)
     for draw, statistic in zip(weights, got, strict=True):
         times = draw[owner].astype(int)
         assert statistic == pytest.approx(ks_2samp(np.repeat(first, times), np.repeat(second, times)).statistic)
 
 
+def test_a_statistic_that_is_no_mean_is_stretched_like_one():
+    """The mean itself, given as weighted means, gets about the interval that it has as a mean."""
+    weights = draw_weights(6, 4000, seed=3)
+    as_statistic = ends(calibrated(weights @ SUMS / 30, 30, 6), 0.95)
+    assert as_statistic == pytest.approx((0.5, *score_interval(SUMS, FIVE, 0.95)), abs=0.02)
+    assert ends(calibrated(np.ones(50), 20, 10), 0.95)[1] < 0.9  # nothing moves it, and ten people do not make it sure
+
+
+def test_absolute():
+    assert absolute(np.array([-0.5, -0.7, 0.1])).tolist() == [0.5, 0.7, 0.0]
+    assert absolute(np.array([0.5, 0.7, -0.1])).tolist() == [0.5, 0.7, 0.0]
+    assert absolute(np.array([0.0, 0.2, -0.1])).tolist() == [0.0, 0.2, 0.1]
+
+
 def test_ends():
     draws = np.array([0.5, 0.0, 0.25, 0.5, 0.75, 1.0, np.nan])
-    assert ends(draws, 0.5) == (0.5, 0.25, 0.75)
+    assert ends(draws, 0.5) == (0.5, 0.1875, 0.8125)  # 1 of 4 below: a quarter of the way from the first to the second
     assert np.isnan(ends(np.array([np.nan, 1.0]), 0.9)).all()
 
 
-@pytest.mark.parametrize("method", ["weights", "intervals"])
-def test_intervals_cover_the_truth_as_often_as_they_say(method):
-    """People differ (their rates are drawn), five answers each: a 90 percent interval over people holds the rate of
-    the population in about 90 percent of samples; one over answers, as if they were independent, in far fewer."""
-    rng = np.random.default_rng(7)
-    trials, people, answers, truth = 400, 50, 5, 0.6
-    held = naive = 0
-    for trial in range(trials):
-        rates = rng.beta(6 / 5, 4 / 5, people)  # mean 0.6
-        right = rng.binomial(answers, rates).astype(float)
-        counts = np.full(people, answers)
-        if method == "weights":
-            _, low, high = ends(weighted_mean(draw_weights(people, 300, trial), right, counts), 0.9)
-        else:
-            low, high = bootstrap_interval(right, counts, resamples=300, level=0.9, seed=trial)
-        held += low <= truth <= high
-        mean = right.sum() / (people * answers)
-        half = 1.645 * np.sqrt(mean * (1 - mean) / (people * answers))
-        naive += abs(mean - truth) <= half
-    assert 0.86 <= held / trials <= 0.94
-    assert naive / trials < 0.80
+@pytest.mark.parametrize("people", [5, 10, 15])
+def test_intervals_of_composites_hold_the_truth(people):
+    """Forgetting success, its gap and balance over the modalities, selectivity and retention, from 95 percent draws."""
+    found = composite(people, "forgets faces", correlation=0.2, shared=0.5, samples=100)
+    covered = {name: [held for (_, kind), (held, _) in found.items() if kind == name] for name in (PLAIN, IN_USE)}
+    assert min(covered[IN_USE]) >= 0.92 and np.mean(covered[IN_USE]) >= 0.95
+    assert np.mean(covered[PLAIN]) < 0.93

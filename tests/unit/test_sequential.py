@@ -226,13 +226,25 @@ def test_the_table_by_hand():
 
 
 def test_differences_are_paired_on_the_same_draws_of_people():
-    rows = sequential_table(stored(), user_message(), resamples=200)
-    apart = rows[rows["metric"] == "difference"].set_index(["method", "group"])[["ci_low", "value", "ci_high"]]
-    # manu answers one more question about each person than at once, whoever is drawn
-    assert apart.loc[("manu", "requested")].tolist() == [0.5, 0.5, 0.5]
-    assert apart.loc[("manu", "retain")].tolist() == [-0.5, -0.5, -0.5]
-    # of ga one retain person gains a half, the other loses it: all draws lie between
-    assert apart.loc[("ga", "retain")].tolist() == [-0.5, 0.0, 0.5]
+    """Who is known in turn and who at once: the same people or others, as many answers either way."""
+
+    def asked(known: list[int], **more) -> pd.DataFrame:
+        keys = {"model": "llava", "seed": 0, "method": "ga", "forget_ratio": 5, "modality": "text", "split": "forget"}
+        rows = [
+            keys | {"task": "classification", "profile_id": f"p{person}", "question_id": f"p{person}/{number}"}
+            | {"correct": float(number < right)} | more
+            for person, right in enumerate(known)
+            for number in range(10)
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    known, width = [10, 9, 8, 8, 2, 2, 1, 0], {}
+    for who, at_once in (("the same", known), ("others", known[::-1])):
+        rows = sequential_table(asked(at_once), asked(known, after=5, requested=5), resamples=500)
+        (difference,) = rows[rows["metric"] == "difference"].to_dict("records")
+        assert difference["value"] == 0.0 and difference["ci_low"] < 0.0 < difference["ci_high"]
+        width[who] = difference["ci_high"] - difference["ci_low"]
+    assert width["the same"] < 0.5 * width["others"]
 
 
 def test_a_method_that_diverged_at_once_has_its_rows_in_turn():

@@ -11,7 +11,7 @@ import pandas as pd
 from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import From, select
-from manu.analysis.resampling import draw_weights, ends, weighted_auc, weighted_mean
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_auc
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
@@ -68,24 +68,32 @@ class People:
         return cell["profile_id"].map(self._place[split]).to_numpy()
 
     def mean(
-        self, cell: pd.DataFrame, split: Hashable, values: np.ndarray, counted: np.ndarray | None = None
+        self,
+        cell: pd.DataFrame,
+        split: Hashable,
+        values: np.ndarray,
+        counted: np.ndarray | None = None,
+        seed: int = 0,
     ) -> np.ndarray:
-        """Mean of the rows' values over those `counted` (1 or 0; without it all), for each draw."""
+        """Mean of the rows' values over those `counted` (1 or 0; without it all), for each draw.
+
+        seed: as for `mean_draws`; cells that are subtracted from each other need two.
+        """
         owners, size = self.owners(cell, split), len(self._place[split])
         counted = np.ones(len(cell)) if counted is None else counted
         sums, counts = (np.bincount(owners, each, size) for each in (values * counted, counted))
-        with np.errstate(divide="ignore", invalid="ignore"):  # a draw may have none of them
-            return weighted_mean(self._weights[split], sums, counts)
+        return mean_draws(self._weights[split], sums, counts, seed)
 
     def auc(self, members: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
         """Area under the curve of telling forget people's rows from unseen people's by `value`, for each draw."""
         mine, theirs = self._weights["forget"], self._weights["unseen"]
-        return weighted_auc(
+        areas = weighted_auc(
             mine[:, self.owners(members, "forget")],
             members["value"].to_numpy(),
             theirs[:, self.owners(others, "unseen")],
             others["value"].to_numpy(),
         )
+        return calibrated(areas, min(len(members), len(others)), min(mine.shape[1], theirs.shape[1]))
 
 
 def paired_facts(answers: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +193,7 @@ def _with_scores(cells: list[Cell]) -> list[Cell]:
         if attack == "relearning" and mine:
             most = max(steps_of(cell[1]) for cell in mine)
             mine = [cell for cell in mine if steps_of(cell[1]) == most]
-        got = [np.abs(2 * cell[5] - 1) if cell[4] == "auc" else cell[5] for cell in mine]
+        got = [absolute(2 * cell[5] - 1) if cell[4] == "auc" else cell[5] for cell in mine]
         got = [draws for draws in got if np.isfinite(draws[0])]
         if got:
             resistance, n = 1.0 - sum(got, np.zeros_like(got[0])) / len(got), sum(cell[6] for cell in mine)

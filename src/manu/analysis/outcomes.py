@@ -20,7 +20,7 @@ from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.open_mmunlearning import Sample
 from manu.analysis.origin import Origin, same
-from manu.analysis.resampling import draw_weights, ends, weighted_ks, weighted_mean
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
 from manu.core.errors import UserError
 from manu.core.words import MULTIMODAL
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
@@ -304,7 +304,9 @@ class Run:
     def mean(self, method: str, split: str, modality: str, task: str = "classification") -> np.ndarray | None:
         """Mean of one cell for each draw; None if it was not asked."""
         cell = self.methods[method].means.get((split, modality, task))
-        return None if cell is None else weighted_mean(self.weights[split], *cell)
+        if cell is None:
+            return None
+        return mean_draws(self.weights[split], *cell, cell_seed(method, split, modality, task))
 
     def mean_over(self, method: str, splits: Iterable[str]) -> np.ndarray | None:
         """Mean over splits, modalities and tasks of the mean of each; None where none of them was asked."""
@@ -319,26 +321,38 @@ class Run:
             return None
         owner, probabilities, right = mine
         values = of(probabilities, right, gold[1])
-        size = self.weights[split].shape[1]
-        return weighted_mean(self.weights[split], np.bincount(owner, values, size), np.bincount(owner, minlength=size))
+        weights = self.weights[split]
+        if method == "retain_only" and of is _js:  # compared with itself
+            return np.zeros(len(weights))
+        sums, counts = (np.bincount(owner, each, weights.shape[1]) for each in (values, np.ones_like(values)))
+        return mean_draws(weights, sums, counts, cell_seed(method, split, modality, of.__name__))
 
     def ks(self, method: str, modality: str) -> np.ndarray | None:
         """option_ks_to_retain_only for each draw; None if it was not asked."""
         mine, gold = (self.methods[name].options.get(("forget", modality)) for name in (method, "retain_only"))
         if mine is None or gold is None:
             return None
+        weights = self.weights["forget"]
+        if method == "retain_only":  # compared with itself
+            return np.zeros(len(weights))
         ratios = [option_truth_ratios(probabilities, right) for _, probabilities, right in (mine, gold)]
-        return weighted_ks(self.weights["forget"], mine[0], *ratios)
+        return calibrated(weighted_ks(weights, mine[0], *ratios), len(mine[0]), weights.shape[1])
 
-    def over_losses(self, method: str, split: str, modality: str, of: Callable) -> np.ndarray | None:
-        """Mean over generation questions of a quantity of their losses, `of(losses)`; None if it was not asked."""
+    def over_losses(self, name: str, method: str, split: str, modality: str, of: Callable) -> np.ndarray | None:
+        """Mean over generation questions of a quantity of their losses, `of(losses)`; None if it was not asked.
+
+        name: of the quantity, whose draws are its own.
+        """
         if (cell := self.methods[method].losses.get((split, modality))) is None:
             return None
         owner, losses = cell
-        size = self.weights[split].shape[1]
-        return weighted_mean(
-            self.weights[split], np.bincount(owner, of(losses), size), np.bincount(owner, minlength=size)
-        )
+        weights, values = self.weights[split], of(losses)
+        sums, counts = (np.bincount(owner, each, weights.shape[1]) for each in (values, np.ones_like(values)))
+        return mean_draws(weights, sums, counts, cell_seed(method, split, modality, name))
+
+    def people(self, split: str) -> int:
+        """How many people the questions of a split are about."""
+        return self.weights[split].shape[1]
 
     def truth_ratios(self, method: str, split: str, modality: str) -> Sample | None:
         """R of the generation questions, with each draw's weights; None without a paraphrase and false answers."""
@@ -389,14 +403,19 @@ def _published(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarra
     for split in run.weights:
         for modality in MODALITIES:
             here = split, modality
-            values["answer_probability", *here] = run.over_losses(method, *here, published.answer_probabilities)
+            probability = run.over_losses("answer_probability", method, *here, published.answer_probabilities)
+            values["answer_probability", *here] = probability
             if (mine := run.truth_ratios(method, *here)) is None:
                 continue
-            on, weights = _ratio_on(split), mine.weights
-            values["truth_ratio", *here] = (weights @ on(mine.values)) / weights.sum(axis=1)
+            on = _ratio_on(split)
+            ratio = run.over_losses(
+                "truth_ratio", method, *here, lambda losses, on=on: on(published.truth_ratios(losses))
+            )
+            values["truth_ratio", *here] = ratio
             if split in FORGET_SPLITS and (others := run.truth_ratios(method, "retain", modality)) is not None:
-                values["ks_statistic", *here] = published.ks_statistics(mine, others)
-                values["js_distance", *here] = published.js_distances(mine, others)
+                fewer = min(len(mine.values), len(others.values)), min(run.people(split), run.people("retain"))
+                values["ks_statistic", *here] = calibrated(published.ks_statistics(mine, others), *fewer)
+                values["js_distance", *here] = calibrated(published.js_distances(mine, others), *fewer)
     parts = ("truth_ratio", "answer_probability", "ks_statistic", "js_distance")
     shown = ("forget", MULTIMODAL)
     tasks = [
@@ -442,7 +461,7 @@ def _measures(run: Run, method: str) -> Iterator[tuple[str, str, str, np.ndarray
     yield "forgetting_success", "forget", BOTH, _average(successes)
     picture, text = successes
     if picture is not None and text is not None:
-        yield "modality_gap", "forget", BOTH, np.abs(picture - text)
+        yield "modality_gap", "forget", BOTH, absolute(picture - text)
         yield "balanced_forgetting", "forget", BOTH, balanced(picture, text)
     kept, whole = (_average([run.mean(m, "retain", x) for x in MODALITIES]) for m in (method, "vanilla"))
     if kept is not None:

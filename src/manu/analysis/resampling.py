@@ -1,23 +1,40 @@
-"""Bootstrap over people with weights, so that every quantity of a run is computed on the same draws.
+"""Draws of people, so that every quantity of a run is computed on the same ones.
 
-A draw takes as many people as there are, with replacement; its weights say how often each was taken. Means are
-linear in the weights, and methods that are compared on the same people share the draws: differences between them
-are paired.
+A draw weighs the people anew (the Bayesian bootstrap, Rubin 1981). Methods that are compared on the same people share
+the weights: differences between them are paired. The draws of a mean are the points of its own interval at all levels
+(manu.analysis.intervals), in the order of the weighted means; so the interval of a single mean is the same whether it
+comes from draws or from the formula, and what is computed from several means (a difference, a ratio, a composite) takes
+over their uncertainty and their correlation.
 """
 
+from functools import cache
+
 import numpy as np
+import scipy  # its parts are imported when first used
+
+from manu.analysis.intervals import Mean
 
 
 def draw_weights(people: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each person is taken: float64 [resamples + 1, people]; the first row is everyone once."""
+    """How much each person counts: float64 [resamples + 1, people], 1 on average; the first row is everyone once."""
     rng = np.random.default_rng(seed)
-    taken = rng.multinomial(people, np.full(people, 1.0 / people), size=resamples)
-    return np.vstack([np.ones((1, people)), taken]).astype(np.float64)
+    return np.vstack([np.ones((1, people)), people * rng.dirichlet(np.ones(people), size=resamples)])
 
 
-def weighted_mean(weights: np.ndarray, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean over answers for each draw: [draws]. sums, counts: [people], of each person's answers."""
-    return (weights @ sums) / (weights @ counts)
+def mean_draws(weights: np.ndarray, sums: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
+    """Mean over answers, of values in [0, 1], for each draw: [draws], the first the mean itself. NaN without answers.
+
+    sums, counts: [people], of each person's answers. seed: of the part of the order that does not come from the people,
+    since it is assumed (Mean.assumed); two means need two seeds, or they would count as one and the same.
+    """
+    mean = Mean.of(sums, counts)
+    if not mean.answers:
+        return np.full(len(weights), np.nan)
+    order = np.random.default_rng(seed).standard_normal(len(weights) - 1)
+    from_people = weights[1:] @ (sums - mean.value * counts)
+    if (spread := from_people.std()) > 1e-9:
+        order = np.sqrt(mean.assumed) * order + np.sqrt(1 - mean.assumed) * from_people / spread
+    return _in_order(mean, order)
 
 
 def weighted_ks(weights: np.ndarray, owner: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -36,15 +53,6 @@ def weighted_ks(weights: np.ndarray, owner: np.ndarray, first: np.ndarray, secon
     return distance[:, last].max(axis=1)
 
 
-def ends(draws: np.ndarray, level: float) -> tuple[float, float, float]:
-    """(value, low, high): the first draw, and the percentile interval of the others, which may be undefined (NaN)."""
-    value, rest = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
-    if not np.isfinite(value) or rest.size == 0:
-        return value, float("nan"), float("nan")
-    low, high = np.quantile(rest, [(1 - level) / 2, (1 + level) / 2])
-    return value, float(low), float(high)
-
-
 def weighted_auc(
     positive_weights: np.ndarray, positive: np.ndarray, negative_weights: np.ndarray, negative: np.ndarray
 ) -> np.ndarray:
@@ -55,3 +63,42 @@ def weighted_auc(
     wins = (positive[:, None] > negative).astype(np.float64) + 0.5 * (positive[:, None] == negative)
     pairs = positive_weights.sum(axis=1) * negative_weights.sum(axis=1)
     return ((positive_weights @ wins) * negative_weights).sum(axis=1) / pairs
+
+
+def calibrated(draws: np.ndarray, answers: int, people: int) -> np.ndarray:
+    """Draws of a statistic in [0, 1] that is no mean, stretched to those of a mean with its value and its variance.
+
+    draws: the statistic itself, then with weighted people, [draws]; answers, people: behind it, in the smaller group of
+    two. Weighting people gives a variance that is too small by (people - 1) / (people + 1).
+    """
+    variance = draws[1:].var() * (people + 1) / (people - 1) if people > 1 else float("nan")
+    return _in_order(Mean(float(draws[0]), float(variance), answers, people), draws[1:])
+
+
+def absolute(draws: np.ndarray) -> np.ndarray:
+    """Size of a signed difference for each draw: |value|, and 0 in the draws that have the other sign."""
+    return np.abs(draws) if draws[0] == 0 else np.maximum(np.sign(draws[0]) * draws, 0.0)
+
+
+def ends(draws: np.ndarray, level: float) -> tuple[float, float, float]:
+    """(value, low, high): the first draw, and the interval that leaves out equal shares of the others at both ends.
+
+    Draws that are not defined (NaN) do not count; without any other the ends are NaN.
+    """
+    value, rest = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
+    if not np.isfinite(value) or rest.size == 0:
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(rest, [(1 - level) / 2, (1 + level) / 2], method="hazen")
+    return value, float(low), float(high)
+
+
+def _in_order(mean: Mean, order: np.ndarray) -> np.ndarray:
+    """The mean, then the points of its interval at levels (rank + 1/2) / draws of `order`."""
+    points = mean.bounds(_t_quantiles(len(order), mean.freedom))
+    return np.concatenate([[mean.value], points[np.argsort(np.argsort(order, kind="stable"))]])
+
+
+@cache
+def _t_quantiles(draws: int, freedom: int) -> np.ndarray:
+    """Quantiles of t at the levels (rank + 1/2) / draws, ascending."""
+    return scipy.stats.t.ppf((np.arange(draws) + 0.5) / draws, freedom)

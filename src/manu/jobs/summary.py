@@ -18,7 +18,7 @@ def part_summary(study: Study, only: str) -> str:
     from manu.analysis.tables.scores import scores
 
     answers = answer_files(only, study)
-    found = scores(read_all(answers), resamples=2)  # the fewest: no interval is shown
+    found = scores(read_all(answers))
     found = found[found["forget_ratio"].isin(chosen(only, study)["ratio"])]  # the vanilla model's are of every ratio
     where = "\n".join(f"answers  {path}" for path in answers)
     return f"{text_summary(found, list(study.methods), listed(diverged_table(map(Path, answers))))}\n\n{where}"

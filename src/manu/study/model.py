@@ -392,9 +392,11 @@ class Comparison(Section):
 
 
 class Intervals(Section):
-    """Bootstrap intervals over people."""
+    """Intervals over people."""
 
-    resamples: Count = setting(1000, "Bootstrap resamples.", "resamples")
+    resamples: Count = setting(
+        1000, "Draws of people behind the interval of what is computed from several means.", "draws"
+    )
     level: Part = setting(0.95, "Coverage of the intervals.", "fraction")
 
 

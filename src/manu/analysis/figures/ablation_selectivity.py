@@ -31,7 +31,7 @@ TITLE = "Selectivity of the ablation variants"
 CAPTION = (
     "Selectivity of every ablation variant: classification accuracy on the retain set minus classification accuracy "
     "on the forget set, in percentage points. Further right is better; at 0 (solid line) pruning affects both sets "
-    "equally. One panel per model and modality. Dots are means over seeds, with bootstrap intervals over people. "
+    "equally. One panel per model and modality. Dots are means over seeds, with intervals over people. "
     "Dashed line and band: vanilla, the model before pruning, with its interval. Small open marks: lowest and highest "
     "seed, if there are several. A prune ratio in brackets after a name differs from the usual one."
 )

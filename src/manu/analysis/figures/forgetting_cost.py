@@ -16,7 +16,7 @@ TITLE = "Time cost of forgetting"
 CAPTION = (
     "Forgetting success on the forget set, in percent (0: accuracy of vanilla, nothing forgotten; 100: accuracy of "
     "retain_only, which never saw the forget set), against the wall time of the jobs that edit the vanilla model, in "
-    "seconds (logarithmic). One panel per model and modality; means over seeds and forget ratios, with bootstrap "
+    "seconds (logarithmic). One panel per model and modality; means over seeds and forget ratios, with "
     "intervals over people. Up and to the left is better. retain_only is exact unlearning: the model is retrained "
     "without the forget set; the dashed line is its time. Runs are left out if forgetting success is not defined, "
     "because vanilla is not more accurate than retain_only. The times are from the machine that ran the study."

@@ -28,7 +28,7 @@ NEEDS = "scores"
 TITLE = "Modality balance of forgetting"
 CAPTION = (
     "Classification accuracy on the forget set, in percent (lower is better), for questions with the picture (circle) "
-    "and for questions by name, in text only (square), with bootstrap intervals over people. One panel per model and "
+    "and for questions by name, in text only (square), with intervals over people. One panel per model and "
     "forget ratio. The number at the right is the modality gap, text minus multimodal, in percentage points: near 0, "
     "forgetting is balanced; far above 0, the model still knows the facts in text. With several seeds, marks and "
     "lines are means, and the small open marks are the lowest and the highest seed. Dotted: chance with four options."

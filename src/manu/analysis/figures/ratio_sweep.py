@@ -28,7 +28,7 @@ TITLE = "Accuracy against the prune ratio"
 CAPTION = (
     "Classification accuracy, in percent, on the forget set (circles, solid; lower is better) and on the retain set "
     "(squares, dashed; higher is better) at every prune ratio of the ablation. One panel per model and modality; 0 % "
-    "is vanilla, the model before pruning. Lines are means over seeds, bands are bootstrap intervals over people; the "
+    "is vanilla, the model before pruning. Lines are means over seeds, bands are intervals over people; the "
     "small open marks are the lowest and the highest seed, if there are several. A wide gap between the lines means "
     "selective pruning. Dotted: chance with four options."
 )
@@ -77,7 +77,7 @@ def _figure(points: pd.DataFrame) -> Figure:
         for split, (colour, marker, style) in _LINES.items()
     ]
     legend_below(figure, [*handles, chance_legend(), *seed_legend(points)], width, wide=2.0)
-    heading(figure, TITLE, "classification accuracy with bootstrap intervals over people")
+    heading(figure, TITLE, "classification accuracy with intervals over people")
     return figure
 
 

@@ -31,7 +31,7 @@ NEEDS = "scores"
 TITLE = "Forgetting against retaining"
 CAPTION = (
     "Classification accuracy on the forget set (x, lower is better) against accuracy on the retain set (y, higher is "
-    "better), in percent. One panel per model, modality and forget ratio; lines are bootstrap intervals over people. "
+    "better), in percent. One panel per model, modality and forget ratio; lines are intervals over people. "
     "Up and to the left is better (green: the ideal corner); retain_only, which never saw the forget set, shows the "
     "best possible result. Solid steps: the Pareto front, through the methods that no other method dominates; a "
     "method dominates another if it is at most as accurate on forget and at least as accurate on retain, and differs "
@@ -114,7 +114,7 @@ def _figure(points: pd.DataFrame, methods: list[str]) -> Figure:
     if several_seeds(points):
         handles.append(Patch(edgecolor=INK, facecolor="none", linewidth=0.7, label="lowest to highest seed"))
     legend_below(figure, handles, width, wide=1.75)
-    heading(figure, TITLE, "classification accuracy with bootstrap intervals over people")
+    heading(figure, TITLE, "classification accuracy with intervals over people")
     return figure
 
 

@@ -11,7 +11,7 @@ from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Heading, Page
 from manu.analysis.page_rows import ASKED, UP, directions, run_of, seed_head
 from manu.analysis.reading import Inputs
-from manu.analysis.resampling import draw_weights, ends, weighted_mean
+from manu.analysis.resampling import draw_weights, ends, mean_draws
 from manu.analysis.tables.base import Study, Table, intervals
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -48,7 +48,7 @@ def ablation_table(
 
     answers: vanilla's at the ablation's forget ratio and the variants'; prune_ratios: variant -> percent. The rows of
     the split SELECTIVITY hold accuracy on retain minus that on forget: a method that hits both alike has 0.
-    Intervals: bootstrap over people; the people of the two splits are drawn independently.
+    Intervals are over people; the people of the two splits are drawn independently.
     """
     chosen = select(answers, ACCURACY.fixed)
     by_person = chosen.groupby([*RUN, "method", "split", "modality", "profile_id"])["correct"].agg(["sum", "count"])
@@ -65,7 +65,8 @@ def ablation_table(
                         continue  # a modality or split that was not asked
                     sums, counted = cell["sum"].to_numpy(float), cell["count"].to_numpy(float)
                     weights = draw_weights(len(cell), resamples, cell_seed(split, *cell.index))
-                    draws[split], counts[split] = weighted_mean(weights, sums, counted), int(counted.sum())
+                    seed = cell_seed(method, split, modality)
+                    draws[split], counts[split] = mean_draws(weights, sums, counted, seed), int(counted.sum())
                 if len(draws) == 2:
                     draws[SELECTIVITY] = draws["retain"] - draws["forget"]
                     counts[SELECTIVITY] = sum(counts.values())
@@ -120,7 +121,7 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
 TABLE = Table(
     title="Ablation",
     caption="Variants of pruning beside each other: classification accuracy on forget and retain, and the "
-    "difference, in percent, with bootstrap intervals over people. A variant that hits forget and retain "
+    "difference, in percent, with intervals over people. A variant that hits forget and retain "
     "alike has a difference of 0.",
     section="ablation",
     needs=("vanilla", "variants"),

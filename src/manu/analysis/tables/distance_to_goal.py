@@ -28,7 +28,7 @@ from manu.analysis.page_rows import (
     run_heads,
 )
 from manu.analysis.reading import Inputs
-from manu.analysis.resampling import ends
+from manu.analysis.resampling import absolute, ends
 from manu.analysis.tables.base import Table, intervals
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
@@ -116,7 +116,7 @@ def _values(run: Run, method: str) -> dict[str, np.ndarray]:
     for value, behind in VALUES.items():
         if value == GAP:
             successes = _all([run.success(method, modality) for modality in behind.modalities])
-            draws = np.abs(successes[0] - successes[1]) if successes else nothing
+            draws = absolute(successes[0] - successes[1]) if successes else nothing
         else:
             asked = (method, *behind.against)
             means = [[run.mean(each, behind.split, modality) for modality in behind.modalities] for each in asked]

@@ -101,7 +101,7 @@ def _column(metric: str, head: str, modality: str, higher: bool) -> Column:
 TABLE = Table(
     title="Outcomes",
     caption="How well each run unlearned, measured against vanilla, which knows the people to forget, and "
-    "retain_only, which never saw them, with bootstrap intervals over people.",
+    "retain_only, which never saw them, with intervals over people.",
     section="outcomes",
     needs=("answers",),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),

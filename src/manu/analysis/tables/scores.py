@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from manu.analysis.cells import rounded
-from manu.analysis.intervals import bootstrap_interval, cell_seed
+from manu.analysis.intervals import score_interval, t_interval
 from manu.analysis.origin import From, Origin
 from manu.analysis.reading import NEEDED_COLUMNS, QUESTION_KEYS, Inputs, check_columns
 from manu.analysis.score_file import CELL_KEYS, SCORE_COLUMNS, sort_scores
@@ -26,17 +26,16 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     more = settings.get("metrics", ())
     answers = inputs.answers("answers", columns=(*NEEDED_COLUMNS, *(more_metrics.TEXTS if more else ())))
     answers = more_metrics.with_metrics(answers, more)
-    return scores(answers, **settings["intervals"], more=map(more_metrics.metric, more))
+    return scores(answers, settings["intervals"]["level"], map(more_metrics.metric, more))
 
 
-def scores(
-    answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95, more: Iterable[Metric] = ()
-) -> pd.DataFrame:
+def scores(answers: pd.DataFrame, level: float = 0.95, more: Iterable[Metric] = ()) -> pd.DataFrame:
     """Tidy scores with SCORE_COLUMNS, in the order of `sort_scores`, whatever the order of the answers.
 
     answers: scored answers (NEEDED_COLUMNS), one row per question asked. value: mean over the answers of
-    the cell, a fraction; n: the answers averaged; ci_low, ci_high: bootstrap over people (`profile_id`)
-    at `level`, seeded by the cell's keys. Numbers are rounded to DECIMALS. more: metrics beside the package's own.
+    the cell, a fraction; n: the answers averaged; ci_low, ci_high: interval over people (`profile_id`) at `level`,
+    of a metric in [0, 1] `score_interval`, of another `t_interval`, NaN of one person. Numbers are rounded to DECIMALS.
+    more: metrics beside the package's own.
     Raises UserError on missing columns, unknown words, a question asked twice, or an answer not scored.
     """
     check_columns(list(answers.columns), "the answers")
@@ -48,16 +47,20 @@ def scores(
         if chosen.empty:
             continue
         come = _behind(metric)
+        interval = score_interval if _is_share(metric, chosen[come.value]) else t_interval
         people = chosen.groupby([*come.keys, "profile_id"])[come.value].agg(["sum", "count"])
         for cell, group in people.groupby(level=list(come.keys)):
             sums, counts = group["sum"].to_numpy(), group["count"].to_numpy()
-            low, high = bootstrap_interval(
-                sums, counts, resamples=resamples, level=level, seed=cell_seed(*cell, metric.name)
-            )
+            low, high = interval(sums, counts, level)
             split = cell[CELL_KEYS.index("split")]
             value, n = sums.sum() / counts.sum(), int(counts.sum())
             rows.append((*cell, metric.name, metric.version, value, n, low, high, metric.higher_is_better_on(split)))
     return sort_scores(rounded(pd.DataFrame(rows, columns=list(SCORE_COLUMNS))))
+
+
+def _is_share(metric: Metric, values: pd.Series) -> bool:
+    """Whether the metric lies in [0, 1]: not the likelihood of a passage, nor what has a value outside."""
+    return "passage" not in metric.tasks and bool(values.between(0, 1).all())
 
 
 def _behind(metric: Metric) -> From:

@@ -105,7 +105,7 @@ def _measures(people: People, turned: pd.DataFrame, once: pd.DataFrame, last: in
     differences = []
     for group, split in SPLITS.items():
         for modality, cell in once[once["split"] == split].groupby("modality", sort=True):
-            draws = people.mean(cell, (last, group), cell["correct"].to_numpy(np.float64))
+            draws = people.mean(cell, (last, group), cell["correct"].to_numpy(np.float64), seed=1)
             yield AT_ONCE, last, group, modality, "accuracy", draws, len(cell)
             apart = reached[last, group, modality] - draws
             differences.append((DIFFERENCE, last, group, modality, "difference", apart, len(cell)))
