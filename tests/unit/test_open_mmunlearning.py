@@ -12,7 +12,6 @@ from test_comparison import REPORTED
 
 from manu.analysis import open_mmunlearning as published
 from manu.analysis.open_mmunlearning import Sample
-from manu.analysis.resampling import draw_weights
 
 LOSSES = np.array([[0.2, 0.6, 1.0, 2.0, 3.0], [1.5, 2.5, 1.0, 1.0, 1.0]])  # reference, paraphrase, three false answers
 
@@ -54,7 +53,7 @@ def test_the_two_transforms_of_a_truth_ratio():
 def test_ks_and_js_of_every_draw_are_those_of_the_values_drawn(seed):
     rng = np.random.default_rng(seed)
     one, other = np.round(np.exp(rng.normal(size=14)), 1), np.round(np.exp(rng.normal(0.5, size=30)), 1)  # with ties
-    weights = draw_weights(14, 40, seed), draw_weights(30, 40, seed + 1)
+    weights = [np.vstack([np.ones(n), rng.multinomial(n, [1 / n] * n, size=40)]) for n in (14, 30)]
     ks = published.ks_statistics(Sample(one, weights[0]), Sample(other, weights[1]))
     js = published.js_distances(Sample(one, weights[0]), Sample(other, weights[1]))
     for draw in range(41):

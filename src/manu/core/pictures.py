@@ -34,8 +34,8 @@ def opened(data: bytes) -> Image.Image:
 
     Upright: turned as its EXIF orientation says, as the `datasets` library does and so the authors' code.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        image = ImageOps.exif_transpose(image)
+    with Image.open(io.BytesIO(data)) as stored:
+        image: Image.Image = ImageOps.exif_transpose(stored)
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits and more, which Pillow cuts off at 255
         levels = np.asarray(image, dtype=np.float64)
         top = 65535.0 if levels.max() > 255 else 255.0

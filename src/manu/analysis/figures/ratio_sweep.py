@@ -71,9 +71,9 @@ def _figure(points: pd.DataFrame) -> Figure:
     for panel, (model, ratio, modality), here in panels:
         _panel(panel, here)
         panel.set_title(f"{model}, {modality}, forget {ratio} %")
-    labels = {"forget": "forget (lower is better)", "retain": "retain (higher is better)"}
+    said = {"forget": "forget (lower is better)", "retain": "retain (higher is better)"}
     handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle=style, markersize=4.5, label=labels[split])
+        Line2D([], [], color=colour, marker=marker, linestyle=style, markersize=4.5, label=said[split])
         for split, (colour, marker, style) in _LINES.items()
     ]
     legend_below(figure, [*handles, chance_legend(), *seed_legend(points)], width, wide=2.0)
