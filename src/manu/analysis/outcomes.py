@@ -17,7 +17,17 @@ import scipy  # its parts are imported when first used
 from manu.analysis.cells import DECIMALS
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import Origin, same
-from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
+from manu.analysis.resampling import (
+    ANYTHING,
+    POSITIVE,
+    SHARE,
+    absolute,
+    calibrated,
+    draw_weights,
+    ends,
+    mean_draws,
+    weighted_ks,
+)
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
 
@@ -58,8 +68,8 @@ _TASKS = {"classification": "correct", "cloze": "correct", "generation": "rougeL
 class Outcome:
     """A metric of unlearning: its version, whether more is better, formula and source, and what it is computed from.
 
-    against: the reference models that enter; splits: those that it is over, beside the row's own if none; tasks: of the
-    questions.
+    against: the reference models that enter; within: the range of its values; splits: those that it is over, beside the
+    row's own if none; tasks: of the questions.
     """
 
     name: str
@@ -67,6 +77,7 @@ class Outcome:
     higher_is_better: bool
     description: str
     against: tuple[str, ...] = ()
+    within: tuple[float, float] = SHARE
     splits: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ("classification",)
 
@@ -126,6 +137,7 @@ OUTCOMES = {
             "(V - A) / (V - R) on forget, classification accuracies of vanilla V, the method A and retain_only R: "
             "0 = nothing forgotten, 1 = as if never seen",
             against=REFERENCES,
+            within=ANYTHING,
         ),
         Outcome(
             "modality_gap",
@@ -133,6 +145,7 @@ OUTCOMES = {
             False,
             "forgetting_success with the picture minus that by name, in absolute value",
             against=REFERENCES,
+            within=POSITIVE,
         ),
         Outcome(
             "balanced_forgetting",
@@ -147,6 +160,7 @@ OUTCOMES = {
             True,
             "A / V on retain, classification accuracy, mean over the modalities",
             against=("vanilla",),
+            within=POSITIVE,
         ),
         Outcome(
             "forget_quality",
@@ -372,7 +386,7 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
 
 def _values(outcome: Outcome, cell: Mapping, draws: np.ndarray, run: Run, level: float) -> dict:
     """A row's columns beside its keys."""
-    value, low, high = ends(draws, level)
+    value, low, high = ends(draws, level, outcome.within)
     higher = outcome.higher_is_better
     if outcome.name == "answer_probability":
         higher = cell["split"] not in FORGET_SPLITS
