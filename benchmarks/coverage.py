@@ -16,7 +16,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.tables import Table
 from manu.analysis.intervals import cell_seed, score_interval
 from manu.analysis.outcomes import balanced
-from manu.analysis.resampling import absolute, draw_weights, ends, mean_draws
+from manu.analysis.resampling import ANYTHING, POSITIVE, SHARE, absolute, draw_weights, ends, mean_draws
 
 LEVEL = 0.95
 PEOPLE = (5, 10, 15)
@@ -50,7 +50,7 @@ _MEANS = (
 )
 _COMPOSITES = (
     "The same for what is computed from several means: forgetting success with the picture and by name, their gap and "
-    "balance, selectivity and retention. shared: what methods have in "
+    "balance, selectivity, retention and a utility, the mean of twelve means. shared: what methods have in "
     "common about a person and a question, 0 to 1."
 )
 _SUMMARY = (
@@ -160,6 +160,7 @@ def _bca(own: np.ndarray, means: np.ndarray, level: float) -> Ends:
 # What is computed from several means
 
 RETAIN_PEOPLE, QUESTIONS = 60, 5
+MORE = 5  # cells of the retain set, beside the first, that utility is a mean of
 VANILLA = {"picture": 0.985, "name": 0.998, "retain_picture": 0.99, "retain_name": 0.998}
 GOLD = {"picture": 0.22, "name": 0.26}
 METHODS = {  # rates of a method: forget with the picture and by name, retain the same
@@ -171,13 +172,13 @@ METHODS = {  # rates of a method: forget with the picture and by name, retain th
 Means = Mapping[tuple[str, str], np.ndarray]  # (model, cell) -> the mean for each draw
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def quantities(means: Means) -> dict[str, np.ndarray]:
     """What the study's tables compute, from means of the models `vanilla`, `gold` and `method`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        success = {
-            asked: (means["vanilla", asked] - means["method", asked]) / (means["vanilla", asked] - means["gold", asked])
-            for asked in GOLD
-        }
+    success = {
+        asked: (means["vanilla", asked] - means["method", asked]) / (means["vanilla", asked] - means["gold", asked])
+        for asked in GOLD
+    }
     kept = {m: means[m, "retain_picture"] + means[m, "retain_name"] for m in ("vanilla", "method")}
     left = {m: means[m, "picture"] + means[m, "name"] for m in ("vanilla", "method")}
     return {
@@ -187,7 +188,13 @@ def quantities(means: Means) -> dict[str, np.ndarray]:
         "balanced forgetting": balanced(success["picture"], success["name"]),
         "selectivity": (kept["method"] - left["method"] - kept["vanilla"] + left["vanilla"]) / 2,
         "retention": kept["method"] / kept["vanilla"],
+        "model utility": np.mean(
+            [means[key] for key in means if key[0] == "method" and key[1].startswith("retain")], 0
+        ),
     }
+
+
+RANGES = {"modality gap": POSITIVE, "retention": POSITIVE, "balanced forgetting": SHARE, "model utility": SHARE}
 
 
 def _composites(samples: int) -> Iterator[dict]:
@@ -204,6 +211,7 @@ def composite(
     """(quantity, kind of interval) -> share of samples that it covers, and its mean width. Samples in which the
     quantity is not defined do not count."""
     given = dict(zip(VANILLA, METHODS[method], strict=True))
+    given |= {f"{cell}_{i}": given[cell] for cell in VANILLA if cell.startswith("retain") for i in range(MORE)}
     models = {"vanilla": VANILLA, "gold": GOLD, "method": given}
     rates = {(model, cell): rate for model, own in models.items() for cell, rate in own.items()}
     truth = quantities({key: np.array([rate]) for key, rate in rates.items()})
@@ -213,7 +221,7 @@ def composite(
         sums = _answered(rates, people, correlation, shared, rng)
         for name, draw in _DRAWS.items():
             for quantity, draws in quantities(draw(sums, int(rng.integers(2**32)))).items():
-                _, low, high = ends(draws, LEVEL)
+                _, low, high = ends(draws, LEVEL, RANGES.get(quantity, ANYTHING))
                 if np.isfinite(low):
                     held = bool(low - 1e-9 <= truth[quantity][0] <= high + 1e-9)
                     found.setdefault((quantity, name), []).append((held, high - low))

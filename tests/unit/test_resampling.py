@@ -88,6 +88,16 @@ def test_ends():
     draws = np.array([0.5, 0.0, 0.25, 0.5, 0.75, 1.0, np.nan])
     assert ends(draws, 0.5) == (0.5, 0.1875, 0.8125)  # 1 of 4 below: a quarter of the way from the first to the second
     assert np.isnan(ends(np.array([np.nan, 1.0]), 0.9)).all()
+    # the value lies 0.25 above the median: the upper end moves by as much, and no farther than the range
+    assert ends(np.array([0.75, 0.25, 0.5, 0.75]), 0.5) == (0.75, pytest.approx(0.3125), pytest.approx(0.9375))
+    assert ends(np.array([0.75, 0.25, 0.5, 0.75]), 0.5, (0.0, 0.8))[2] == 0.8
+
+
+def test_an_average_of_means_at_the_end_of_their_range_lies_in_its_interval():
+    weights = draw_weights(6, 500, seed=3)
+    draws = np.mean([mean_draws(weights, np.full(6, 5.0), FIVE, seed) for seed in range(12)], axis=0)
+    value, low, high = ends(draws, 0.95, (0.0, 1.0))
+    assert np.quantile(draws[1:], 0.975) < value == high == 1.0 and 0.8 < low < 1.0
 
 
 @pytest.mark.parametrize("people", [5, 10, 15])

@@ -11,7 +11,7 @@ import pandas as pd
 from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.origin import From, select
-from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_auc
+from manu.analysis.resampling import SHARE, absolute, calibrated, draw_weights, ends, mean_draws, weighted_auc
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
@@ -137,7 +137,7 @@ def robustness_table(
             vanilla = before[before["method"] == "vanilla"]
             for cell in _with_scores(list(_measures(people, own, under, told, vanilla))):
                 *names, draws, n = cell
-                value, low, high = ends(draws, level)
+                value, low, high = ends(draws, level, SHARE)
                 rows.append((*keys, method, *names, value, n, low, high))
     return rounded(pd.DataFrame(rows, columns=list(COLUMNS)))
 

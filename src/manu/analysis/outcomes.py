@@ -20,7 +20,17 @@ from manu.analysis.cells import rounded
 from manu.analysis.intervals import cell_seed
 from manu.analysis.open_mmunlearning import Sample
 from manu.analysis.origin import Origin, same
-from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
+from manu.analysis.resampling import (
+    ANYTHING,
+    POSITIVE,
+    SHARE,
+    absolute,
+    calibrated,
+    draw_weights,
+    ends,
+    mean_draws,
+    weighted_ks,
+)
 from manu.core.errors import UserError
 from manu.core.words import MULTIMODAL
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES, REFERENCES
@@ -63,10 +73,10 @@ _TASKS = {"classification": "correct", "cloze": "correct", "generation": "rougeL
 class Outcome:
     """A metric of unlearning: its version, whether more is better, formula and source, and what it is computed from.
 
-    against: the reference models that enter; splits: those that it is over, the row's own if none; beside: splits of
-    the same model that it is compared with; tasks: of the questions. of_knowledge: it measures what the model knows, so
-    that its direction is reversed on forget and test (and `higher_is_better` holds elsewhere). column: of the answers,
-    which is shown with them.
+    against: the reference models that enter; within: the range of its values; splits: those that it is over, the row's
+    own if none; beside: splits of the same model that it is compared with; tasks: of the questions. of_knowledge: it
+    measures what the model knows, so that its direction is reversed on forget and test (and `higher_is_better` holds
+    elsewhere). column: of the answers, which is shown with them.
     """
 
     name: str
@@ -74,6 +84,7 @@ class Outcome:
     higher_is_better: bool
     description: str
     against: tuple[str, ...] = ()
+    within: tuple[float, float] = SHARE
     splits: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ("classification",)
@@ -217,6 +228,7 @@ OUTCOMES = {
             "(V - A) / (V - R) on forget, classification accuracies of vanilla V, the method A and retain_only R: "
             "0 = nothing forgotten, 1 = as if never seen",
             against=REFERENCES,
+            within=ANYTHING,
         ),
         Outcome(
             "modality_gap",
@@ -224,6 +236,7 @@ OUTCOMES = {
             False,
             "forgetting_success with the picture minus that by name, in absolute value",
             against=REFERENCES,
+            within=POSITIVE,
         ),
         Outcome(
             "balanced_forgetting",
@@ -238,6 +251,7 @@ OUTCOMES = {
             True,
             "A / V on retain, classification accuracy, mean over the modalities",
             against=("vanilla",),
+            within=POSITIVE,
         ),
     )
 }
@@ -507,7 +521,7 @@ def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
 
 def _values(outcome: Outcome, cell: Mapping, draws: np.ndarray, run: Run, level: float) -> dict:
     """A row's columns beside its keys."""
-    value, low, high = ends(draws, level)
+    value, low, high = ends(draws, level, outcome.within)
     numbers = {"value": value, "n": run.count(outcome.where(cell)), "ci_low": low, "ci_high": high}
     better = outcome.higher_is_better_on(cell["split"])
     return {"metric_version": outcome.version, **numbers, "higher_is_better": better}

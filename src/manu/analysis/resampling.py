@@ -14,6 +14,8 @@ import scipy  # its parts are imported when first used
 
 from manu.analysis.intervals import Mean
 
+SHARE, SIGNED, POSITIVE, ANYTHING = (0.0, 1.0), (-1.0, 1.0), (0.0, np.inf), (-np.inf, np.inf)  # ranges
+
 
 def draw_weights(people: int, resamples: int, seed: int) -> np.ndarray:
     """How much each person counts: float64 [resamples + 1, people], 1 on average; the first row is everyone once."""
@@ -80,15 +82,19 @@ def absolute(draws: np.ndarray) -> np.ndarray:
     return np.abs(draws) if draws[0] == 0 else np.maximum(np.sign(draws[0]) * draws, 0.0)
 
 
-def ends(draws: np.ndarray, level: float) -> tuple[float, float, float]:
+def ends(draws: np.ndarray, level: float, within: tuple[float, float] = ANYTHING) -> tuple[float, float, float]:
     """(value, low, high): the first draw, and the interval that leaves out equal shares of the others at both ends.
 
-    Draws that are not defined (NaN) do not count; without any other the ends are NaN.
+    Near the end of its range the interval of a mean lies to one side of it, so that an average of many such means has
+    most draws to one side of its value. There the interval reaches farther to the other side, by the distance between
+    value and median; so it always holds the value. within: the range, at which it is cut. Draws that are not defined
+    (NaN) do not count; without any other the ends are NaN.
     """
     value, rest = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(value) or rest.size == 0:
         return value, float("nan"), float("nan")
-    low, high = np.quantile(rest, [(1 - level) / 2, (1 + level) / 2], method="hazen")
+    low, median, high = np.quantile(rest, [(1 - level) / 2, 0.5, (1 + level) / 2], method="hazen")
+    low, high = np.clip([low + min(value - median, 0.0), high + max(value - median, 0.0)], *within)
     return value, float(low), float(high)
 
 

@@ -11,7 +11,7 @@ from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Heading, Page
 from manu.analysis.page_rows import ASKED, UP, directions, run_of, seed_head
 from manu.analysis.reading import Inputs
-from manu.analysis.resampling import draw_weights, ends, mean_draws
+from manu.analysis.resampling import SHARE, SIGNED, draw_weights, ends, mean_draws
 from manu.analysis.tables.base import Study, Table, intervals
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -71,7 +71,8 @@ def ablation_table(
                     draws[SELECTIVITY] = draws["retain"] - draws["forget"]
                     counts[SELECTIVITY] = sum(counts.values())
                 for split, values in draws.items():
-                    value, low, high = ends(values, level)
+                    within = SIGNED if split == SELECTIVITY else SHARE
+                    value, low, high = ends(values, level, within)
                     ratio = prune_ratios.get(method, 0)
                     rows.append((*keys, method, ratio, split, modality, value, counts[split], low, high))
     table = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -28,7 +28,7 @@ from manu.analysis.page_rows import (
     run_heads,
 )
 from manu.analysis.reading import Inputs
-from manu.analysis.resampling import absolute, ends
+from manu.analysis.resampling import POSITIVE, SHARE, absolute, ends
 from manu.analysis.tables.base import Table, intervals
 from manu.evaluation.vocabulary import MODALITIES, REFERENCES
 
@@ -39,11 +39,15 @@ KEPT = tuple(f"kept_{split}" for split in UTILITY_SPLITS)
 
 @dataclass(frozen=True)
 class Behind:
-    """The answers behind a value: of the method itself and of the models `against`, on a split, by modality."""
+    """The answers behind a value: of the method itself and of the models `against`, on a split, by modality.
+
+    within: the lowest and the highest value that there can be.
+    """
 
     split: str
     modalities: tuple[str, ...]
     against: tuple[str, ...] = ()
+    within: tuple[float, float] = POSITIVE
 
     def origin(self, row: Mapping) -> Origin:
         """The answers behind this value in a row of the table."""
@@ -53,7 +57,7 @@ class Behind:
 
 
 VALUES = {
-    **{f"forget_{modality}": Behind("forget", (modality,)) for modality in MODALITIES},
+    **{f"forget_{modality}": Behind("forget", (modality,), within=SHARE) for modality in MODALITIES},
     GAP: Behind("forget", MODALITIES, REFERENCES),
     **{f"kept_{split}": Behind(split, MODALITIES, ("vanilla",)) for split in UTILITY_SPLITS},
 }
@@ -96,12 +100,12 @@ def distance_table(answers: pd.DataFrame, aim: Aim, resamples: int = 1000, level
     rows = []
     for keys, group in answers.groupby(list(RUN), sort=True):
         run = Run(group, resamples)
-        gold = {name: ends(draws, level) for name, draws in _values(run, "retain_only").items()}
+        gold = {name: ends(draws, level, VALUES[name].within) for name, draws in _values(run, "retain_only").items()}
         for method in dict.fromkeys([*REFERENCES, *sorted(run.methods)]):
             row = dict(zip(RUN, keys, strict=True)) | {"method": method}
             misses = []
             for column, draws in _values(run, method).items():
-                value, low, high = (round(end, DECIMALS) for end in ends(draws, level))
+                value, low, high = (round(end, DECIMALS) for end in ends(draws, level, VALUES[column].within))
                 row |= {column: value, f"{column}_ci_low": low, f"{column}_ci_high": high}
                 if not _meets(column, value, gold[column], aim):
                     misses.append(column)

@@ -16,7 +16,7 @@ from manu.analysis.origin import From, Origin, select
 from manu.analysis.page import Block, Fold, Heading, Page, Prose
 from manu.analysis.page_rows import ASKED, BRACKETS, DOWN, UP, Row, by_model_and_seed, grid_of_methods
 from manu.analysis.reading import Inputs
-from manu.analysis.resampling import ends
+from manu.analysis.resampling import SHARE, SIGNED, ends
 from manu.analysis.tables.base import Table, intervals
 
 KEYS = ("model", "seed", "method")
@@ -76,7 +76,7 @@ def sequential_table(
             turned, once = (part[part["method"] == method] for part in (turns, at_once))
             for cell in _measures(people, turned, select(once, ALL_AT_ONCE.fixed), last):
                 *names, draws, n = cell
-                value, low, high = ends(draws, level)
+                value, low, high = ends(draws, level, SIGNED if names[0] == DIFFERENCE else SHARE)
                 rows.append((model, seed, method, *names, value, n, low, high))
     return rounded(pd.DataFrame(rows, columns=list(COLUMNS)))
 
