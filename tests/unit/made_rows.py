@@ -34,7 +34,7 @@ def _ends(row: Row) -> Row:
 def answers(rows: Iterable[Row]) -> pd.DataFrame:
     """Scored answers of model m at 10 percent: classifications without options, unless the rows say otherwise."""
     plain = {"study": "s", "model": "m", "forget_ratio": 10, "seed": 0, "task": "classification", "reference": "x"}
-    plain |= {"options": "", "option_log_likelihoods": "", "correct": np.nan, "rougeL": np.nan}
+    plain |= {"options": "", "option_log_likelihoods": "", "answer_losses": "", "correct": np.nan, "rougeL": np.nan}
     return pd.DataFrame([plain | row for row in rows])[list(measured.ANSWER_COLUMNS)]
 
 

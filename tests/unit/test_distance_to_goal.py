@@ -121,4 +121,3 @@ def test_origin_names_the_answers_behind_each_number():
     assert kept["method"] == ("x", "vanilla") and kept["split"] == ("retain",)
     assert gap["method"] == ("x", *REFERENCES) and gap["modality"] == MODALITIES
     assert forget["method"] == ("x",) and forget["modality"] == ("text",)
-    assert origin(row, "meets") is None

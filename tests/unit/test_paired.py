@@ -58,7 +58,7 @@ def test_the_smallest_p_is_that_of_people_who_all_agree(people):
 
 
 def test_where_no_test_can_be_significant_the_table_says_so():
-    few, enough = (paired_tests(answers({"a": [1.0] * n, "b": [0.0] * n}), ["a", "b"]).iloc[0] for n in (5, 6))
+    few, enough = (paired_tests(asked({"a": [1.0] * n, "b": [0.0] * n}), ["a", "b"]).iloc[0] for n in (5, 6))
     assert (few["smallest_p"], few["p_value"], few["significant"]) == (0.0625, 0.0625, False)
     assert few["reason"] == "too few people: p is at least 0.0625"
     assert (enough["smallest_p"], enough["significant"], enough["reason"]) == (0.03125, True, "")
