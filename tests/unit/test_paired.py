@@ -62,7 +62,7 @@ def test_where_no_test_can_be_significant_the_table_says_so():
     assert (few["smallest_p"], few["p_value"], few["significant"]) == (0.0625, 0.0625, False)
     assert few["reason"] == "too few people: p is at least 0.0625"
     assert (enough["smallest_p"], enough["significant"], enough["reason"]) == (0.03125, True, "")
-    level = paired_tests(answers({"a": [1.0] * 5, "b": [0.0] * 5}), ["a", "b"], 0.9).iloc[0]
+    level = paired_tests(asked({"a": [1.0] * 5, "b": [0.0] * 5}), ["a", "b"], 0.9).iloc[0]
     assert level["significant"] and level["reason"] == ""
 
 
