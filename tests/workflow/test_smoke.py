@@ -186,6 +186,7 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
         "list_activations": 2,
         "make_activations": 1,
         "select_variants": 2,
+        "make_selection": 1,
         "evaluate_variants": 2,
         "make_ablation": 2,
         **FROM_ANSWERS,
@@ -217,6 +218,7 @@ def test_another_way_of_asking_trains_no_model_anew(copy, edited):
         "make_tuning",
         "unlearn",
         "select_neurons",
+        "make_selection",
         "list_activations",
         "make_activations",
     }
