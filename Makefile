@@ -47,7 +47,7 @@ notebooks: .venv/.notebooks ## Look inside a finished study with JupyterLab: not
 reference: .venv/.installed ## Write config/study.schema.json and the table of config/README.md from the study's models
 	@$(BIN)/python -m manu.study.reference --write
 
-bench: .venv/.installed ## Measure speed and memory: results/bench/ (docs/performance.md); ONLY=statistics: one question
+bench: .venv/.installed ## Measure speed, memory and intervals: results/bench/ (docs/performance.md); ONLY=statistics: one question
 	@$(BIN)/python -m benchmarks --only "$(ONLY)" --study "$(STUDY)"
 
 lint: .venv/.installed ## Check the format (ruff), the rules (ruff) and the types (mypy) of all Python files
