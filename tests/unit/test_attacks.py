@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.stats import mannwhitneyu
 from torch import nn
 
-from manu.analysis.resampling import draw_weights, weighted_auc
+from manu.analysis.resampling import weighted_auc
 from manu.attacks.membership import SCORES, membership_scores, token_scores
 from manu.attacks.pictures import PERTURBATIONS, perturbed
 from manu.attacks.probing import before_value, chosen_options, hidden_states, train_probe
@@ -149,7 +149,7 @@ def test_the_area_under_the_curve_is_mann_whitneys():
     assert weighted_auc(one, np.array([3.0, 2, 0]), one, np.array([1.0, 2, 2])).tolist() == pytest.approx([5 / 9])
     rng = np.random.default_rng(0)
     positive, negative = rng.integers(0, 9, 12).astype(float), rng.integers(0, 9, 20).astype(float)
-    weights = draw_weights(12, 5, 0), draw_weights(20, 5, 1)
+    weights = [np.vstack([np.ones(n), rng.multinomial(n, [1 / n] * n, size=5)]) for n in (12, 20)]
     areas = weighted_auc(weights[0], positive, weights[1], negative)
     assert areas[0] == pytest.approx(mannwhitneyu(positive, negative).statistic / (12 * 20))
     drawn = [np.repeat(values, each[3].astype(int)) for values, each in zip((positive, negative), weights, strict=True)]

@@ -43,7 +43,8 @@ def test_a_training_that_diverges_ends_in_a_marked_checkpoint_and_no_answers(tmp
     material.vlm("llava").save(vanilla)
     config = {**RUN, "settings": {"learning_rate": 1e30, "epochs": 2, "batch_size": 4}}
     out = tmp_path / "ga"
-    options = Namespace(benchmark=material.benchmark, vanilla=vanilla, statistics=None, choice=None, ratio=10, out=out)
+    given = dict.fromkeys(("statistics", "choice", "reference"))
+    options = Namespace(benchmark=material.benchmark, vanilla=vanilla, ratio=10, out=out, **given)
     line = unlearn.main(options, config)
     why = marked(out)
     assert why and why.startswith("step ") and why.split()[-1] in ("nan", "inf", "-inf")

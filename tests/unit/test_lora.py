@@ -133,7 +133,7 @@ def test_the_merged_model_answers_as_the_adapted_one(vlm, batches):
             vlm.model.eval()
             before = vlm.model(**picture).logits
         after = vlm.model(**picture).logits
-    torch.testing.assert_close(before, after, rtol=1e-3, atol=2e-3)
+    torch.testing.assert_close(before, after, rtol=1e-3, atol=5e-3)
     assert not torch.allclose(first, after, atol=1e-2)
 
 

@@ -139,7 +139,8 @@ def test_a_prompt_names_everybody_so_far(vlm, folder):
 def test_the_stage_writes_answers_that_the_audit_can_check(vlm, folder, tmp_path):
     vlm.save(tmp_path / "vanilla")
     config = config_of(vlm.name, "manu_released", PRUNING)
-    options = Namespace(benchmark=folder, vanilla=tmp_path / "vanilla", choice=None, out=tmp_path / "a.parquet")
+    given = {"benchmark": folder, "vanilla": tmp_path / "vanilla", "choice": None, "references": None}
+    options = Namespace(**given, out=tmp_path / "a.parquet")
     assert forget_in_turn.main(options, config) == f"{options.out}: 2 requests, 400 answers"
     answers = pd.read_parquet(options.out)
     asked = answers.groupby(["after", "split", "requested"]).size().to_dict()

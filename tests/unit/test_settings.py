@@ -90,7 +90,7 @@ def test_changing_the_evaluation_changes_no_file_of_a_training_job(tmp_path, job
     before = settings_by_file(read(tmp_path), jobs[0])
     after = settings_by_file(read(tmp_path, changed("splits: [forget, retain]", "max_new_tokens: 5")), jobs[0])
     differing = [path for path in before if before[path] != after[path]]
-    asking = re.compile(r"results/study/(answers/.*|llava/seed\d/capacity)\.yaml")
+    asking = re.compile(r"results/study/(answers/.*|llava/seed\d/capacity|tables/comparison)\.yaml")
     assert differing and all(asking.fullmatch(path) for path in differing)
 
 

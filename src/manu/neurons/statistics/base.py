@@ -157,9 +157,13 @@ class SampleStatistics(Statistics):
     """Statistics of values that each sample has at each unit, float64 [batch, width] of every batch.
 
     The values of a batch's parts are joined before they are added. A sample that does not pass through a site (plain
-    text through the vision encoder) has no values there; `add_silent` counts it. Every tensor is a sum, so that the
-    sums of every other sample, kept beside those of all, give the two halves.
+    text through the vision encoder) has no values there; `add_silent` counts it.
+
+    adds_up: whether every tensor is a sum over the samples. Then the sums of every other sample are kept beside those
+    of all, and give the two halves.
     """
+
+    adds_up: ClassVar[bool] = False
 
     half: Self | None = None  # the sums of the samples 0, 2, 4 and so on of each set and modality
     parts = 1  # 2 for a half: the number of parts that the samples were dealt out to
@@ -171,9 +175,10 @@ class SampleStatistics(Statistics):
     @classmethod
     def empty(cls, widths: Mapping[str, int], **arguments: Any) -> Self:
         """Statistics with nothing added, and with room for a half of the samples."""
-        statistics, half = cls(widths, **arguments), cls(widths, **arguments)
-        half.parts = 2
-        statistics.half = half
+        statistics = cls(widths, **arguments)
+        if cls.adds_up:
+            statistics.half = cls(widths, **arguments)
+            statistics.half.parts = 2
         return statistics
 
     def halves(self) -> tuple[Self, Self] | None:

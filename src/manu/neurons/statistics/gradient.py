@@ -54,6 +54,7 @@ class GradientStatistics(SampleStatistics):
     """`Effects` for every (set, modality, site). Keys: "{set}/{modality}/{site}/{sum}"."""
 
     name = "gradient"
+    adds_up = True
     gradients = True
 
     def __init__(self, widths: Mapping[str, int]) -> None:

@@ -48,6 +48,7 @@ class ModalityStatistics(SampleStatistics):
     """
 
     name = "modality"
+    adds_up = True
     arguments = ("tau", "milestones")
 
     def __init__(self, widths: Mapping[str, int], tau: float, milestones: Sequence[int] = ()) -> None:
