@@ -37,7 +37,7 @@ JOBS = {  # of scores.csv, by rule
     "measure_statistics": 1,
     "select_neurons": 1,
     "evaluate": 4,
-    "aggregate": 1,
+    "make_scores": 1,
 }
 MODEL_JOBS = {rule for rule in JOBS if rule.startswith(("train", "unlearn", "measure", "evaluate"))}
 EDITS = {  # of the profile: this host's memory, and how the three jobs fail

@@ -326,7 +326,7 @@ def test_what_cannot_fit_a_card_is_said_once():
 def test_a_job_beyond_the_profile_or_the_partition_is_said():
     profile = limits.read_profile(ROOT / limits.PROFILE)
     assert profile_request(profile, "unlearn") == Request(mem_mb=16000, runtime=240, gpu=1)
-    assert profile_request(profile, "aggregate") == Request(mem_mb=4000, runtime=60, gpu=0)
+    assert profile_request(profile, "make_scores") == Request(mem_mb=4000, runtime=60, gpu=0)
     plan = small_plan(an_estimate("unlearn", seconds=5 * 3600, host=17e9, method="kl"), an_estimate("tune"))
     assert slurm_warnings(plan, profile, None) == [
         "unlearn kl on tiny needs 17 GB, the profile asks for 16 GB: raise mem_mb of unlearn",

@@ -47,9 +47,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     try:
         scores = pd.read_csv(path, dtype={"metric_version": str, "study": str})
     except FileNotFoundError as error:
-        raise UserError(f"no scores at {path}; the stage aggregate writes them") from error
+        raise UserError(f"no scores at {path}; the rule make_scores writes them") from error
     except pd.errors.EmptyDataError as error:
-        raise UserError(f"{path} is empty; the stage aggregate writes it") from error
+        raise UserError(f"{path} is empty; the rule make_scores writes it") from error
     missing = [column for column in SCORE_COLUMNS if column not in scores.columns]
     if missing:
         raise UserError(f"{path} lacks the columns: {', '.join(missing)}; needed: {', '.join(SCORE_COLUMNS)}")

@@ -101,7 +101,9 @@ def main_table(
     rows = []
     for ratio, method in product(sorted(set(chosen["forget_ratio"])), order):
         if (ratio, method) not in {**seeds, **failed}:
-            raise UserError(f"scores of {model}: no row of method '{method}' at forget ratio {ratio}; aggregate again")
+            raise UserError(
+                f"scores of {model}: no row of method '{method}' at forget ratio {ratio}; run make_scores again"
+            )
         row = {
             "model": model,
             "forget_ratio": int(ratio),
