@@ -6,7 +6,8 @@ from scipy.stats import ks_2samp
 
 from benchmarks.coverage import IN_USE, PLAIN, composite
 from manu.analysis.intervals import score_interval
-from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, weighted_ks
+from manu.analysis.open_mmunlearning import Sample, ks_statistics
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws
 
 FIVE = np.full(6, 5)
 SUMS = np.array([5.0, 3.0, 0.0, 4.0, 1.0, 2.0])
@@ -64,7 +65,7 @@ def test_ks_is_that_of_scipy(seed):
     owner = np.repeat(np.arange(6), 3)
     first, second = rng.integers(0, 8, (2, 18)) / 8  # many ties
     weights = rng.multinomial(6, np.full(6, 1 / 6), size=20).astype(float)
-    got = weighted_ks(weights, owner, first, second)
+    got = ks_statistics(*(Sample(values, weights[:, owner]) for values in (first, second)))
     for draw, statistic in zip(weights, got, strict=True):
         times = draw[owner].astype(int)
         assert statistic == pytest.approx(ks_2samp(np.repeat(first, times), np.repeat(second, times)).statistic)

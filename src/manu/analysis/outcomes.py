@@ -29,7 +29,6 @@ from manu.analysis.resampling import (
     draw_weights,
     ends,
     mean_draws,
-    weighted_ks,
 )
 from manu.core.errors import UserError
 from manu.core.words import MULTIMODAL
@@ -349,8 +348,11 @@ class Run:
         weights = self.weights["forget"]
         if method == "retain_only":  # compared with itself
             return np.zeros(len(weights))
-        ratios = [option_truth_ratios(probabilities, right) for _, probabilities, right in (mine, gold)]
-        return calibrated(weighted_ks(weights, mine[0], *ratios), len(mine[0]), weights.shape[1])
+        drawn = [  # the same questions, so the draws of the first count for both
+            Sample(option_truth_ratios(probabilities, right), weights[:, mine[0]])
+            for _, probabilities, right in (mine, gold)
+        ]
+        return calibrated(published.ks_statistics(*drawn), len(mine[0]), weights.shape[1])
 
     def over_losses(self, name: str, method: str, split: str, modality: str, of: Callable) -> np.ndarray | None:
         """Mean over generation questions of a quantity of their losses, `of(losses)`; None if it was not asked.

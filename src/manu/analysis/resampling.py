@@ -39,22 +39,6 @@ def mean_draws(weights: np.ndarray, sums: np.ndarray, counts: np.ndarray, seed: 
     return _in_order(mean, order)
 
 
-def weighted_ks(weights: np.ndarray, owner: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two-sample Kolmogorov-Smirnov statistic for each draw: [draws], in [0, 1].
-
-    first, second: values of two models for the same questions, [questions]; owner: whose question each is, as an
-    index into the columns of `weights`.
-    """
-    values = np.concatenate([first, second])
-    order = np.argsort(values, kind="stable")
-    per_question = weights[:, owner]
-    share = per_question / per_question.sum(axis=1, keepdims=True)
-    steps = np.concatenate([share, -share], axis=1)[:, order]
-    distance = np.abs(np.cumsum(steps, axis=1))
-    last = np.append(np.diff(values[order]) > 0, True)  # of equal values only the last step counts
-    return distance[:, last].max(axis=1)
-
-
 def weighted_auc(
     positive_weights: np.ndarray, positive: np.ndarray, negative_weights: np.ndarray, negative: np.ndarray
 ) -> np.ndarray:
