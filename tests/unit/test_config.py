@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
+from studies import GOOD, changed
 
 from manu.analysis.figures.registry import known_figures
 from manu.analysis.tables.registry import known_tables
@@ -26,129 +27,112 @@ from manu.study.model import Benchmark, Evaluation
 from manu.unlearning.registry import known_methods
 
 ROOT = Path(__file__).parents[2]
-GOOD = """\
-seeds: [0, 1]
-forget_ratios: [5, 20]
-benchmark: {people: 20}
-models:
-  llava: {training: {vanilla: {epochs: 2}}}
-methods:
-  npo: {learning_rate: 1e-4, epochs: 1, batch_size: 8, modalities: [text, multimodal]}
-  prompting: {}
-  manu: {prune_ratio: 10}
-evaluation: {splits: [forget, retain]}
-figures: [tradeoff]
-"""
-
-
-def bad(old: str, new: str) -> str:
-    """GOOD with one place changed."""
-    assert GOOD.count(old) == 1
-    return GOOD.replace(old, new)
-
-
 BAD = {
     "misspelt top-level key": (
-        bad("evaluation:", "evalution:"),
+        changed("evaluation:", "evalution:"),
         "line 10",
         "unknown key 'evalution'",
         "did you mean 'evaluation'?",
         "known: extends, seeds, forget_ratios, benchmark",
     ),
     "misspelt nested key": (
-        bad("{epochs: 2}", "{epoch: 2}"),
+        changed("{epochs: 2}", "{epoch: 2}"),
         "unknown key 'models.llava.training.vanilla.epoch'",
         "did you mean 'epochs'?",
         "known: epochs, learning_rate, schedule, batch_size, rehearsal",
     ),
     "misspelt size of a model": (
-        bad("llava: {", "llava: {architecture: {text_widht: 8}, "),
+        changed("llava: {", "llava: {architecture: {text_widht: 8}, "),
         "unknown key 'models.llava.architecture.text_widht'",
         "did you mean 'text_width'?",
         "known: image_size",
     ),
     "sizes of a text side that is brought": (
-        bad("llava: {", "llava: {language_model: {path: lm}, architecture: {vision_width: 8, text_width: 8}, "),
+        changed("llava: {", "llava: {language_model: {path: lm}, architecture: {vision_width: 8, text_width: 8}, "),
         "'models.llava.architecture.text_width' is a size of the text side, which 'language_model' brings",
     ),
     "a language model from two places": (
-        bad("llava: {", "llava: {language_model: {path: lm, package: lm}, "),
+        changed("llava: {", "llava: {language_model: {path: lm, package: lm}, "),
         "line 5",
         "'models.llava.language_model' must have one of the keys package and path, not 2",
     ),
     "no place of a language model": (
-        bad("llava: {", "llava: {language_model: {}, "),
+        changed("llava: {", "llava: {language_model: {}, "),
         "'models.llava.language_model' must have one of the keys",
     ),
     "misspelt place of a language model": (
-        bad("llava: {", "llava: {language_model: {packge: lm}, "),
+        changed("llava: {", "llava: {language_model: {packge: lm}, "),
         "unknown key 'models.llava.language_model.packge'",
         "did you mean 'package'?",
     ),
     "an adapter that drops everything": (
-        bad("llava: {", "llava: {lora: {dropout: 1}, "),
+        changed("llava: {", "llava: {lora: {dropout: 1}, "),
         "'models.llava.lora.dropout' must be at least 0 and less than 1",
     ),
     "wrong size of a model": (
-        bad("llava: {", "llava: {architecture: {text_width: wide}, "),
+        changed("llava: {", "llava: {architecture: {text_width: wide}, "),
         "models.llava.architecture.text_width",
         "'wide'",
     ),
-    "no process": (bad("llava: {", "llava: {processes: 0, "), "'models.llava.processes' must be at least 1, not 0"),
+    "no process": (changed("llava: {", "llava: {processes: 0, "), "'models.llava.processes' must be at least 1, not 0"),
     "processes of a model that is spread": (
-        bad("llava: {", "llava: {device_map: auto, processes: 2, "),
+        changed("llava: {", "llava: {device_map: auto, processes: 2, "),
         "line 5",
         "'models.llava.processes': each process has a whole model on one GPU, and 'device_map' is auto",
     ),
     "misspelt setting of a method": (
-        bad("epochs: 1,", "epoch: 1,"),
+        changed("epochs: 1,", "epoch: 1,"),
         "unknown key 'methods.npo.epoch'",
         "did you mean 'epochs'?",
         "known: learning_rate, epochs",
     ),
-    "missing setting of a method": (bad("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
-    "text as a setting of a method": (bad("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
-    "prune ratio out of range": (bad("prune_ratio: 10", "prune_ratio: 100"), "'methods.manu.prune_ratio'", "1 to 99"),
+    "missing setting of a method": (changed("epochs: 1, ", ""), "line 7", "'methods.npo'", "missing setting 'epochs'"),
+    "text as a setting of a method": (changed("epochs: 1,", "epochs: many,"), "'methods.npo.epochs'", "'many'"),
+    "prune ratio out of range": (
+        changed("prune_ratio: 10", "prune_ratio: 100"),
+        "'methods.manu.prune_ratio'",
+        "1 to 99",
+    ),
     "heads that do not divide the width": (
-        bad("training: {vanilla", "architecture: {text_heads: 3}, training: {vanilla"),
+        changed("training: {vanilla", "architecture: {text_heads: 3}, training: {vanilla"),
         "'models.llava.architecture.text_heads'",
         "text_width (128) is no multiple of text_heads (3)",
     ),
     "patches larger than the picture": (
-        bad("training: {vanilla", "architecture: {patch_size: 100}, training: {vanilla"),
+        changed("training: {vanilla", "architecture: {patch_size: 100}, training: {vanilla"),
         "'models.llava.architecture.patch_size'",
         "image_size (64) is no multiple of patch_size (100)",
     ),
     "an odd width of a head": (
-        bad("training: {vanilla", "architecture: {text_width: 12}, training: {vanilla"),
+        changed("training: {vanilla", "architecture: {text_width: 12}, training: {vanilla"),
         "text_width (12) is no even multiple of text_heads (4)",
     ),
-    "an octal number": (bad("[5, 20]", "[010, 20]"), "010 is a number in YAML 1.1 and something else in YAML 1.2"),
-    "a number in base 60": (bad("[5, 20]", "[1:30, 20]"), "1:30 is a number in YAML 1.1 and something else in"),
-    "a number with underscores": (bad("[5, 20]", "[1_0, 20]"), "1_0 is a number in YAML 1.1 and something else in"),
-    "a word for true": (bad("[5, 20]", "[yes, 20]"), "yes is true or false in YAML 1.1 and something else in"),
+    "an octal number": (changed("[5, 20]", "[010, 20]"), "010 is a number in YAML 1.1 and something else in YAML 1.2"),
+    "a number in base 60": (changed("[5, 20]", "[1:30, 20]"), "1:30 is a number in YAML 1.1 and something else in"),
+    "a number with underscores": (changed("[5, 20]", "[1_0, 20]"), "1_0 is a number in YAML 1.1 and something else in"),
+    "a word for true": (changed("[5, 20]", "[yes, 20]"), "yes is true or false in YAML 1.1 and something else in"),
     "unknown method": (
-        bad("manu: {", "manuu: {"),
+        changed("manu: {", "manuu: {"),
         "line 9",
         "unknown method 'manuu' in 'methods'",
         "did you mean 'manu'?",
         ", ".join(known_methods()),
     ),
     "unknown model": (
-        bad("llava: {", "lava: {"),
+        changed("llava: {", "lava: {"),
         "unknown model 'lava' in 'models'",
         "did you mean 'llava'?",
         ", ".join(known_models()),
     ),
     "unknown split": (
-        bad("[forget, retain]", "[forget, retian]"),
+        changed("[forget, retain]", "[forget, retian]"),
         "'evaluation.splits[1]'",
         "'retian'",
         "did you mean 'retain'?",
         f"known: {', '.join(SPLITS)}",
     ),
     "unknown figure": (
-        bad("[tradeoff]", "[trade]"),
+        changed("[tradeoff]", "[trade]"),
         "unknown figure 'trade' in 'figures'",
         ", ".join(known_figures()),
     ),
@@ -165,44 +149,47 @@ BAD = {
         "which this study does not have",
     ),
     "figure without what it shows": (
-        bad("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
+        changed("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
         "figure 'pruned_per_layer' in 'figures'",
         "no pruning method",
     ),
     "importance functions alone without a variant": (
-        bad("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",
+        changed("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",
         "line 11",
         "figure 'pruned_by_function' in 'figures'",
         "no variant of one, such as only_abs: {functions: [abs]}",
     ),
-    "ratio 0": (bad("[5, 20]", "[0, 20]"), "line 2", "'forget_ratios[0]' must be from 1 to 99, not 0"),
-    "ratio 100": (bad("[5, 20]", "[5, 100]"), "'forget_ratios[1]' must be from 1 to 99, not 100"),
-    "ratio 2.5": (bad("[5, 20]", "[2.5]"), "'forget_ratios[0]' must be a whole number, not 2.5"),
-    "ratio 5.0": (bad("[5, 20]", "[5.0]"), "'forget_ratios[0]' must be a whole number, not 5.0"),
-    "ratio true": (bad("[5, 20]", "[true]"), "'forget_ratios[0]' must be a whole number, not true"),
-    "ratio twice": (bad("[5, 20]", "[5, 20, 5]"), "'forget_ratios' lists 5 twice"),
-    "ratio of nobody": (bad("[5, 20]", "[2]"), "forget ratio of 2 percent of 20 people"),
-    "no ratio": (bad("[5, 20]", "[]"), "'forget_ratios' must not be empty"),
-    "ratio alone": (bad("[5, 20]", "5"), "'forget_ratios' must be a list, not 5"),
-    "negative seed": (bad("[0, 1]", "[-1]"), "'seeds[0]' must be from 0 to 4294967295, not -1"),
+    "ratio 0": (changed("[5, 20]", "[0, 20]"), "line 2", "'forget_ratios[0]' must be from 1 to 99, not 0"),
+    "ratio 100": (changed("[5, 20]", "[5, 100]"), "'forget_ratios[1]' must be from 1 to 99, not 100"),
+    "ratio 2.5": (changed("[5, 20]", "[2.5]"), "'forget_ratios[0]' must be a whole number, not 2.5"),
+    "ratio 5.0": (changed("[5, 20]", "[5.0]"), "'forget_ratios[0]' must be a whole number, not 5.0"),
+    "ratio true": (changed("[5, 20]", "[true]"), "'forget_ratios[0]' must be a whole number, not true"),
+    "ratio twice": (changed("[5, 20]", "[5, 20, 5]"), "'forget_ratios' lists 5 twice"),
+    "ratio of nobody": (changed("[5, 20]", "[2]"), "forget ratio of 2 percent of 20 people"),
+    "no ratio": (changed("[5, 20]", "[]"), "'forget_ratios' must not be empty"),
+    "ratio alone": (changed("[5, 20]", "5"), "'forget_ratios' must be a list, not 5"),
+    "negative seed": (changed("[0, 1]", "[-1]"), "'seeds[0]' must be from 0 to 4294967295, not -1"),
     "no methods": (GOOD[: GOOD.index("  npo")].replace("methods:", "methods: {}"), "'methods' must not be empty"),
     "methods missing": (GOOD[: GOOD.index("methods")], "the key 'methods' is missing"),
-    "method without settings": (bad("prompting: {}", "prompting:"), "'methods.prompting' must be a mapping, not empty"),
+    "method without settings": (
+        changed("prompting: {}", "prompting:"),
+        "'methods.prompting' must be a mapping, not empty",
+    ),
     "text as a number": (
-        bad("{people: 20}", "{people: many}"),
+        changed("{people: 20}", "{people: many}"),
         "'benchmark.people' must be a whole number, not 'many'",
     ),
     "learning rate 0": (
-        bad("{epochs: 2}", "{learning_rate: 0}"),
+        changed("{epochs: 2}", "{learning_rate: 0}"),
         "'models.llava.training.vanilla.learning_rate' must be more than 0, not 0",
     ),
     "rehearsal out of range": (
-        bad("{epochs: 2}", "{rehearsal: 1.5}"),
+        changed("{epochs: 2}", "{rehearsal: 1.5}"),
         "'models.llava.training.vanilla.rehearsal' must be from 0 to 1, not 1.5",
     ),
-    "infinite number": (bad("1e-4", ".inf"), "line 7", ".inf is not a finite number"),
+    "infinite number": (changed("1e-4", ".inf"), "line 7", ".inf is not a finite number"),
     "the first of two mistakes": (
-        bad("[5, 20]", "[0]").replace("manu: {", "manuu: {"),
+        changed("[5, 20]", "[0]").replace("manu: {", "manuu: {"),
         "line 2",
         "'forget_ratios[0]'",
     ),
@@ -211,10 +198,10 @@ BAD = {
         "line 1",
         "'trade'",
     ),
-    "not YAML": (bad("[5, 20]", "[5, 20"), "line 3", "not valid YAML"),
+    "not YAML": (changed("[5, 20]", "[5, 20"), "line 3", "not valid YAML"),
     "duplicate key": (GOOD + "seeds: [1]\n", "line 12", "duplicate key 'seeds'"),
-    "duplicate nested key": (bad("{people: 20}", "{people: 20, people: 30}"), "duplicate key 'benchmark.people'"),
-    "key that is not text": (bad("  prompting: {}", "  1: {}"), "line 8", "the key '1' is not text"),
+    "duplicate nested key": (changed("{people: 20}", "{people: 20, people: 30}"), "duplicate key 'benchmark.people'"),
+    "key that is not text": (changed("  prompting: {}", "  1: {}"), "line 8", "the key '1' is not text"),
     "a list": ("- 1\n", "must be a mapping with the keys: extends, seeds"),
     "nothing": ("", "must be a mapping with the keys: extends, seeds"),
 }
@@ -324,14 +311,18 @@ def test_the_default_study_with_more_seeds(monkeypatch):
 
 EXTENDING = {  # the base, the study ({base}, {own} are their files), what its message says
     "mistake in the study": (GOOD, "extends: {base}\nseeds: [-1]\n", "{own}, line 2: 'seeds[0]' must be from 0"),
-    "mistake in the base": (bad("manu: {", "manuu: {"), "extends: {base}\n", "{base}, line 9: unknown method 'manuu'"),
+    "mistake in the base": (
+        changed("manu: {", "manuu: {"),
+        "extends: {base}\n",
+        "{base}, line 9: unknown method 'manuu'",
+    ),
     "the study's mistake before the base's": (
-        bad("manu: {", "manuu: {"),
+        changed("manu: {", "manuu: {"),
         "extends: {base}\nseeds: [-1]\n",
         "{own}, line 2: 'seeds[0]' must be from 0",
     ),
     "a mistake that is replaced": (
-        bad("[tradeoff]", "[trade]"),
+        changed("[tradeoff]", "[trade]"),
         "extends: {base}\nfigures: [trad]\n",
         "{own}, line 2: unknown figure 'trad'",
     ),
@@ -341,7 +332,7 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
         "{base}, line 2: benchmark: a forget ratio of 5 percent of 4",
     ),
     "a figure of the base's other methods": (
-        bad("[tradeoff]", "[pruned_per_layer]"),
+        changed("[tradeoff]", "[pruned_per_layer]"),
         "extends: {base}\nmethods: {{npo: {{learning_rate: 1.0e-4, epochs: 1, batch_size: 4}}}}\n",
         "{base}, line 11: figure 'pruned_per_layer' in 'figures' shows pruned neurons; 'methods' has no pruning "
         "method; {own} extends that study: give 'figures' there",
@@ -355,7 +346,7 @@ EXTENDING = {  # the base, the study ({base}, {own} are their files), what its m
     "no such file": (GOOD, "extends: none.yaml\n", "{own}, line 1: 'extends' names none.yaml, which is not a file"),
     "not a name": (GOOD, "extends: [mini]\n", "{own}, line 1: 'extends' must be the name or the path of one study"),
     "empty base": ("", "extends: {base}\n", "{own}, line 1: 'extends' names {base}, which is not a mapping"),
-    "broken base": (bad("[5, 20]", "[5, 20"), "extends: {base}\n", "{base}, line 3: not valid YAML"),
+    "broken base": (changed("[5, 20]", "[5, 20"), "extends: {base}\n", "{base}, line 3: not valid YAML"),
     "itself": (GOOD, "extends: {own}\n", "{own}, line 1: 'extends' goes in a circle: {own} -> {own}"),
     "a circle": (
         "extends: {own}\n",
@@ -512,14 +503,14 @@ def test_a_mistake_in_the_attacks(study_file, given, said):
 
 
 def test_requests_that_are_not_given_each_name_somebody(study_file):
-    study = read_study(study_file(bad("[5, 20]", "[7, 5, 20]")))  # of 20 people 5 and 7 percent are the same one
+    study = read_study(study_file(changed("[5, 20]", "[7, 5, 20]")))  # of 20 people 5 and 7 percent are the same one
     assert study.robustness.sequential.requests == [5, 20]
 
 
 @pytest.mark.parametrize("figure", ["relearning", "sequential_requests"])
 def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, figure):
     with pytest.raises(UserError, match=f"line 11: figure '{figure}' in 'figures' is drawn by the target 'robustness'"):
-        read_study(study_file(bad("[tradeoff]", f"[{figure}]")))
+        read_study(study_file(changed("[tradeoff]", f"[{figure}]")))
 
 
 @pytest.mark.parametrize(
@@ -528,7 +519,7 @@ def test_a_figure_of_the_target_robustness_is_no_part_of_the_study(study_file, f
         (GOOD + "robustness: {sequential: {requests: [20, 5]}}\n", "line 12: .*requests' must ascend, not 20, 5"),
         (GOOD + "robustness: {sequential: {requests: [5, 7]}}\n", "line 12: .*lists 7; .* one of forget_ratios: 5, 20"),
         (
-            bad("[5, 20]", "[5, 7]") + "robustness: {sequential: {requests: [5, 7]}}\n",
+            changed("[5, 20]", "[5, 7]") + "robustness: {sequential: {requests: [5, 7]}}\n",
             "requests': 7 percent of the people are nobody whom 5 percent are not",
         ),
     ],

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from extend_page import files_on_the_page
 from listed_jobs import listed
 from manu.analysis.cells import read_cells
 from manu.analysis.figures.registry import figure_module
@@ -20,7 +19,6 @@ from manu.analysis.score_file import read_scores
 from manu.analysis.tables.registry import table
 from manu.audit.numbers import numbers_of
 from manu.contract import method
-from manu.contract.material import Material
 from manu.contract.points import judged
 from manu.core import extensions
 from manu.core.errors import UserError
@@ -51,23 +49,6 @@ KEYS = {
     "split": "forget",
     "modality": "text",
 }
-
-
-@pytest.fixture
-def page(tmp_path, monkeypatch):
-    """The page's files below the working folder."""
-    monkeypatch.chdir(tmp_path)
-    for name, text in files_on_the_page().items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    yield tmp_path
-    extensions.forget()
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory):
-    """A small benchmark, and small models."""
-    return Material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture
