@@ -68,10 +68,10 @@ class Mean:
     def _design_effect(self) -> tuple[float, float]:
         """The variance divided by that of independent answers, value (1 - value) / answers, as two terms.
 
-        It is seen in the answers of the rarer kind, of which there are f = answers * min(value, 1 - value). One answer
-        more stands for what they do not show: that two answers about one person correlate by one half, a design effect
-        of 1 + (answers per person - 1) / 2. The first term is from the f answers, the second from the one that is
-        added; where everybody is alike there is only the second.
+        A weighted mean of two design effects. The first is observed, and has the weight f = answers * min(value,
+        1 - value): the number of right or of wrong answers, whichever is smaller. The second is assumed, and has the
+        weight of one answer: two answers about one person correlate by 1/2, which gives 1 + (answers per person - 1) /
+        2. Where everybody is alike, the first is 0.
         """
         assumed = 1 + (self.answers / self.people - 1) / 2
         rare = self.answers * min(self.value, 1 - self.value)
