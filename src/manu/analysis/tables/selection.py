@@ -37,10 +37,11 @@ def selections(pruned: pd.DataFrame) -> pd.DataFrame:
 
 TABLE = Table(
     title="Selection",
-    caption="How many units each mask prunes, and how stable the choice is. Stability: the samples of forget and of "
-    "retain are dealt out to two halves, the method selects from each, and this is the share of a mask (in percent) "
-    "that the two have in common. Two random masks would share the percentage that is pruned. Empty: the statistics of "
-    "the released code have no halves. Random units are the same whatever the data.",
+    caption="How many units each mask prunes, and how much the choice depends on the questions that were measured. "
+    "Stability: the questions about forget people and about retain people are split into two halves, and the method "
+    "selects units from each half alone. The column gives the percentage of a mask that both halves select. Two random "
+    "masks would share the percentage that is pruned. It is empty for the released code, whose statistics cannot be "
+    "split. Random units do not depend on the data, so theirs is 100.",
     section="activations",
     needs=("masks",),
     optional=("ablation_masks",),
