@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -90,6 +91,17 @@ class Rows:
     def match(self, where: Mapping[str, tuple]) -> pd.DataFrame:
         """Rows whose value in every column of `where` is among those given, in the files' order."""
         return self.frame.iloc[self.places(where)]
+
+    def by_file(self, where: Mapping[str, tuple]) -> dict[str, list[int]]:
+        """The positions of those rows, by file."""
+        found: dict[str, list[int]] = {}
+        for position in self.places(where):
+            found.setdefault(self._files[position], []).append(position)
+        return found
+
+    @cached_property
+    def _files(self) -> list[str]:
+        return self.frame["file"].tolist()
 
     def places(self, where: Mapping[str, tuple]) -> list[int]:
         """The positions of those rows."""

@@ -103,7 +103,7 @@ def _file(given: Request, named: str) -> tuple[dict, str, int]:
     if not Path(file).is_file():
         raise UserError(f"{file} does not exist; make study STUDY={parts[1]} makes a study's outputs")
     one_story = bool(given.row and given.column)
-    examples = None if given.json and one_story else trace.EXAMPLES
+    examples = None if given.json and one_story else trace.EXAMPLES if given.json or one_story else 0
     tracer, report = trace.Tracer(Chain(parts[1]), examples), Report()
     numbers: list[dict] = []
     if tracer.holds_numbers(file):

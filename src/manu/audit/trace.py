@@ -21,7 +21,7 @@ from manu.evaluation.more_metrics import with_metrics
 from manu.evaluation.scoring import score_answers
 from manu.provenance.lineage import files, script
 
-PICTURES = (".png", ".svg", ".md")
+PAGES = (".png", ".svg", ".md")  # show numbers that a CSV beside them has
 EXAMPLES = 3  # answers shown of those that a number averages
 _WORD = re.compile(r"(\w+=)'([^']*)'|([^\s,]+)")  # of --row
 _SHOWN = ("profile_id", "question_id", "prompt", "reference", "reply", "choice")
@@ -32,7 +32,7 @@ class Tracer:
     """Follows the numbers of one study's tables and figures, in the working folder.
 
     Every number is computed again, the answers behind it are scored again, and each score is compared with the mean of
-    its answers. examples: how many of those answers to list; None: all.
+    its answers. examples: how many of those answers to list; None: all, 0: none.
     """
 
     def __init__(self, chain: Chain, examples: int | None = EXAMPLES) -> None:
@@ -49,7 +49,7 @@ class Tracer:
 
     def table_of(self, file: str) -> str:
         """The CSV with the numbers of `file`: itself, or the one that its job wrote beside a picture or a text."""
-        if Path(file).suffix not in PICTURES:
+        if Path(file).suffix not in PAGES:
             return file
         _, record = self.chain.maker(file)
         beside = [name for name in files(record["outputs"]) if name.endswith(".csv")]
@@ -111,13 +111,13 @@ class Tracer:
         return self._traced[key]
 
     def _traced_to(self, names: tuple[str, ...], origin: Origin) -> Iterator[Part]:
-        for name, rows in self._rows(names).match(origin.where).groupby("file", sort=False):
-            file = str(name)
+        frame = self._rows(names).frame
+        for file, positions in self._rows(names).by_file(origin.where).items():
             if file.endswith(".csv") and file in self.chain.producers:
-                yield from (self._row(file, place, origin.column) for place in rows[PLACE])
+                yield from (self._row(file, place, origin.column) for place in frame[PLACE].iloc[positions])
             else:
                 where = {key: list(values) for key, values in origin.where.items()}
-                yield {"file": file, "where": where} | self._answers(file, rows, origin.column)
+                yield {"file": file, "where": where} | self._answers(file, frame, positions, origin.column)
 
     def _row(self, file: str, place: int, column: str) -> Part:
         """One row of a table, with what its number was computed from."""
@@ -133,22 +133,21 @@ class Tracer:
         part = {"file": file, "row": named(row, keys), "name": row_name(row, keys), "column": column}
         return part | {"value": row[column], "n": row.get("n"), "same": same, "from": parts}
 
-    def _answers(self, file: str, rows: pd.DataFrame, column: str) -> Part:
+    def _answers(self, file: str, frame: pd.DataFrame, positions: list[int], column: str) -> Part:
         """Rows of one file: how many, the mean of their column, and whether they get the same scores again."""
         same = True
-        if column not in rows:  # a metric from outside the package
-            rows = with_metrics(rows, [column])
-        elif file.endswith(".parquet") and column in (scored := self._scored(file)):
-            same = not unequal(rows[column], scored[column].iloc[rows[PLACE]]).any()
-        examples = rows.iloc[: self.examples][[*(name for name in _SHOWN if name in rows), column]]
-        mean = float(rows[column].mean()) if is_numeric_dtype(rows[column]) else None
-        return {
-            "column": column,
-            "rows": len(rows),
-            "examples": examples.to_dict("records"),
-            "mean": mean,
-            "same": same,
-        }
+        if column not in frame:  # a metric from outside the package
+            values = with_metrics(frame.iloc[positions], [column])[column]
+        else:
+            values = frame[column].iloc[positions]
+            if file.endswith(".parquet") and column in (scored := self._scored(file)):
+                same = not unequal(values, scored[column].iloc[frame[PLACE].iloc[positions]]).any()
+        mean = float(values.mean()) if is_numeric_dtype(values) else None
+        part = {"column": column, "rows": len(values), "examples": [], "mean": mean, "same": same}
+        if self.examples != 0:
+            shown = frame[[name for name in _SHOWN if name in frame]].iloc[positions[: self.examples]]
+            part["examples"] = shown.assign(**{column: values.iloc[: self.examples].array}).to_dict("records")
+        return part
 
     def jobs(self, numbers: Sequence[Mapping]) -> list[str]:
         """Records of the jobs behind the numbers, results first: those that made the files that the numbers were

@@ -5,7 +5,7 @@ active while a figure is drawn and saved. SVG and PNG files are byte for byte th
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +157,15 @@ def message_figure(text: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, frame: pd.DataFrame, png: str | Path, svg: str | Path, csv: str | Path) -> None:
+def save(figure: Figure, frame: pd.DataFrame, png: Path | None, svg: Path | None, csv: Path) -> None:
     """Write the figure (PNG, SVG) and its numbers (CSV), atomically and without dates or program versions.
 
-    All three files are complete before the first one is renamed to its path.
+    All files are complete before the first one is renamed to its path. An audit asks for the numbers alone.
     """
-    with look(), atomic_path(csv) as new_csv, atomic_path(svg) as new_svg, atomic_path(png) as new_png:
-        figure.savefig(new_png, format="png", metadata={"Software": None})
-        figure.savefig(new_svg, format="svg", metadata={"Date": None, "Creator": None})
+    with look(), ExitStack() as files:
+        new_csv = files.enter_context(atomic_path(csv))
+        for path, form, without in ((png, "png", ("Software",)), (svg, "svg", ("Date", "Creator"))):
+            if path is not None:
+                new = files.enter_context(atomic_path(path))
+                figure.savefig(new, format=form, metadata=dict.fromkeys(without))
         frame.to_csv(new_csv, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
