@@ -17,7 +17,7 @@ from manu.models.registry import vlm_class
 from manu.neurons.measuring import BatchGroups
 from manu.training.dataset import TrainingSet
 
-RATIO = 10  # percent of the people to be forgotten
+RATIO = 10  # forget ratio in percent
 BATCH = 64  # samples per forward pass, the studies' default
 
 MODEL = "llava"

@@ -55,14 +55,14 @@ def asked(image, **columns):
 
 @pytest.fixture
 def hub(tmp_path):
-    """What a study with a ratio of 5 percent reads: Ada Lund is to be forgotten."""
+    """What a study with a ratio of 5 percent reads: Ada Lund is a forget person."""
     mixed = {"image": None, "caption": None, "question": None, "answer": None}
     wrong = {"perturbed_captions": ["a"], "paraphrased_caption": "b", "perturbed_names": NAMES}
     sets = {"full": PICTURES, "forget05": PICTURES[:2], "retain95": PICTURES[2:]}
-    user_message = {"full": TEXTS, "forget05": TEXTS[:1], "retain95": TEXTS[1:]}
+    texts = {"full": TEXTS, "forget05": TEXTS[:1], "retain95": TEXTS[1:]}
     for name, rows in sets.items():
         write(tmp_path, name, rows, 2 if name == "full" else 1)
-        write(tmp_path, f"{name}+tofu", [mixed | each for each in (*user_message[name], *rows)])
+        write(tmp_path, f"{name}+tofu", [mixed | each for each in (*texts[name], *rows)])
     write(tmp_path, "forget05_perturbed", [each | wrong for each in PICTURES[:2]])
     write(tmp_path, "retain_perturbed", [each | wrong for each in PICTURES[1:3]])
     options = ["Omar Sato", "Ada Lund", "Vera Toth", "Hugo Dahl", "Ida Orlov"]
@@ -131,9 +131,9 @@ def test_wrong_answers_in_text_make_a_classification_question(hub):
     )
     row = {"image": None, "question": "What pet has Ada Lund?", "answer": right, "perturbed_answer": wrong}
     write(hub, "forget05+tofu", [row, row | {"question": "And Ada Lund?", "perturbed_answer": None}])
-    user_message = [q for q in reading.read_profiles(hub, "forget_5")[0].questions if q.modality == TEXT]
-    assert [q.task for q in user_message] == ["generation", "classification", "generation"]
-    assert user_message[1].answer == "goose" and set(user_message[1].options.values()) == {
+    questions = [q for q in reading.read_profiles(hub, "forget_5")[0].questions if q.modality == TEXT]
+    assert [q.task for q in questions] == ["generation", "classification", "generation"]
+    assert questions[1].answer == "goose" and set(asked[1].options.values()) == {
         "goose",
         "pony",
         "sea gull",

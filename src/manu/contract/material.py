@@ -21,7 +21,7 @@ from manu.neurons.selection import MLP_INPUT
 from manu.training.dataset import TrainingSet
 from manu.unlearning.training_data import training_set
 
-RATIO = 10  # percent of the people to be forgotten
+RATIO = 10  # forget ratio in percent
 SIZES = {  # those of them that an architecture has; the others keep its defaults
     "image_size": 32,
     "patch_size": 8,

@@ -129,7 +129,7 @@ class BenchmarkSizes:
     base_pictures: int = 0
 
     def forget(self, ratio: int) -> int:
-        """People to be forgotten at a ratio in percent; at TUNING half of the tuning people."""
+        """Forget people at a ratio in percent; at TUNING half of the tuning people."""
         return self.tuning // 2 if ratio == TUNING else forget_count(self.people, ratio)
 
     def retain(self, ratio: int) -> int:

@@ -124,11 +124,11 @@ class Planner:
         forget, retain = ([of(ratio) for ratio in ratios] for of in (sizes.forget, sizes.retain))
         others = min(retain) if "forget" in splits else max(retain)
         asked = {"forget": max(forget), "test": max(forget), "retain": others, "celebrity": sizes.celebrities}
-        user_message = {"forget": sum(forget), "test": sum(forget), "retain": sum(retain)}
-        user_message["celebrity"] = sizes.celebrities * len(ratios)
+        people = {"forget": sum(forget), "test": sum(forget), "retain": sum(retain)}
+        people["celebrity"] = sizes.celebrities * len(ratios)
         each = sum(kind.per_person for _, kind in self._questions(evaluation))
         work = self._ask(sum(asked.get(split, 0) for split in splits), evaluation, system)
-        rows = each * sum(user_message.get(split, 0) for split in splits)
+        rows = each * sum(people.get(split, 0) for split in splits)
         looks = sizes.strangers_asked * sizes.general.per_person
         if "general" in splits and MULTIMODAL in evaluation["modalities"]:
             general = _read(sizes.general, "classification", evaluation)

@@ -115,7 +115,7 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
         ]
         for run in {run_of(row): row for row in table.rows}.values()
     ]
-    label = f"{table.rows[0]['model']}: variants, {table.rows[0]['forget_ratio']} percent of the people to be forgotten"
+    label = f"{table.rows[0]['model']}: variants, forget ratio {table.rows[0]['forget_ratio']} percent"
     return [Heading(label), Grid(label, columns, rows, 1)]
 
 

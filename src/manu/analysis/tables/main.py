@@ -149,10 +149,10 @@ def markdown_text(table: pd.DataFrame) -> str:
     )
     caption = (
         f"All values in percent (ROUGE-L: F1 times 100), mean over {runs} seed(s){spread}. "
-        f"↓ lower is better: people to be forgotten; ↑ higher is better: what should stay. "
+        f"↓ lower is better: forget people; ↑ higher is better: what should stay. "
         f"Classification protocol: {escape(protocol)}{meaning}. "
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
-        "vanilla: nothing unlearned; retain\\_only: trained without the people to be forgotten."
+        "vanilla: nothing unlearned; retain\\_only: trained without the forget people."
         f"{' diverged: the loss was no number, so that there is no model to ask.' if DIVERGED in table else ''}"
     )
     measures = {

@@ -42,7 +42,7 @@ TEXTS = {  # in short; docs/robustness.md says more
 }
 _KEYS = ("model", "seed", "method", "attack", "condition", "split", "modality")
 _GOT = (
-    "In percent: accuracy on people to be forgotten (on people to be kept where it says retain); of leakage the share "
+    "In percent: accuracy on forget people (on retain people where it says retain); of leakage the share "
     "of lost facts, of membership the AUC. The intervals over people stand in the file."
 )
 
@@ -90,7 +90,7 @@ def _grids(table: TableOnPage, page: Page) -> list[Grid]:
     ordered = sorted(table.rows, key=place)
     scores = TableOnPage(table.path, [row for row in ordered if row["modality"] == BOTH])
     measured = TableOnPage(table.path, [row for row in ordered if row["modality"] != BOTH])
-    about = f"{ordered[0]['model']}, {ordered[0]['forget_ratio']} percent of the people to be forgotten"
+    about = f"{ordered[0]['model']}, forget ratio {ordered[0]['forget_ratio']} percent"
     return [
         grid_of_methods(f"resistance: {about}", scores, _score_column, _KEYS, page, interval),
         grid_of_methods(f"what attacks get, in percent: {about}", measured, _measure_column, _KEYS, page),
@@ -112,7 +112,7 @@ def _measure_column(row: Row) -> Column:
 TABLE = Table(
     title="Robustness",
     caption="What attacks still get out of each model at one forget ratio. The resistance to an attack is 1 less "
-    "the mean of what it gets of the people to be forgotten (of relearning after the most steps, of "
+    "the mean of what it gets of the forget people (of relearning after the most steps, of "
     "membership how far the AUC is from a guess), and robustness is the mean over the attacks. Read both "
     "beside those of retain_only, which never saw these people: an attack gets guesses from it (one "
     "answer in four is right), not knowledge.",

@@ -1,5 +1,4 @@
-"""Forgetting in turn against forgetting at once: accuracy on who was asked to be forgotten when, with intervals over
-people.
+"""Forgetting in turn against forgetting at once: accuracy on each request's people, with intervals over people.
 
 Each group of people has its draws; all methods of a run and both orders share them, so that differences are paired.
 """

@@ -1,7 +1,7 @@
 """Hyperparameters chosen by trials: what each trial scores on those of the trials, and which one is chosen.
 
-A trial is asked about the tuning people to be forgotten, the others, and public figures. Its parts are, for each
-modality, 1 - accuracy on forget and the accuracies on retain and the public figures, over classification and cloze
+A trial is asked about the forget half of the tuning people, the retain half, and public figures. Its parts are, for
+each modality, 1 - accuracy on forget and the accuracies on retain and the public figures, over classification and cloze
 questions; a criterion makes one number of them, in which what is forgotten weighs as much as all that is kept. Who
 answers forget questions worse than by chance has forgotten no more than who guesses, so that below chance counts as
 chance.
