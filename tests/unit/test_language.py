@@ -165,9 +165,9 @@ def test_texts_are_read_without_a_prompt_and_scored_from_their_likelihoods(vlm, 
 
     read = answers[answers["task"] == PASSAGE].iloc[0]
     ids = vlm.tokenizer(read["reference"], add_special_tokens=False)["input_ids"]
-    user_message = torch.tensor([[vlm.text_start, *ids]])
+    sequence = torch.tensor([[vlm.text_start, *ids]])
     with torch.no_grad():
-        loss = vlm.model(input_ids=user_message, labels=user_message).loss.item()
+        loss = vlm.model(input_ids=sequence, labels=sequence).loss.item()
     assert read["log_perplexity"] == pytest.approx(loss, rel=1e-4)
     assert len(json.loads(read["option_log_likelihoods"])) == len(ids)
 

@@ -39,8 +39,8 @@ def test_a_notebook_is_kept_without_outputs(book):
 
 
 def test_every_notebook_is_in_the_readme():
-    user_message = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
-    assert len(BOOKS) == 4 and all(f"]({book.name})" in user_message for book in BOOKS)
+    readme = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    assert len(BOOKS) == 4 and all(f"]({book.name})" in readme for book in BOOKS)
 
 
 def notebook(folder, *cells):
@@ -97,7 +97,7 @@ def run_of(tmp_path, method: str, correct: dict) -> Run:
 
 @pytest.fixture
 def two(tmp_path):
-    """ga and manu on two people to be kept: on one manu loses both of two answers, on the other it wins one."""
+    """ga and manu on two retain people: on one manu loses both of two answers, on the other it wins one."""
     one = {("retain", "a"): [1.0, 1.0], ("retain", "b"): [0.0, 1.0], ("forget", "c"): [0.0, 0.0]}
     other = {("retain", "a"): [0.0, 0.0], ("retain", "b"): [1.0, 1.0], ("forget", "c"): [0.0, 0.0]}
     return run_of(tmp_path, "ga", one), run_of(tmp_path, "manu", other)
@@ -123,8 +123,8 @@ def test_a_sample_is_even_and_the_same_twice(two):
         "retain",
     }
     assert names == sample(frame, 4) != sample(frame, 4, seed=1)
-    user_message = accuracy(two[0].answers).set_index(["split", "modality"])
-    assert user_message.loc[("retain", "multimodal")].tolist() == [0.75, 4] and user_message.loc[
+    right = accuracy(two[0].answers).set_index(["split", "modality"])
+    assert right.loc[("retain", "multimodal")].tolist() == [0.75, 4] and right.loc[
         ("forget", "multimodal")
     ].tolist() == [0.0, 2]
 

@@ -99,9 +99,9 @@ def poison(folder: Path, sprung: Path) -> None:
         "AutoTokenizer": ["tokenization_evil.Slow", "tokenization_evil.Fast"],
     }
     for file in folder.glob("*.json"):
-        user_message = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(file.read_text(encoding="utf-8"))
         if "config" in file.name:
-            file.write_text(json.dumps(user_message | {"auto_map": classes}))
+            file.write_text(json.dumps(config | {"auto_map": classes}))
 
 
 def test_the_payload_would_spring(tmp_path):

@@ -127,9 +127,9 @@ def test_what_the_first_request_prunes_stays_pruned(vlm, folder, name, settings,
 
 def test_a_prompt_names_everybody_so_far(vlm, folder):
     turns = in_turn(config_of(vlm.name, "prompting", {}), create_method("prompting", {}), vlm, folder)
-    vanilla, user_message = weights(vlm), dict(turns)
-    assert user_message[SECOND] == system_prompt(create_method("prompting", {}), folder, SECOND)
-    for ratio, system in user_message.items():
+    vanilla, prompts = weights(vlm), dict(turns)
+    assert prompts[SECOND] == system_prompt(create_method("prompting", {}), folder, SECOND)
+    for ratio, system in prompts.items():
         there = {name for name in read_names(folder).values() if name in system}
         assert there == set(read_names(folder, f"forget_{ratio}").values())
     assert same_weights(vanilla, weights(vlm))
@@ -190,7 +190,7 @@ def marked(method: str, marks: str, **more) -> list[dict]:
     return rows
 
 
-def user_message() -> pd.DataFrame:
+def in_turn_rows() -> pd.DataFrame:
     rows = [
         row
         for method, turns in AFTER.items()
@@ -207,7 +207,7 @@ def stored() -> pd.DataFrame:
 
 
 def test_the_table_by_hand():
-    rows = sequential_table(stored(), user_message(), resamples=200)
+    rows = sequential_table(stored(), in_turn_rows(), resamples=200)
     assert list(rows.columns) == list(sequential.COLUMNS) and set(rows["modality"]) == {"text"}
     ga = rows[rows["method"] == "ga"]
     assert ga[["order", "after", "group", "metric", "value", "n"]].values.tolist() == [
@@ -250,7 +250,7 @@ def test_differences_are_paired_on_the_same_draws_of_people():
 
 def test_a_method_that_diverged_at_once_has_its_rows_in_turn():
     whole, rest = (
-        sequential_table(rows, user_message(), resamples=20)
+        sequential_table(rows, in_turn_rows(), resamples=20)
         for rows in (stored(), stored()[stored()["method"] != "ga"])
     )
     in_turn = whole[(whole["method"] != "ga") | (whole["order"] == "in turn")].reset_index(drop=True)
@@ -259,6 +259,6 @@ def test_a_method_that_diverged_at_once_has_its_rows_in_turn():
 
 
 def test_the_same_whatever_the_order_of_the_rows():
-    one = csv_text(sequential_table(stored(), user_message(), resamples=50))
-    shuffled = stored().sample(frac=1, random_state=0), user_message().groupby("method").sample(frac=1, random_state=0)
+    one = csv_text(sequential_table(stored(), in_turn_rows(), resamples=50))
+    shuffled = stored().sample(frac=1, random_state=0), in_turn_rows().groupby("method").sample(frac=1, random_state=0)
     assert csv_text(sequential_table(*shuffled, resamples=50)) == one

@@ -118,10 +118,8 @@ def test_scores_and_choice_by_hand():
 def test_what_a_trial_costs_elsewhere_counts():
     spared = {("celebrity", "multimodal"): [1, 1], ("celebrity", "text"): [1, 1]}
     hit = {("celebrity", "multimodal"): [0, 1], ("celebrity", "text"): [1, 1]}
-    user_message = cells([0, 0], [0, 0], [1, 1])
-    table = tuning.trial_table(
-        answers([user_message | hit, user_message | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean"
-    )
+    forgotten = cells([0, 0], [0, 0], [1, 1])
+    table = tuning.trial_table(answers([forgotten | hit, forgotten | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean")
     assert list(table["score"]) == [0.888889, 1.0]  # forget 1, kept 4 / (3 + 2): 2 / (1 + 5/4)
     assert list(table["chosen"]) == ["", "yes"] and list(table["celebrity_multimodal"]) == [0.5, 1.0]
 

@@ -648,8 +648,8 @@ def test_records_hold_what_ran(here):
 
 def test_the_story_of_one_number(here, capsys):
     code = cli.main(["audit", TABLE, "--row", "manu", "--column", "forget_classification"])
-    user_message = capsys.readouterr().out
-    assert code == 0 and user_message.endswith("audit passed\n")
+    said = capsys.readouterr().out
+    assert code == 0 and said.endswith("audit passed\n")
     for part in (
         "make_main → ",
         "make_scores → ",
@@ -667,8 +667,8 @@ def test_the_story_of_one_number(here, capsys):
         "Ran on ",
         "Commit ",
     ):
-        assert part in user_message, part
-    assert "npo" not in user_message.split("Made by")[1].split("results/smoke/scores.yaml")[1]
+        assert part in said, part
+    assert "npo" not in said.split("Made by")[1].split("results/smoke/scores.yaml")[1]
 
 
 def test_a_number_whose_answers_lack_some_metrics_is_the_same_again(here, capsys):
@@ -718,7 +718,7 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
 def test_every_table_figure_and_page_can_be_asked_about(here, capsys, monkeypatch):
     """Every number of the study is traced to its answers, and these are scored again."""
     chain = Chain("smoke")
-    tracer = trace.Tracer(chain)  # one for all files: each file of answers is read and scored once
+    tracer = trace.Tracer(chain, 0)  # one for all files: each file of answers is read and scored once
     monkeypatch.setattr(command, "Chain", lambda study: chain)
     monkeypatch.setattr(trace, "Tracer", lambda chain, examples: tracer)
     asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
@@ -752,8 +752,8 @@ def test_a_readme_that_shows_the_snapshot_of_another_run_is_noted(here, capsys):
 
 def test_an_output_without_numbers_shows_its_chain(here, capsys):
     assert cli.main(["audit", MASK]) == 0
-    user_message = capsys.readouterr().out
-    assert "select_neurons → " in user_message and "train → " in user_message and "make_scores" not in user_message
+    said = capsys.readouterr().out
+    assert "select_neurons → " in said and "train → " in said and "make_scores" not in said
 
 
 @pytest.mark.parametrize(
@@ -778,8 +778,8 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
 )
 def test_what_cannot_be_audited_is_said_in_one_message(arguments, said, here, capsys):
     assert cli.main(["audit", *arguments]) == 2
-    user_message = capsys.readouterr().err
-    assert user_message.startswith("error: ") and said in user_message and "Traceback" not in user_message
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and said in shown and "Traceback" not in shown
 
 
 def test_the_exit_code_tells(here, restored, capsys):
