@@ -28,7 +28,7 @@ KINDS = {  # kind -> (questions per person, right or wrong)
     "cloze": (2, True),
     "generation": (2, False),  # a score between 0 and 1, such as ROUGE
 }
-RESAMPLES = 500
+RESAMPLES = 499
 PERCENTILE, USED = "percentile bootstrap", "Wilson, effective answers, t (in use)"
 Ends = tuple[np.ndarray, np.ndarray]  # low and high, [samples]
 

@@ -22,10 +22,10 @@ def test_the_first_draw_is_the_sample_itself():
 
 @pytest.mark.parametrize("sums", [SUMS, np.full(6, 5.0), np.zeros(6), np.full(6, 2.0)])
 def test_the_draws_of_one_mean_have_its_own_interval(sums):
-    weights = draw_weights(6, 1000, seed=3)
-    value, low, high = ends(mean_draws(weights, sums, FIVE, seed=5), 0.9)
-    assert value == pytest.approx(sums.sum() / 30)
-    assert (low, high) == pytest.approx(score_interval(sums, FIVE, 0.9), abs=1e-3)
+    for draws, difference in ((199, 1e-12), (999, 1e-12), (1000, 1e-4)):
+        value, low, high = ends(mean_draws(draw_weights(6, draws, seed=3), sums, FIVE, seed=5), 0.95)
+        assert value == pytest.approx(sums.sum() / 30)
+        assert (low, high) == pytest.approx(score_interval(sums, FIVE, 0.95), abs=difference)
 
 
 def test_the_order_of_the_draws_is_that_of_the_people():
@@ -87,10 +87,10 @@ def test_absolute():
 
 def test_ends():
     draws = np.array([0.5, 0.0, 0.25, 0.5, 0.75, 1.0, np.nan])
-    assert ends(draws, 0.5) == (0.5, 0.1875, 0.8125)  # 1 of 4 below: a quarter of the way from the first to the second
+    assert ends(draws, 0.5) == (0.5, 0.125, 0.875)  # 1 of 4 below: five draws make six parts, 1.5 of them below
     assert np.isnan(ends(np.array([np.nan, 1.0]), 0.9)).all()
     # the value lies 0.25 above the median: the upper end moves by as much, and no farther than the range
-    assert ends(np.array([0.75, 0.25, 0.5, 0.75]), 0.5) == (0.75, pytest.approx(0.3125), pytest.approx(0.9375))
+    assert ends(np.array([0.75, 0.25, 0.5, 0.75]), 0.5) == (0.75, 0.25, 1.0)
     assert ends(np.array([0.75, 0.25, 0.5, 0.75]), 0.5, (0.0, 0.8))[2] == 0.8
 
 
@@ -107,4 +107,4 @@ def test_intervals_of_composites_hold_the_truth(people):
     found = composite(people, "forgets faces", correlation=0.2, shared=0.5, samples=100)
     covered = {name: [held for (_, kind), (held, _) in found.items() if kind == name] for name in (PLAIN, IN_USE)}
     assert min(covered[IN_USE]) >= 0.92 and np.mean(covered[IN_USE]) >= 0.95
-    assert np.mean(covered[PLAIN]) < 0.93
+    assert min(covered[PLAIN]) < 0.9 and np.mean(covered[PLAIN]) < np.mean(covered[IN_USE])

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pyarrow.parquet
+import pytest
 
 MODELS = ("llava", "idefics2")
 TRAINING = ("ga", "gradient_difference", "kl", "npo")
@@ -27,6 +28,7 @@ SCORE_COLUMNS = (
     "study,model,method,forget_ratio,seed,split,modality,task,metric,metric_version,value,n,ci_low,ci_high,"
     "higher_is_better"
 )
+CELL = ["model", "forget_ratio", "seed", "method", "split", "modality", "task", "metric"]
 # the jobs that any new answers bring with them
 TABLES = (
     "scores",
@@ -129,6 +131,41 @@ def test_the_scores(copy):
     assert (scores["n"] > 0).all()
     assert (scores["higher_is_better"] == ~scores["split"].isin(["forget", "test"])).all()
     assert not scores.duplicated(["model", "method", "split", "modality", "task", "metric"]).any()
+
+
+def intervals_of(copy, table, **columns):
+    """value, ci_low, ci_high of a table by cell. columns: of the table -> that of the scores, or its value if fixed."""
+    frame = pd.read_csv(copy.folder / f"results/smoke/{table}")
+    frame = frame.rename(columns={column: name for name, column in columns.items() if column in frame})
+    fixed = {name: value for name, value in columns.items() if name not in frame}
+    frame = frame.assign(**fixed)
+    return frame.set_index(CELL)[["value", "ci_low", "ci_high"]]
+
+
+@pytest.mark.parametrize(
+    "table, columns",
+    [
+        *(
+            (
+                "tables/distance_to_goal.csv",
+                {
+                    **{"value": f"forget_{modality}", "split": "forget", "modality": modality},
+                    **{f"ci_{end}": f"forget_{modality}_ci_{end}" for end in ("low", "high")},
+                },
+            )
+            for modality in ("multimodal", "text")
+        ),
+        *((f"tables/ablation_{model}.csv", {"value": "accuracy"}) for model in MODELS),
+    ],
+)
+def test_one_number_has_one_interval(copy, table, columns):
+    """Accuracies that a table computes from draws of people have the interval that they have among the scores."""
+    scores = intervals_of(copy, "scores.csv", task="task", metric="metric")
+    there = intervals_of(copy, table, task="classification", metric="accuracy", **columns)
+    both = there.join(scores, rsuffix="_of_scores", how="inner")
+    assert len(both) >= 4
+    for column in scores.columns:
+        assert (both[column] - both[f"{column}_of_scores"]).abs().max() < 1.5e-6, both.to_string()
 
 
 def test_the_answers(copy):

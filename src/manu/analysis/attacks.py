@@ -114,7 +114,7 @@ def paired_facts(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def robustness_table(
-    stored: pd.DataFrame, answers: pd.DataFrame, signals: pd.DataFrame, resamples: int = 1000, level: float = 0.95
+    stored: pd.DataFrame, answers: pd.DataFrame, signals: pd.DataFrame, resamples: int = 999, level: float = 0.95
 ) -> pd.DataFrame:
     """Rows (COLUMNS) for every model, forget ratio, seed and method in `answers`, rounded to DECIMALS.
 

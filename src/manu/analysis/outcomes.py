@@ -503,7 +503,7 @@ def utility(run: Run, method: str) -> np.ndarray | None:
     return run.mean_over(method, OUTCOMES["retain_utility"].splits)
 
 
-def outcomes(answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
+def outcomes(answers: pd.DataFrame, resamples: int = 999, level: float = 0.95) -> pd.DataFrame:
     """Every outcome of every run and method (COLUMNS), rounded to DECIMALS.
 
     answers: ANSWER_COLUMNS, vanilla and retain_only among the methods. A value is NaN where it is not defined

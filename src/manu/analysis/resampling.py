@@ -5,6 +5,9 @@ the weights: differences between them are paired. The draws of a mean are the po
 (manu.analysis.intervals), in the order of the weighted means; so the interval of a single mean is the same whether it
 comes from draws or from the formula, and what is computed from several means (a difference, a ratio, a composite) takes
 over their uncertainty and their correlation.
+
+The number of draws is one less than a round number, such as 999, so that the ends of an interval are draws themselves
+(Davison and Hinkley 1997, section 2.4); with others the two intervals of one mean differ a little, by interpolation.
 """
 
 from functools import cache
@@ -77,18 +80,18 @@ def ends(draws: np.ndarray, level: float, within: tuple[float, float] = ANYTHING
     value, rest = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(value) or rest.size == 0:
         return value, float("nan"), float("nan")
-    low, median, high = np.quantile(rest, [(1 - level) / 2, 0.5, (1 + level) / 2], method="hazen")
+    low, median, high = np.quantile(rest, [(1 - level) / 2, 0.5, (1 + level) / 2], method="weibull")
     low, high = np.clip([low + min(value - median, 0.0), high + max(value - median, 0.0)], *within)
     return value, float(low), float(high)
 
 
 def _in_order(mean: Mean, order: np.ndarray) -> np.ndarray:
-    """The mean, then the points of its interval at levels (rank + 1/2) / draws of `order`."""
+    """The mean, then the points of its interval at levels (rank + 1) / (draws + 1), ranked as in `order`."""
     points = mean.bounds(_t_quantiles(len(order), mean.freedom))
     return np.concatenate([[mean.value], points[np.argsort(np.argsort(order, kind="stable"))]])
 
 
 @cache
 def _t_quantiles(draws: int, freedom: int) -> np.ndarray:
-    """Quantiles of t at the levels (rank + 1/2) / draws, ascending."""
-    return scipy.stats.t.ppf((np.arange(draws) + 0.5) / draws, freedom)
+    """Quantiles of t at the levels (rank + 1) / (draws + 1), ascending."""
+    return scipy.stats.t.ppf(np.arange(1, draws + 1) / (draws + 1), freedom)

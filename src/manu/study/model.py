@@ -395,7 +395,10 @@ class Intervals(Section):
     """Intervals over people."""
 
     resamples: Count = setting(
-        1000, "Draws of people behind the interval of what is computed from several means.", "draws"
+        999,
+        "Draws of people behind the interval of what is computed from several means; best one less than a round "
+        "number.",
+        "draws",
     )
     level: Part = setting(0.95, "Coverage of the intervals.", "fraction")
 

@@ -89,7 +89,7 @@ def aim_of(inputs: Inputs) -> Aim:
     return Aim(**read_claims(inputs.document("claims_file"), str(inputs.paths("claims_file")[0]))["aim"])
 
 
-def distance_table(answers: pd.DataFrame, aim: Aim, resamples: int = 1000, level: float = 0.95) -> pd.DataFrame:
+def distance_table(answers: pd.DataFrame, aim: Aim, resamples: int = 999, level: float = 0.95) -> pd.DataFrame:
     """Classification accuracy on forget, the gap between the modalities' forgetting_success, and accuracy on retain
     and celebrity as shares of vanilla's (means over the modalities), each with its interval; then the aim (COLUMNS).
 

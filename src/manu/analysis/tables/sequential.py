@@ -59,7 +59,7 @@ def in_group(group: str, after: int) -> dict[str, tuple]:
 
 
 def sequential_table(
-    stored: pd.DataFrame, answers: pd.DataFrame, resamples: int = 1000, level: float = 0.95
+    stored: pd.DataFrame, answers: pd.DataFrame, resamples: int = 999, level: float = 0.95
 ) -> pd.DataFrame:
     """Rows (COLUMNS) for every model, seed and method in `answers`, rounded to DECIMALS.
 
