@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from manu.analysis.claims import (
+    DESTROYED,
     INCONCLUSIVE,
     MEASURES,
     NOT_REPRODUCED,
@@ -119,7 +120,39 @@ def test_verdicts():
     assert verdict_over([REPRODUCED, REPRODUCED]) == REPRODUCED
     assert verdict_over([REPRODUCED, INCONCLUSIVE]) == INCONCLUSIVE
     assert verdict_over([REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED]) == NOT_REPRODUCED
+    assert verdict_over([DESTROYED, INCONCLUSIVE]) == DESTROYED and verdict_over([DESTROYED, REPRODUCED]) == DESTROYED
+    assert verdict_over([NOT_REPRODUCED, DESTROYED]) == NOT_REPRODUCED
     assert verdict_over([]) == INCONCLUSIVE
+
+
+FOUR = '["a", "b", "c", "d"]'
+
+
+def test_what_is_kept_counts_above_chance_and_in_the_worse_modality():
+    frame = answers().assign(options=FOUR)
+    by_name = (frame["method"] == "manu") & (frame["split"] == "retain") & (frame["modality"] == "text")
+    frame.loc[by_name, "correct"] = 0.4
+    assert Run(frame, 5).kept("manu") == pytest.approx((0.4 - 0.25) / (1.0 - 0.25))  # 0.8 with the picture
+    frame.loc[by_name, "correct"] = 0.2
+    assert Run(frame, 5).kept("manu") == 0.0 and Run(frame, 5).kept("vanilla") == 1.0
+    assert np.isnan(Run(frame[frame["split"] != "retain"], 5).kept("manu"))
+
+
+@pytest.mark.parametrize("right", [0.0, 0.25, 0.5])
+def test_a_destroyed_model_passes_no_claim_of_forgetting(right):
+    """Zeroed, guessing, or little better: it has forgotten the forget people, and everybody else with them."""
+    frame = answers().assign(options=FOUR)
+    frame.loc[frame["method"] == "manu", "correct"] = right
+    frame.loc[(frame["method"] == "manu") & (frame["split"] == "forget"), "correct"] = 0.0
+    claims = read_claims(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")), "claims")
+    cells = claim_cells(frame, claims, CONTEXT, 20, 0.95)
+    of_forgetting = [claim["id"] for claim in claims["claims"] if "keeps" in claim]
+    mine = cells[cells["claim"].isin(of_forgetting) & (cells["method"] == "manu")]
+    assert len(mine) == len(of_forgetting) >= 4 and set(mine["verdict"]) == {DESTROYED}
+    assert mine["reason"].str.startswith("not reproduced: the model is destroyed, it keeps").all()
+    assert set(cells.loc[cells["method"] == "retain_only", "verdict"]) == {REPRODUCED}
+    table = claim_table(cells, claims).set_index(["claim", "model", "method"])["verdict"]
+    assert table["forgets_in_both_modalities", "all architectures", "manu"] == DESTROYED
 
 
 def test_the_tables():
@@ -150,6 +183,7 @@ def test_the_tables():
     [
         (lambda d: d.pop("subjects"), "needs the keys"),
         (lambda d: d["claims"][0].pop("threshold"), "claim 1 lacks 'threshold'"),
+        (lambda d: d["claims"][0].update(keeps=50), "'keeps' of 'forgets_in_both_modalities' must be a fraction"),
         (lambda d: d["claims"][0].update(measure="x"), "unknown measure 'x' of 'forgets_in_both_modalities'; known:"),
     ],
 )

@@ -51,6 +51,7 @@ SETTINGS = {
     "ratio": 10,
     "study": "tiny",
     "criterion": "harmonic_mean",
+    "keeps": 0.5,
     "trials": {"ga": [{"a": 1}, {"a": 2}]},
     "tasks": ["mmmu"],
     "comparison": {"comparable": True, "models": "m", "tolerance": 1.0},
@@ -61,7 +62,18 @@ SETTINGS = {
 FOLDER = "results/tiny/llava/seed0/forget10"
 RECORDS = [f"{FOLDER}/{method}/job.provenance.json" for method in ("retain_only", *METHODS)]
 # p-values and medians may stay as the rows behind them change, and so may what is printed with one decimal
-MAY_STAY = {"p_value", "smallest_p", "p_adjusted", "text", "cost", "silent_on_retain", "silent_on_both", "score"}
+MAY_STAY = {
+    "p_value",
+    "smallest_p",
+    "p_adjusted",
+    "text",
+    "cost",
+    "silent_on_retain",
+    "silent_on_both",
+    "score",
+    "forgotten",
+    "kept",
+}
 COUNTS = {"n", "people", "neurons", "our_n"} | {f"{modality}_n" for modality in MODALITIES}
 
 

@@ -69,8 +69,8 @@ def test_seeds_are_averaged():
 
 def test_csv_is_stable():
     lines = csv_text(main_table(tiny(), "llava", METHODS, "likelihood")).splitlines()
-    assert lines[0].startswith("model,forget_ratio,method,prune_ratio,classification_protocol,seeds,forget_class")
-    assert lines[1].startswith("llava,5,vanilla,,likelihood,1,0.200000,0.700000,0.450000,,0.625000,0.625000,,0.1")
+    assert lines[0].startswith("model,forget_ratio,method,prune_ratio,works,classification_protocol,seeds,forget_class")
+    assert lines[1].startswith("llava,5,vanilla,,,likelihood,1,0.200000,0.700000,0.450000,,0.625000,0.625000,,0.1")
     assert lines[4].startswith("llava,5,manu_released,12.5,likelihood,1,")
 
 

@@ -8,6 +8,7 @@ import pytest
 from studies import changed, told
 
 from listed_jobs import listed
+from manu.analysis import chance
 from manu.analysis.tables import tuning
 from manu.core.errors import UserError
 from manu.data import mllmu, profiles
@@ -40,22 +41,31 @@ figures: [tradeoff]
 """
 
 
+FOUR = '["a", "b", "c", "d"]'
+EIGHT = {right: [1] * right + [0] * (8 - right) for right in range(9)}  # marks of eight people
+
+
 def answers(accuracies: list[dict[tuple[str, str], list[int]]], options: str = "") -> pd.DataFrame:
-    """Answers of trials: for each trial (split, modality) -> right or wrong by question; options: of every question."""
+    """Answers of trials: for each trial (split, modality) -> right or wrong, a question about each person.
+
+    options: of every question."""
     rows = [
         {
             "model": "llava",
             "method": "ga",
+            "seed": 0,
+            "forget_ratio": 0,
             "trial": number,
             "split": split,
             "modality": modality,
             "task": "classification",
+            "profile_id": f"{split}{person}",
             "options": options,
             "correct": float(right),
         }
         for number, cells in enumerate(accuracies, start=1)
         for (split, modality), marks in cells.items()
-        for right in marks
+        for person, right in enumerate(marks)
     ]
     said = {"model": "llava", "method": "ga", "trial": 1, "split": "forget", "modality": "text", "task": "generation"}
     return pd.DataFrame([*rows, said | {"correct": float("nan")}])
@@ -68,6 +78,16 @@ def cells(forget_picture: list[int], forget_text: list[int], retain: list[int]) 
         ("retain", "multimodal"): retain,
         ("retain", "text"): retain,
     }
+
+
+def table_of(
+    accuracies: list[dict], criterion: str = "harmonic_mean", options: str = "", keeps: float = 0.5
+) -> pd.DataFrame:
+    """The table of these trials of a model that knew everything; the settings are a = 1, 2, ..."""
+    tried = answers(accuracies, options)
+    vanilla = tried[tried["trial"] == 1].assign(correct=1.0, forget_ratio=15)
+    settings = [{"a": number} for number in range(1, len(accuracies) + 1)]
+    return tuning.trial_table(tried, settings, criterion, vanilla, keeps)
 
 
 def test_trials_are_drawn_from_the_combinations_once_and_for_all():
@@ -93,66 +113,104 @@ def test_an_open_setting_lists_its_candidates(value):
 
 
 def test_scores_and_choice_by_hand():
-    half = answers(
-        [
-            cells([1, 1], [1, 1], [1, 1]),  # nothing forgotten
-            cells([0, 1], [0, 1], [1, 1]),  # parts 1/2, 1/2, 1, 1: harmonic mean 4 / (2 + 2 + 1 + 1) = 2/3
-            cells([0, 0], [0, 0], [0, 1]),  # parts 1, 1, 1/2, 1/2: the same, but less retained
-        ]
-    )
-    tried = [{"learning_rate": rate} for rate in (1e-5, 1e-4, 1e-3)]
-    table = tuning.trial_table(half, tried, "harmonic_mean")
-    assert list(table["score"]) == [0.0, 0.666667, 0.666667]
-    assert list(table["chosen"]) == ["", "yes", ""]
-    assert list(table["settings"]) == ["learning_rate = 1e-05", "learning_rate = 0.0001", "learning_rate = 0.001"]
-    assert table.loc[1, ["forget_multimodal", "forget_text", "retain_multimodal", "retain_text", "n"]].tolist() == [
-        0.5,
-        0.5,
-        1.0,
-        1.0,
-        8,
+    half = [
+        cells(EIGHT[8], EIGHT[8], EIGHT[8]),  # nothing forgotten
+        cells(EIGHT[4], EIGHT[4], EIGHT[8]),  # parts 1/2, 1/2, 1, 1: harmonic mean 4 / (2 + 2 + 1 + 1) = 2/3
+        cells(EIGHT[0], EIGHT[0], EIGHT[4]),  # parts 1, 1, 1/2, 1/2: the same, but less kept
     ]
-    assert list(tuning.trial_table(half, tried, "least")["score"]) == [0.0, 0.5, 0.5]
+    table = table_of(half)
+    assert table["score"].tolist() == [0.0, 0.666667, 0.666667]
+    assert table["forgotten"].tolist() == [0.0, 0.5, 1.0] and table["kept"].tolist() == [1.0, 1.0, 0.5]
+    assert table["works"].tolist() == ["no", "yes", "yes"] and table["chosen"].tolist() == ["", "yes", ""]
+    assert table["near_best"].tolist() == ["no", "yes", "yes"]
+    assert table["settings"].tolist() == ["a = 1", "a = 2", "a = 3"]
+    accuracies = ["forget_multimodal", "forget_text", "retain_multimodal", "retain_text", "n"]
+    assert table.loc[1, accuracies].tolist() == [0.5, 0.5, 1.0, 1.0, 32]
+    assert table_of(half, "least")["score"].tolist() == [0.0, 0.5, 0.5]
 
 
 def test_what_a_trial_costs_elsewhere_counts():
     spared = {("celebrity", "multimodal"): [1, 1], ("celebrity", "text"): [1, 1]}
     hit = {("celebrity", "multimodal"): [0, 1], ("celebrity", "text"): [1, 1]}
-    forgotten = cells([0, 0], [0, 0], [1, 1])
-    table = tuning.trial_table(answers([forgotten | hit, forgotten | spared]), [{"a": 1}, {"a": 2}], "harmonic_mean")
-    assert list(table["score"]) == [0.888889, 1.0]  # forget 1, kept 4 / (3 + 2): 2 / (1 + 5/4)
-    assert list(table["chosen"]) == ["", "yes"] and list(table["celebrity_multimodal"]) == [0.5, 1.0]
+    forgotten = cells(EIGHT[0], EIGHT[0], EIGHT[8])
+    table = table_of([forgotten | hit, forgotten | spared])
+    assert table["score"].tolist() == [0.888889, 1.0]  # forget 1, kept 4 / (3 + 2): 2 / (1 + 5/4)
+    assert table["chosen"].tolist() == ["", "yes"] and table["celebrity_multimodal"].tolist() == [0.5, 1.0]
 
 
-def test_below_chance_counts_as_chance():
-    tried = [{"a": 1}, {"a": 2}]
-    guessing, never = cells([0, 0, 0, 1], [0, 0, 0, 1], [1, 1]), cells([0, 0, 0, 0], [0, 0, 0, 0], [1, 1])
-    table = tuning.trial_table(answers([guessing, never], '["a", "b", "c", "d"]'), tried, "harmonic_mean")
-    assert list(table["score"]) == [0.857143, 0.857143]  # parts 3/4, 3/4, 1, 1: 4 / (4/3 + 4/3 + 1 + 1)
-    assert list(table["forget_text"]) == [0.25, 0.0] and list(table["chosen"]) == ["yes", ""]
+def test_accuracy_counts_above_chance_on_both_sides():
+    """Of four options a guess is right once in four: 1/4 on forget has forgotten everything, on retain kept nothing."""
+    table = table_of(
+        [
+            cells(EIGHT[2], EIGHT[2], EIGHT[8]),
+            cells(EIGHT[0], EIGHT[0], EIGHT[8]),  # worse than by chance has forgotten no more
+            cells(EIGHT[2], EIGHT[2], EIGHT[5]),  # (5/8 - 1/4) / (3/4) = 1/2: 2 / (1 + 2)
+            cells(EIGHT[0], EIGHT[0], EIGHT[2]),
+        ],
+        options=FOUR,
+    )
+    assert table["score"].tolist() == [1.0, 1.0, 0.666667, 0.0]
+    assert table["kept"].tolist() == [1.0, 1.0, 0.5, 0.0] and table["chosen"].tolist() == ["yes", "", "", ""]
+    assert chance.guessed([FOUR, FOUR, "", ""]) == 0.125
 
 
-def test_chance_is_one_of_the_options_and_nothing_without():
-    four = answers([{("forget", "text"): [1, 1]}], '["a", "b", "c", "d"]').iloc[:2]
-    assert tuning.guessed(pd.concat([four, four.assign(options="")])) == 0.125
+@pytest.mark.parametrize("marks", [EIGHT[2], EIGHT[0], EIGHT[3]])
+def test_a_destroyed_model_wins_no_trial(marks):
+    """At or about chance on everybody, it has forgotten all; the other setting forgets half and keeps the rest."""
+    destroyed, gentle = cells(EIGHT[0], EIGHT[0], marks), cells(EIGHT[5], EIGHT[5], EIGHT[8])
+    table = table_of([destroyed, gentle], options=FOUR)
+    assert table["works"].tolist() == ["no", "yes"] and table["chosen"].tolist() == ["", "yes"]
+
+
+def test_where_no_setting_forgets_and_keeps_the_gentlest_that_forgets_is_taken():
+    nothing, destroyed = cells(EIGHT[8], EIGHT[8], EIGHT[8]), cells(EIGHT[0], EIGHT[0], EIGHT[1])
+    less = cells(EIGHT[0], EIGHT[1], EIGHT[3])
+    table = table_of([nothing, destroyed, less])
+    assert set(table["works"]) == {"no"} and table["chosen"].tolist() == ["", "", "yes"]
+    table = table_of([nothing, cells(EIGHT[7], EIGHT[7], EIGHT[8])])  # one of eight is noise
+    assert set(table["works"]) == {"no"} and table["chosen"].tolist() == ["", "yes"]
+    assert table_of([nothing, destroyed, less], keeps=0.3)["works"].tolist() == ["no", "no", "yes"]
+
+
+def test_what_is_kept_is_a_share_of_what_vanilla_knew():
+    tried = answers([cells(EIGHT[0], EIGHT[0], EIGHT[3])])
+    vanilla = answers([cells(EIGHT[8], EIGHT[8], EIGHT[4])]).assign(forget_ratio=15)
+    assert tuning.trial_table(tried, [{"a": 1}], "harmonic_mean", vanilla, 0.7)["works"].tolist() == ["yes"]
+    assert tuning.trial_table(tried, [{"a": 1}], "harmonic_mean", vanilla, 0.8)["works"].tolist() == ["no"]
+
+
+@pytest.mark.parametrize("times, chosen", [(1, 1), (400, 2)])
+def test_a_difference_within_the_noise_goes_to_the_setting_that_keeps_more(times, chosen):
+    """0.67 against 0.73: nothing with 8 people, much with 3,200."""
+    first = cells(EIGHT[4] * times, EIGHT[4] * times, EIGHT[8] * times)
+    second = cells(EIGHT[3] * times, EIGHT[3] * times, EIGHT[7] * times)
+    table = table_of([first, second])
+    assert table["score"].tolist() == [0.666667, 0.729167]  # 2 / (2 + 1), 2 / (8/5 + 8/7)
+    assert table.loc[table["chosen"] == "yes", "trial"].tolist() == [chosen]
+    assert table["near_best"].tolist() == ["yes" if times == 1 else "no", "yes"]
 
 
 def test_equal_trials_go_to_the_first_and_a_modality_may_be_missing():
-    one = {("forget", "text"): [0, 1], ("retain", "text"): [1, 1]}
-    table = tuning.trial_table(answers([one, one]), [{"a": 1}, {"a": 2}], "harmonic_mean")
-    assert list(table["chosen"]) == ["yes", ""] and list(table["score"]) == [0.666667, 0.666667]  # 2 / (2 + 1)
+    one = {("forget", "text"): EIGHT[4], ("retain", "text"): EIGHT[8]}
+    table = table_of([one, one])
+    assert table["chosen"].tolist() == ["yes", ""] and table["score"].tolist() == [0.666667, 0.666667]  # 2 / (2 + 1)
     assert table["forget_multimodal"].isna().all()
 
 
 def test_a_trial_that_diverged_has_no_answers_and_is_not_chosen():
-    second = answers([cells([0, 1], [0, 1], [1, 1])]).assign(trial=2)
-    table = tuning.trial_table(second, [{"a": 1}, {"a": 2}], "harmonic_mean")
-    assert (
-        list(table["score"]) == [0.0, 0.666667] and list(table["chosen"]) == ["", "yes"] and list(table["n"]) == [0, 8]
-    )
+    second = answers([cells(EIGHT[4], EIGHT[4], EIGHT[8])]).assign(trial=2)
+    table = tuning.trial_table(second, [{"a": 1}, {"a": 2}], "harmonic_mean", second.assign(correct=1.0), 0.5)
+    assert table["score"].tolist() == [0.0, 0.666667] and table["chosen"].tolist() == ["", "yes"]
+    assert table["n"].tolist() == [0, 32] and table["works"].tolist() == ["no", "yes"]
     assert table.loc[0, list(tuning.PARTS)].isna().all()
     row = {"model": "llava", "method": "ga", "trial": "1", "n": "0"}
     assert tuning.origin(row, "score") is None and tuning.origin(row | {"n": "8"}, "score") is not None
+
+
+def test_without_an_answer_that_counts_nothing_is_chosen():
+    only = answers([{}])
+    with pytest.raises(UserError, match="the trials hold no classification or cloze answers"):
+        tuning.trial_table(only, [{"a": 1}], "harmonic_mean", only, 0.5)
 
 
 def trial(tmp_path, monkeypatch, diverging: set[float]) -> pd.DataFrame:

@@ -36,6 +36,7 @@ rule choose_settings:
     input:
         config=settings("results/{study}/{model}/seed{seed}/tuning/{method}/choice.yaml", "choose_settings"),
         trials=rules.tune.output.trials,
+        vanilla="results/{study}/answers/{model}/seed{seed}/vanilla.parquet",
         sources=sources("choose_settings"),
     output:
         choice="results/{study}/{model}/seed{seed}/tuning/{method}/choice.json",
@@ -46,4 +47,4 @@ rule choose_settings:
         "logs/{study}/{model}/seed{seed}/choose_{method}.log",
     priority: 74
     shell:
-        "{STAGE}.choose_settings --trials {input.trials} --out {output.choice}" + JOB
+        "{STAGE}.choose_settings --trials {input.trials} --vanilla {input.vanilla} --out {output.choice}" + JOB

@@ -46,9 +46,11 @@ COLUMNS = (
     "reason",
 )
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
+DESTROYED = "model destroyed"  # not reproduced, since what forgot is no longer a model that works
 VERDICTS = {  # symbol, ink, background (of different greys in print)
     REPRODUCED: ("\N{CHECK MARK}", "#003f63", "#a6cfe8"),
     NOT_REPRODUCED: ("\N{BALLOT X}", "#8f3f00", "#fde6d4"),
+    DESTROYED: ("\N{MULTIPLICATION SIGN}", "#ffffff", "#8f3f00"),
     INCONCLUSIVE: ("?", "#555555", "#f6f6f6"),
 }
 ALL = "all architectures"
@@ -189,16 +191,18 @@ def verdict_of(low: float, high: float, threshold: float) -> str:
 
 
 def verdict_over(verdicts: Sequence[str]) -> str:
-    """Reproduced if all are, not reproduced if any is not."""
-    if NOT_REPRODUCED in verdicts:
-        return NOT_REPRODUCED
+    """Reproduced if all are, not reproduced or of a destroyed model if any is, the former before the latter."""
+    for against in (NOT_REPRODUCED, DESTROYED):
+        if against in verdicts:
+            return against
     return REPRODUCED if verdicts and set(verdicts) == {REPRODUCED} else INCONCLUSIVE
 
 
 def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int, level: float) -> pd.DataFrame:
     """Every claim put to every subject and control in every run (CELL_COLUMNS).
 
-    answers: of all methods and of the ablation's variants; claims: config/claims.yaml.
+    answers: of all methods and of the ablation's variants; claims: config/claims.yaml. A claim with `keeps` holds only
+    for a model that keeps this share of what vanilla knows of the retain people (Run.kept).
     """
     rows = []
     for keys, group in answers.groupby(list(RUN), sort=True):
@@ -225,6 +229,8 @@ def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamp
                     verdict = verdict_of(low, high, claim["threshold"])
                     row |= {"value": value, "ci_low": low, "ci_high": high, "verdict": verdict}
                     row |= {"reason": _reason(verdict, low, high)}
+                    if "keeps" in claim and (kept := run.kept(method)) < claim["keeps"]:
+                        row |= {"verdict": DESTROYED, "reason": _destroyed(kept, claim["keeps"])}
                 rows.append(row)
     return rounded(pd.DataFrame(rows, columns=list(CELL_COLUMNS)))
 
@@ -239,6 +245,13 @@ def _reason(verdict: str, low: float, high: float) -> str:
     }[verdict]
 
 
+def _destroyed(kept: float, least: float) -> str:
+    return (
+        f"not reproduced: the model is destroyed, it keeps {100 * kept:.0f} percent of what vanilla knows of the "
+        f"retain people, and a claim of forgetting asks for {100 * least:g}"
+    )
+
+
 def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
     """One row per claim, architecture and method (COLUMNS), then one per method for all architectures together.
 
@@ -251,7 +264,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         # a cell for which the study has no measure does not speak against one that has
         verdict = verdict_over(list(there["verdict"])) if len(there) else INCONCLUSIVE
         counts = group["verdict"].value_counts()
-        named = [verdict for verdict in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE) if verdict in counts]
+        named = [verdict for verdict in VERDICTS if verdict in counts]
         reason = "; ".join(f"{counts[verdict]} of {len(group)} {verdict}" for verdict in named)
         if not len(there):
             reason = group["reason"].iloc[0]
@@ -291,6 +304,10 @@ def read_claims(document: object, path: str) -> Mapping:
         missing = [key for key in ("id", "says", "source", "measure", "threshold") if key not in claim]
         if missing:
             raise UserError(f"{path}: claim {number + 1} lacks '{missing[0]}'")
+        if not 0 < claim.get("keeps", 0.5) < 1:
+            raise UserError(
+                f"{path}: 'keeps' of '{claim['id']}' must be a fraction between 0 and 1, not {claim['keeps']}"
+            )
         if claim["measure"] not in MEASURES:
             unknown = f"unknown measure '{claim['measure']}' of '{claim['id']}'"
             raise UserError(f"{path}: {unknown}; known: {', '.join(MEASURES)}")

@@ -17,6 +17,7 @@ import scipy  # its parts are imported when first used
 
 from manu.analysis import open_mmunlearning as published
 from manu.analysis.cells import rounded
+from manu.analysis.chance import guessed
 from manu.analysis.intervals import cell_seed
 from manu.analysis.open_mmunlearning import Sample
 from manu.analysis.origin import Origin, same
@@ -276,12 +277,15 @@ class Answers:
         self.options: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.questions: dict[tuple[str, str], list[str]] = {}
         self.losses: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+        self.chance: dict[tuple[str, str], float] = {}  # accuracy of guessing
         for (split, modality, task), cell in answers.groupby(["split", "modality", "task"], sort=False):
             if split not in people:
                 continue
             owner = cell["profile_id"].map({name: i for i, name in enumerate(people[split])}).to_numpy()
             value, size = cell[_TASKS[task]].to_numpy(np.float64), len(people[split])
             self.means[split, modality, task] = np.bincount(owner, value, size), np.bincount(owner, minlength=size)
+            if task == "classification":
+                self.chance[split, modality] = guessed(cell["options"])
             if task == "classification" and (cell["option_log_likelihoods"] != "").all():
                 likelihoods = np.array([json.loads(text) for text in cell["option_log_likelihoods"]])
                 right = [json.loads(o).index(r) for o, r in zip(cell["options"], cell["reference"], strict=True)]
@@ -320,6 +324,18 @@ class Run:
         if cell is None:
             return None
         return mean_draws(self.weights[split], *cell, cell_seed(method, split, modality, task))
+
+    def kept(self, method: str) -> float:
+        """The share of vanilla's classification accuracy above chance on retain that a method keeps, in the modality
+        in which it keeps less; NaN where that is not asked or vanilla knows nothing."""
+        shares = []
+        for modality in MODALITIES:
+            mine, before = (self.mean(name, "retain", modality) for name in (method, "vanilla"))
+            if mine is not None and before is not None:
+                chance = self.methods["vanilla"].chance["retain", modality]
+                if before[0] > chance:
+                    shares.append(max(mine[0] - chance, 0.0) / (before[0] - chance))
+        return min(shares, default=float("nan"))
 
     def mean_over(self, method: str, splits: Iterable[str]) -> np.ndarray | None:
         """Mean over splits, modalities and tasks of the mean of each; None where none of them was asked."""

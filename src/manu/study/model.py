@@ -215,8 +215,14 @@ class Tuning(Section):
     figures: Count = setting(10, "Public figures for the trials, all to keep.", "people")
     criterion: Literal["harmonic_mean", "least"] = setting(
         "harmonic_mean",
-        "Score of a trial: `harmonic_mean` or `least` of 1 - accuracy on forget (below chance counts as chance) and "
-        "the accuracies on retain and the public figures, in each modality; forgetting has half of the weight.",
+        "Score of a trial: `harmonic_mean` or `least` of 1 - accuracy on forget and the accuracies on retain and the "
+        "public figures, above chance and in each modality; forgetting has half of the weight.",
+    )
+    keeps: Part = setting(
+        0.5,
+        "Least share of vanilla's accuracy above chance on retain and the public figures that a setting must keep to "
+        "be chosen; if none does, the one that keeps most.",
+        "fraction",
     )
 
 

@@ -184,8 +184,8 @@ def tune(study: Study, model: str, seed: int, method: str) -> Settings:
 
 @step()
 def choose_settings(study: Study, method: str) -> Settings:
-    """The trials of a method, and the criterion of the choice."""
-    return {"criterion": study.tuning.criterion, "trials": trials_of(study, method)}
+    """The trials of a method, and how one of them is chosen."""
+    return study.tuning.model_dump(include={"criterion", "keeps"}) | {"trials": trials_of(study, method)}
 
 
 # Questions

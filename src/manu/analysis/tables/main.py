@@ -28,9 +28,12 @@ MEASURES = {
     "rougeL": ("generation", "rougeL", "ROUGE-L"),
     "cloze": ("cloze", "accuracy", "cloze"),
 }
-ROW_COLUMNS = ("model", "forget_ratio", "method", "prune_ratio", "classification_protocol", "seeds")
+ROW_COLUMNS = ("model", "forget_ratio", "method", "prune_ratio", "works", "classification_protocol", "seeds")
 DIVERGED = "diverged"  # follows where there are such runs
 GENERAL = "general_classification"
+NO_SETTING = (
+    " \N{DAGGER} no setting that was tried forgets and keeps: shown is the one that keeps most of those that forget."
+)
 
 
 def _value(split: str, measure: str, modalities: tuple[str, ...]) -> From:
@@ -79,7 +82,8 @@ def main_table(
     the column DIVERGED says how many of its row did, which count nowhere else.
 
     scores: rows of scores.csv. methods: the study's methods and their settings, in order; a setting
-    `prune_ratio` (percent) marks the pruning methods and stands in its column, empty elsewhere.
+    `prune_ratio` (percent) marks the pruning methods and stands in its column, empty elsewhere; `works` (bool) says of
+    tuned methods whether any setting forgets and keeps (manu.analysis.tables.tuning), and stands there as yes or no.
     classification: the study's protocol. Values are fractions; `<split>_<measure>` is the mean over the
     modalities that were asked (the paper's table does not tell them apart); what was not asked is NaN.
     diverged: the runs that have no scores since their training diverged (manu.analysis.tables.diverged).
@@ -109,6 +113,7 @@ def main_table(
             "forget_ratio": int(ratio),
             "method": method,
             "prune_ratio": (methods.get(method) or {}).get("prune_ratio"),
+            "works": _works(methods.get(method) or {}),
             "classification_protocol": classification,
             "seeds": seeds.get((ratio, method), 0),
             DIVERGED: failed.get((ratio, method), 0),
@@ -119,6 +124,10 @@ def main_table(
         rows.append(row)
     numbers = [*VALUE_COLUMNS, *(SPREAD_COLUMNS if several_seeds(means) else ())]
     return rounded(pd.DataFrame(rows, columns=[*ROW_COLUMNS, *([DIVERGED] if failed else []), *numbers]), numbers)
+
+
+def _works(settings: Mapping) -> str:
+    return "" if "works" not in settings else "yes" if settings["works"] else "no"
 
 
 def _runs_per_row(runs: pd.DataFrame) -> dict[tuple[int, str], int]:
@@ -153,6 +162,7 @@ def markdown_text(table: pd.DataFrame) -> str:
         f"Classification protocol: {escape(protocol)}{meaning}. "
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
         "vanilla: nothing unlearned; retain\\_only: trained without the forget people."
+        f"{NO_SETTING if 'no' in set(table['works']) else ''}"
         f"{' diverged: the loss was no number, so that there is no model to ask.' if DIVERGED in table else ''}"
     )
     measures = {
@@ -165,7 +175,7 @@ def markdown_text(table: pd.DataFrame) -> str:
 
     heads = {
         "forget ratio %": [f"{ratio}" for ratio in table["forget_ratio"]],
-        "method": [escape(row["method"]) + _diverged(row) for _, row in table.iterrows()],
+        "method": [escape(row["method"]) + _marked(row) + _diverged(row) for _, row in table.iterrows()],
         "prune ratio %": ["" if pd.isna(ratio) else f"{ratio:g}" for ratio in table["prune_ratio"]],
     }
     general = {f"general classification {_arrow('general')}": column(GENERAL)}
@@ -234,6 +244,11 @@ def _shown(row: pd.Series, column: str) -> str:
     return plus_minus(percent_text(row[column]), percent_text(row.get(f"{column}_sd"), ""))
 
 
+def _marked(row: Mapping) -> str:
+    """The mark of a method of which no setting forgets and keeps."""
+    return " \N{DAGGER}" if row.get("works") == "no" else ""
+
+
 def _diverged(row: pd.Series) -> str:
     """How many of a row's runs diverged, in words."""
     count = row.get(DIVERGED, 0)
@@ -252,6 +267,7 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     about = (
         f"Mean over {', '.join(seeds)} seed(s){plus if set(seeds) - {'1'} else ''}. Classification protocol: "
         f"{rows[0]['classification_protocol']}; four options, so chance is 25. Pruned: {ratios}."
+        f"{NO_SETTING if any(_marked(row) for row in rows) else ''}"
     )
     blocks: list[Block] = [Heading(rows[0]["model"]), Prose(about, small=True)]
     for measure, (_, _, heading) in MEASURES.items():
@@ -276,7 +292,7 @@ def _grid(table: TableOnPage, heading: str, shown: Sequence[tuple[str, Column]],
         cells = [
             number(table, row, column, keys, link, small=spread(row, f"{column}_sd", percent)) for column, _ in shown
         ]
-        rows.append([Cell(f"{row['forget_ratio']} %", look="number"), name(row["method"]), *cells])
+        rows.append([Cell(f"{row['forget_ratio']} %", look="number"), name(row["method"] + _marked(row)), *cells])
     columns = [Column("forget"), Column("method", words=True), *(head for _, head in shown)]
     label = f"{table.rows[0]['model']}: {heading}, percent"
     return Grid(label, columns, rows, 2, first_of_block(table.rows, "forget_ratio"))
