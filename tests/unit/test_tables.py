@@ -67,11 +67,21 @@ def test_seeds_are_averaged():
     assert table["forget_classification_multimodal"].tolist() == pytest.approx([0.15] * 5)
 
 
+def test_a_method_of_which_no_setting_works_is_marked():
+    marked = METHODS | {"npo": METHODS["npo"] | {"works": False}, "ga": {"works": True}}
+    table = main_table(tiny(), "llava", marked, "likelihood")
+    works = table.set_index("method")["works"]
+    assert works["npo"] == "no" and works["ga"] == "yes" and works["vanilla"] == ""
+    assert "| npo \N{DAGGER} |" in markdown(table) and "| ga |" in markdown(table)
+    assert "no setting that was tried forgets and keeps" in markdown(table)
+    assert "\N{DAGGER}" not in markdown(main_table(tiny(), "llava", METHODS, "likelihood"))
+
+
 def test_csv_is_stable():
     lines = csv_text(main_table(tiny(), "llava", METHODS, "likelihood")).splitlines()
     assert lines[0].startswith("model,forget_ratio,method,prune_ratio,works,classification_protocol,seeds,forget_class")
     assert lines[1].startswith("llava,5,vanilla,,,likelihood,1,0.200000,0.700000,0.450000,,0.625000,0.625000,,0.1")
-    assert lines[4].startswith("llava,5,manu_released,12.5,likelihood,1,")
+    assert lines[4].startswith("llava,5,manu_released,12.5,,likelihood,1,")
 
 
 def test_markdown_states_protocol_ratio_and_direction():

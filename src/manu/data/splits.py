@@ -1,4 +1,4 @@
-"""Who the forget people are: nested sets at each ratio, and their complements."""
+"""Which people are to be forgotten: nested forget sets at each ratio, and their complements."""
 
 from math import floor
 

@@ -29,11 +29,6 @@ def chosen_settings(path: Path | None) -> dict[str, Any]:
 
 
 def with_choices(methods: Mapping[str, Mapping], paths: Iterable[Path], model: str) -> dict[str, dict]:
-    """Settings by method, with the tuned ones of a model among the choices at `paths`, and `works`: whether the chosen
-    ones forget and keep. Raises UserError."""
-    chosen = {
-        choice["method"]: {**choice["settings"], "works": choice.get("works", True)}
-        for choice in map(read_choice, paths)
-        if choice["model"] == model
-    }
+    """Settings by method, with the tuned ones of a model among the choices at `paths`. Raises UserError."""
+    chosen = {choice["method"]: choice["settings"] for choice in map(read_choice, paths) if choice["model"] == model}
     return {name: {**settings, **chosen.get(name, {})} for name, settings in methods.items()}

@@ -19,7 +19,7 @@ from manu.analysis.seeds import over_seeds, plus_minus, several_seeds
 from manu.analysis.tables.base import Study, Table, methods_of
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import FORGET_SPLITS, MODALITIES
-from manu.unlearning.choice import with_choices
+from manu.unlearning.choice import read_choice, with_choices
 
 PEOPLE_SPLITS = ("forget", "test", "retain", "celebrity")
 # column name -> (task, metric, heading)
@@ -65,6 +65,9 @@ def settings(study: Study) -> dict:
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """The table of one model, with the prune ratios that were chosen for it."""
     methods = with_choices(settings["methods"], inputs.paths("choices"), inputs.model)
+    for choice in map(read_choice, inputs.paths("choices")):
+        if choice["model"] == inputs.model:
+            methods[choice["method"]] = methods[choice["method"]] | {"works": choice["works"]}
     protocol = settings["evaluation"]["classification"]
     return main_table(inputs.table("scores"), inputs.model, methods, protocol, inputs.table("diverged"))
 
