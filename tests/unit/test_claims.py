@@ -16,6 +16,8 @@ from manu.analysis.claims import (
     Context,
     claim_cells,
     claim_table,
+    claims_over_runs,
+    measured,
     read_claims,
     verdict_of,
     verdict_over,
@@ -145,20 +147,47 @@ def test_a_destroyed_model_passes_no_claim_of_forgetting(right):
     frame.loc[frame["method"] == "manu", "correct"] = right
     frame.loc[(frame["method"] == "manu") & (frame["split"] == "forget"), "correct"] = 0.0
     claims = read_claims(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")), "claims")
-    cells = claim_cells(frame, claims, CONTEXT, 20, 0.95)
+    found = measured(frame, claims, CONTEXT, 20)
+    cells = claim_cells(found, 0.95)
     of_forgetting = [claim["id"] for claim in claims["claims"] if "keeps" in claim]
     mine = cells[cells["claim"].isin(of_forgetting) & (cells["method"] == "manu")]
     assert len(mine) == len(of_forgetting) >= 4 and set(mine["verdict"]) == {DESTROYED}
     assert mine["reason"].str.startswith("not reproduced: the model is destroyed, it keeps").all()
     assert set(cells.loc[cells["method"] == "retain_only", "verdict"]) == {REPRODUCED}
-    table = claim_table(cells, claims).set_index(["claim", "model", "method"])["verdict"]
+    table = claim_table(claims_over_runs(found, 0.95), claims).set_index(["claim", "model", "method"])["verdict"]
     assert table["forgets_in_both_modalities", "all architectures", "manu"] == DESTROYED
+
+
+def test_training_noise_widens_the_interval_of_several_runs():
+    """Two runs of one people: in the second manu remembers 4 of 5 in place of 2 of 5."""
+    claims = read_claims(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")), "claims")
+    second = answers().assign(seed=1)
+    more = (second["method"] == "manu") & (second["split"] == "forget")
+    second.loc[more, "correct"] = second.loc[more, "question_id"].str[-1].astype(int).lt(4).astype(float)
+    found = measured(pd.concat([answers(), second]), claims, CONTEXT, 199)
+    keys = ["claim", "method"]
+    runs = claim_cells(found, 0.95).set_index([*keys, "seed"])
+    both = claims_over_runs(found, 0.95).set_index(keys)
+    row = both.loc[("forgets_in_both_modalities", "manu")]
+    first, other = (runs.loc[("forgets_in_both_modalities", "manu", seed)] for seed in (0, 1))
+    assert (first["value"], other["value"]) == (0.75, 0.25) and row["value"] == 0.5 and row["runs"] == 2
+    assert first["verdict"] == REPRODUCED and row["verdict"] == INCONCLUSIVE  # s / sqrt(2) = 1/4, and t is 12.7
+    assert row["ci_high"] - row["ci_low"] > 2 * (first["ci_high"] - first["ci_low"])
+    same = both.loc[("forgets_in_both_modalities", "retain_only")]  # the same in both runs: no training noise
+    assert same["verdict"] == REPRODUCED and same["runs"] == 2
+    table = claim_table(both.reset_index(), claims).set_index(["claim", "model", "method"])
+    assert set(table["runs"]) == {2}
+    alone = claims_over_runs(measured(answers(), claims, CONTEXT, 199), 0.95).set_index(keys)
+    assert set(alone["runs"]) == {1}
+    kept = alone.loc[("forgets_in_both_modalities", "manu")]
+    assert kept[["value", "ci_low", "ci_high"]].tolist() == first[["value", "ci_low", "ci_high"]].tolist()
 
 
 def test_the_tables():
     claims = read_claims(yaml.safe_load(CLAIMS.read_text(encoding="utf-8")), "claims")
-    cells = claim_cells(pd.concat([answers("m"), answers("n")]), claims, CONTEXT, 20, 0.95)
-    table = claim_table(cells, claims)
+    found = measured(pd.concat([answers("m"), answers("n")]), claims, CONTEXT, 20)
+    cells = claim_cells(found, 0.95)
+    table = claim_table(claims_over_runs(found, 0.95), claims)
     assert table["verdict"].isin([REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE]).all()
     assert (table["reason"] != "").all() and (cells["reason"] != "").all()
     verdicts = table.set_index(["claim", "model", "method"])["verdict"]
@@ -211,7 +240,7 @@ def test_the_controls_behave_in_the_reference_study():
 def test_what_was_asked_in_one_modality_alone_leaves_claims_about_both_open():
     pictures = answers()[lambda table: table["modality"] == "multimodal"]
     document = read_claims(yaml.safe_load(CLAIMS.read_text()), str(CLAIMS))
-    cells = claim_cells(pictures, document, CONTEXT, 20, 0.95).set_index("measure")
+    cells = claim_cells(measured(pictures, document, CONTEXT, 20), 0.95).set_index("measure")
     for measure in ("selectivity", "least_forgetting_success", "mean_gain_over_baselines", "growth_with_prune_ratio"):
         assert set(cells.loc[[measure], "verdict"]) == {INCONCLUSIVE}
     assert "not asked in both modalities" in set(cells.loc[["selectivity"], "reason"])

@@ -228,7 +228,7 @@ def frames() -> dict[str, pd.DataFrame]:
             }
         ),
     }
-    order = ("scores", "diverged", "outcomes", "claims_by_run", "capacity", "ablation")
+    order = ("scores", "diverged", "outcomes", "claims_by_run", "claims_by_ratio", "capacity", "ablation")
     for name in (*order, *(each for each in known_tables() if each not in order)):
         if name != "diverged":
             text = csv_text(made(name, found))

@@ -75,11 +75,11 @@ SCORES = rows(
     "tiny,llava,manu,5,0,retain,text,classification,accuracy,0.5,12,0.4,0.6,True\n"
 )
 CLAIMS = rows(
-    "claim,says,source,model,method,measure,threshold,value,ci_low,ci_high,cells,verdict,reason\n"
-    "one,It forgets.,paper,llava,manu,m,0.500000,0.700000,0.600000,0.800000,1,reproduced,above\n"
-    "one,It forgets.,paper,llava,vanilla,m,0.500000,-0.100000,-0.200000,0.000000,1,not reproduced,below\n"
-    "one,It forgets.,paper,all architectures,manu,m,0.500000,,,,1,reproduced,llava: reproduced\n"
-    "one,It forgets.,paper,all architectures,vanilla,m,0.500000,,,,1,not reproduced,llava: not reproduced\n"
+    "claim,says,source,model,method,measure,threshold,value,ci_low,ci_high,cells,runs,verdict,reason\n"
+    "one,It forgets.,paper,llava,manu,m,0.500000,0.700000,0.600000,0.800000,1,1,reproduced,above\n"
+    "one,It forgets.,paper,llava,vanilla,m,0.500000,-0.100000,-0.200000,0.000000,1,1,not reproduced,below\n"
+    "one,It forgets.,paper,all architectures,manu,m,0.500000,,,,1,1,reproduced,llava: reproduced\n"
+    "one,It forgets.,paper,all architectures,vanilla,m,0.500000,,,,1,1,not reproduced,llava: not reproduced\n"
 )
 PAIRED = rows(
     "study,model,forget_ratio,seed,method,other_method,split,modality,difference,people,smallest_p,p_value,p_adjusted,"

@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from benchmarks.coverage import IN_USE, PLAIN, composite
 from manu.analysis.intervals import score_interval
 from manu.analysis.open_mmunlearning import Sample, ks_statistics
-from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws
+from manu.analysis.resampling import absolute, calibrated, draw_weights, ends, mean_draws, over_runs
 
 FIVE = np.full(6, 5)
 SUMS = np.array([5.0, 3.0, 0.0, 4.0, 1.0, 2.0])
@@ -77,6 +77,40 @@ def test_a_statistic_that_is_no_mean_is_stretched_like_one():
     as_statistic = ends(calibrated(weights @ SUMS / 30, 30, 6), 0.95)
     assert as_statistic == pytest.approx((0.5, *score_interval(SUMS, FIVE, 0.95)), abs=0.02)
     assert ends(calibrated(np.ones(50), 20, 10), 0.95)[1] < 0.9  # nothing moves it, and ten people do not make it sure
+
+
+def test_one_run_says_nothing_of_training_noise_and_two_that_agree_have_none():
+    draws = mean_draws(draw_weights(6, 199, seed=3), SUMS, FIVE, seed=5)
+    assert (over_runs([draws], seed=1) == draws).all()
+    assert over_runs([draws, draws], seed=1) == pytest.approx(draws)
+
+
+def test_training_noise_by_hand():
+    """Three runs without any noise of people: the interval is Student's over the runs."""
+    runs = [np.full(200, value) for value in (0.2, 0.4, 0.9)]
+    value, low, high = ends(over_runs(runs, seed=1), 0.95)
+    assert value == pytest.approx(0.5)
+    half = 4.302653 * np.std([0.2, 0.4, 0.9], ddof=1) / np.sqrt(3)  # t at 0.975 with 2 degrees of freedom
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+@pytest.mark.parametrize("runs", [3, 5])
+@pytest.mark.parametrize("people", [5, 15])
+def test_intervals_over_people_and_runs_hold_the_truth(people, runs):
+    """People who differ in what is forgotten of them, and runs that differ for all people alike; 95 percent."""
+    rng, held, people_alone = np.random.default_rng(people + runs), 0, 0
+    for sample in range(200):
+        own, training = rng.normal(0, 0.15, people), rng.normal(0, 0.1, runs)
+        rates = np.clip(0.5 + own + training[:, None], 0, 1)
+        weights = draw_weights(people, 199, sample)
+        sums = rng.binomial(10, rates)
+        drawn = [mean_draws(weights, row.astype(float), np.full(people, 10), run) for run, row in enumerate(sums)]
+        _, low, high = ends(over_runs(drawn, sample), 0.95)
+        held += low <= 0.5 <= high
+        _, low, high = ends(np.mean(drawn, axis=0), 0.95)
+        people_alone += low <= 0.5 <= high
+    assert held / 200 >= 0.93
+    assert people_alone < held
 
 
 def test_absolute():

@@ -125,12 +125,12 @@ def claim_rows() -> pd.DataFrame:
     forgets = ("forgets", "MANU forgets.", "paper")
     missing = (np.nan, np.nan, np.nan)
     rows = [
-        (*forgets, "llava", "manu", "m", 0.5, 0.75, 0.625, 0.875, 3, claims.REPRODUCED, "r"),
-        (*forgets, "llava", "vanilla", "m", 0.5, 0.0, 0.0, 0.0, 3, claims.NOT_REPRODUCED, "r"),
-        (*kept, "llava", "manu", "m", 0.984, *missing, 3, claims.INCONCLUSIVE, "r"),
-        (*forgets, "all architectures", "manu", "m", 0.5, *missing, 3, claims.REPRODUCED, "r"),
-        (*forgets, "all architectures", "vanilla", "m", 0.5, *missing, 3, claims.NOT_REPRODUCED, "r"),
-        (*kept, "all architectures", "manu", "m", 0.984, *missing, 3, claims.INCONCLUSIVE, "r"),
+        (*forgets, "llava", "manu", "m", 0.5, 0.75, 0.625, 0.875, 3, 1, claims.REPRODUCED, "r"),
+        (*forgets, "llava", "vanilla", "m", 0.5, 0.0, 0.0, 0.0, 3, 1, claims.NOT_REPRODUCED, "r"),
+        (*kept, "llava", "manu", "m", 0.984, *missing, 3, 1, claims.INCONCLUSIVE, "r"),
+        (*forgets, "all architectures", "manu", "m", 0.5, *missing, 3, 1, claims.REPRODUCED, "r"),
+        (*forgets, "all architectures", "vanilla", "m", 0.5, *missing, 3, 1, claims.NOT_REPRODUCED, "r"),
+        (*kept, "all architectures", "manu", "m", 0.984, *missing, 3, 1, claims.INCONCLUSIVE, "r"),
     ]
     return pd.DataFrame(rows, columns=list(claims.COLUMNS))
 

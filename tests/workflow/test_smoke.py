@@ -37,6 +37,7 @@ TABLES = (
     "costs",
     "readme",
     "claims",
+    "claims_by_ratio",
     "claims_by_run",
     "distance_to_goal",
     "comparison",
@@ -77,6 +78,7 @@ def test_every_expected_output_is_there(copy):
             f"results/smoke/tables/{table}.csv"
             for table in (
                 "claims",
+                "claims_by_ratio",
                 "claims_by_run",
                 "distance_to_goal",
                 "comparison",

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from manu.analysis.cells import rounded
+from manu.analysis.intervals import cell_seed
 from manu.analysis.outcomes import RUN, Run, balanced, utility
-from manu.analysis.resampling import ends
+from manu.analysis.resampling import ends, over_runs
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
 
@@ -42,9 +43,11 @@ COLUMNS = (
     "ci_low",
     "ci_high",
     "cells",
+    "runs",
     "verdict",
     "reason",
 )
+RATIO_COLUMNS = tuple("runs" if column == "seed" else column for column in CELL_COLUMNS)
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 DESTROYED = "model destroyed"  # not reproduced, since what forgot is no longer a model that works
 VERDICTS = {  # symbol, ink, background (of different greys in print)
@@ -198,16 +201,38 @@ def verdict_over(verdicts: Sequence[str]) -> str:
     return REPRODUCED if verdicts and set(verdicts) == {REPRODUCED} else INCONCLUSIVE
 
 
-def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int, level: float) -> pd.DataFrame:
-    """Every claim put to every subject and control in every run (CELL_COLUMNS).
+@dataclass(frozen=True)
+class Measured:
+    """One claim put to one method in one run: the draws of its measure, or why there are none; and the share of what
+    vanilla knows of the retain people that the method keeps."""
 
-    answers: of all methods and of the ablation's variants; claims: config/claims.yaml. A claim with `keeps` holds only
-    for a model that keeps this share of what vanilla knows of the retain people (Run.kept).
+    claim: Mapping
+    model: str
+    forget_ratio: int
+    seed: int
+    method: str
+    draws: np.ndarray | str
+    kept: float
+
+    @property
+    def keys(self) -> dict[str, object]:
+        """The cells of a row of CELL_COLUMNS that say what it is about."""
+        about = {"claim": self.claim["id"], "measure": self.claim["measure"]}
+        threshold = {"threshold": float(self.claim["threshold"])}
+        run = {"model": self.model, "method": self.method, "forget_ratio": self.forget_ratio, "seed": self.seed}
+        return about | threshold | run
+
+
+def measured(answers: pd.DataFrame, claims: Mapping, context: Context, resamples: int) -> list[Measured]:
+    """Every claim put to every subject and control in every run.
+
+    answers: of all methods and of the ablation's variants; claims: config/claims.yaml.
     """
-    rows = []
+    found = []
     for keys, group in answers.groupby(list(RUN), sort=True):
         run, named = Run(group, resamples), dict(zip(RUN, keys, strict=True))
         there = replace(context, baselines=[name for name in context.baselines if name in run.methods])  # or diverged
+        at = {key: named[key] for key in ("model", "forget_ratio", "seed")}
         for claim in claims["claims"]:
             controls = [*(claims["controls"] if claim.get("forgetting") else []), *claim.get("controls", [])]
             for method in [name for name in (*claims["subjects"], *controls) if name in run.methods]:
@@ -215,24 +240,45 @@ def claim_cells(answers: pd.DataFrame, claims: Mapping, context: Context, resamp
                     draws = MEASURES[claim["measure"]](run, method, there)
                 except _NotAsked as error:
                     draws = str(error)
-                row = {
-                    "claim": claim["id"],
-                    "method": method,
-                    "measure": claim["measure"],
-                    "threshold": float(claim["threshold"]),
-                }
-                row |= {key: named[key] for key in ("model", "forget_ratio", "seed")}
-                if isinstance(draws, str):
-                    row |= {"verdict": INCONCLUSIVE, "reason": draws}
-                else:
-                    value, low, high = ends(draws, level)
-                    verdict = verdict_of(low, high, claim["threshold"])
-                    row |= {"value": value, "ci_low": low, "ci_high": high, "verdict": verdict}
-                    row |= {"reason": _reason(verdict, low, high)}
-                    if "keeps" in claim and (kept := run.kept(method)) < claim["keeps"]:
-                        row |= {"verdict": DESTROYED, "reason": _destroyed(kept, claim["keeps"])}
-                rows.append(row)
+                found.append(Measured(claim, method=method, draws=draws, kept=run.kept(method), **at))
+    return found
+
+
+def claim_cells(cells: Sequence[Measured], level: float) -> pd.DataFrame:
+    """The verdict in each run, from people alone (CELL_COLUMNS)."""
+    rows = [cell.keys | _judged(cell.claim, cell.draws, cell.kept, level) for cell in cells]
     return rounded(pd.DataFrame(rows, columns=list(CELL_COLUMNS)))
+
+
+def claims_over_runs(cells: Sequence[Measured], level: float) -> pd.DataFrame:
+    """The verdict at each forget ratio (RATIO_COLUMNS), from people and training runs together (resampling.over_runs).
+
+    A claim with `keeps` holds only for a method that keeps this share of what vanilla knows of the retain people, on
+    average over the runs. Runs without a value do not count, unless none has one.
+    """
+    groups: dict[tuple, list[Measured]] = {}
+    for cell in cells:
+        groups.setdefault((cell.claim["id"], cell.model, cell.method, cell.forget_ratio), []).append(cell)
+    rows = []
+    for key, runs in groups.items():
+        there = [cell.draws for cell in runs if not isinstance(cell.draws, str) and np.isfinite(cell.draws[0])]
+        draws = over_runs(there, cell_seed(*key)) if there else runs[0].draws
+        kept = float(np.mean([cell.kept for cell in runs]))
+        judged = _judged(runs[0].claim, draws, kept, level)
+        rows.append(runs[0].keys | judged | {"runs": len(there) or len(runs)})
+    return rounded(pd.DataFrame(rows, columns=list(RATIO_COLUMNS)))
+
+
+def _judged(claim: Mapping, draws: np.ndarray | str, kept: float, level: float) -> dict[str, object]:
+    """Value, interval, verdict and reason."""
+    if isinstance(draws, str):
+        return {"verdict": INCONCLUSIVE, "reason": draws}
+    value, low, high = ends(draws, level)
+    verdict = verdict_of(low, high, claim["threshold"])
+    reason = _reason(verdict, low, high)
+    if kept < claim.get("keeps", 0.0):
+        verdict, reason = DESTROYED, _destroyed(kept, claim["keeps"])
+    return {"value": value, "ci_low": low, "ci_high": high, "verdict": verdict, "reason": reason}
 
 
 def _reason(verdict: str, low: float, high: float) -> str:
@@ -255,7 +301,8 @@ def _destroyed(kept: float, least: float) -> str:
 def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
     """One row per claim, architecture and method (COLUMNS), then one per method for all architectures together.
 
-    value: mean over the cells that have one; ci_low, ci_high: from the lowest end to the highest of theirs.
+    cells: of `claims_over_runs`. value: mean over the cells that have one; ci_low, ci_high: from the lowest end to the
+    highest of theirs; runs: the fewest of a cell.
     """
     said = {claim["id"]: claim for claim in claims["claims"]}
     rows = []
@@ -264,8 +311,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
         # a cell for which the study has no measure does not speak against one that has
         verdict = verdict_over(list(there["verdict"])) if len(there) else INCONCLUSIVE
         counts = group["verdict"].value_counts()
-        named = [verdict for verdict in VERDICTS if verdict in counts]
-        reason = "; ".join(f"{counts[verdict]} of {len(group)} {verdict}" for verdict in named)
+        reason = "; ".join(f"{counts[each]} of {len(group)} {each}" for each in VERDICTS if each in counts)
         if not len(there):
             reason = group["reason"].iloc[0]
         rows.append(
@@ -281,6 +327,7 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
                 "ci_low": there["ci_low"].min(),
                 "ci_high": there["ci_high"].max(),
                 "cells": len(group),
+                "runs": int(group["runs"].min()),
                 "verdict": verdict,
                 "reason": reason,
             }
@@ -289,7 +336,8 @@ def claim_table(cells: pd.DataFrame, claims: Mapping) -> pd.DataFrame:
     alls = []
     for _, group in table.groupby(["claim", "method"], sort=False):
         row = group.iloc[0].to_dict() | {"model": ALL, "cells": int(group["cells"].sum())}
-        row |= {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "verdict": verdict_over(list(group["verdict"]))}
+        row |= {"runs": int(group["runs"].min()), "value": np.nan, "ci_low": np.nan, "ci_high": np.nan}
+        row |= {"verdict": verdict_over(list(group["verdict"]))}
         alls.append(row | {"reason": "; ".join(f"{r.model}: {r.verdict}" for r in group.itertuples())})
     return rounded(pd.DataFrame([*rows, *alls], columns=list(COLUMNS)))
 

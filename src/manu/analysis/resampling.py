@@ -10,6 +10,7 @@ The number of draws is one less than a round number, such as 999, so that the en
 (Davison and Hinkley 1997, section 2.4); with others the two intervals of one mean differ a little, by interpolation.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -62,6 +63,22 @@ def calibrated(draws: np.ndarray, answers: int, people: int) -> np.ndarray:
     """
     variance = draws[1:].var() * (people + 1) / (people - 1) if people > 1 else float("nan")
     return _in_order(Mean(float(draws[0]), float(variance), answers, people), draws[1:])
+
+
+def over_runs(runs: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Draws of the mean over several training runs of one thing: [draws], the first the mean itself.
+
+    runs: the draws of each run, over people whom all runs share. What differs between the runs is training noise: a
+    point of s / sqrt(k) t is added to the mean over the runs of each draw, with s the standard deviation of the k runs'
+    values and t Student's with k - 1 degrees of freedom, in an order of its own (`seed`). So people and runs count as
+    crossed random effects, whose variances add up (Searle, Casella and McCulloch 1992, chapter 4). One run says nothing
+    of training noise and comes back as it is.
+    """
+    values, draws = np.array([run[0] for run in runs]), np.mean(runs, axis=0)
+    if len(runs) > 1:
+        noise = values.std(ddof=1) / np.sqrt(len(runs)) * _t_quantiles(len(draws) - 1, len(runs) - 1)
+        draws[1:] += np.random.default_rng(seed).permutation(noise)
+    return draws
 
 
 def absolute(draws: np.ndarray) -> np.ndarray:

@@ -17,14 +17,14 @@ NEEDS = "claims"
 TITLE = "Verdicts on the claims"
 CAPTION = (
     "One row per claim, one column per method and architecture. A claim is reproduced if the whole interval over "
-    "people lies above the threshold in every run. It is not reproduced if no part of the interval lies above the "
-    "threshold in any run, and neither if the model is destroyed: it keeps less of the retain people than a claim of "
-    "forgetting asks for. Otherwise, or if the study has no value, the verdict is inconclusive. Below the verdict: "
-    "the mean value over runs, and the interval from the lowest end to the highest end, in the unit of the claim's "
-    "measure. Two controls are tested on the claims about forgetting: vanilla, which forgot nothing, should fail; "
-    "retain_only, which never saw the forget set, should pass."
+    "people and training runs lies above the threshold at every forget ratio. It is not reproduced if no part of the "
+    "interval lies above the threshold at any, and neither if the model is destroyed: it keeps less of the retain "
+    "people than a claim of forgetting asks for. Otherwise, or if the study has no value, the verdict is inconclusive. "
+    "Below the verdict: the mean value over forget ratios and runs, and the interval from the lowest end to the "
+    "highest end, in the unit of the claim's measure. Two controls are tested on the claims about forgetting: vanilla, "
+    "which forgot nothing, should fail; retain_only, which never saw the forget set, should pass."
 )
-COLUMNS = ("claim", "model", "method", "verdict", "value", "ci_low", "ci_high", "threshold")
+COLUMNS = ("claim", "model", "method", "verdict", "value", "ci_low", "ci_high", "threshold", "runs")
 _LEFT, _CELL, _ROW, _HEAD = (
     2.5,
     0.97,
@@ -71,7 +71,11 @@ def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         panel.set_axis_off()
-    heading(figure, TITLE, "small type: value and interval over people; the threshold is at the left")
+    runs = int(cells["runs"].min())
+    over = (
+        "people alone: one run, so training noise is not counted" if runs == 1 else f"people and {runs} training runs"
+    )
+    heading(figure, TITLE, f"small type: value and interval over {over}; the threshold is at the left")
     return figure
 
 

@@ -19,7 +19,7 @@ NUMBERS = ("value", "ci_low", "ci_high")
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """COLUMNS, one row per claim, architecture and method, then one for all architectures together."""
     document = read_claims(inputs.document("claims_file"), str(inputs.paths("claims_file")[0]))
-    return claim_table(inputs.table("claims_by_run"), document)
+    return claim_table(inputs.table("claims_by_ratio"), document)
 
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
@@ -31,16 +31,16 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     return [_glance(found, page), *(block for anchor, rows in found for block in _claim(table, anchor, rows, page))]
 
 
-def verdict_cell(verdict: str) -> Cell:
-    """A verdict as symbol and word, with the class of its colour."""
+def verdict_cell(verdict: str, runs: int = 0) -> Cell:
+    """A verdict as symbol and word, with the class of its colour. runs: that it rests on; a single one is marked."""
     symbol = VERDICTS[verdict][0] if verdict in VERDICTS else "?"
-    return Cell(f"{symbol} {verdict}", look=f"verdict v-{verdict.replace(' ', '-')}")
+    return Cell(f"{symbol} {verdict}", "one run" if runs == 1 else "", look=f"verdict v-{verdict.replace(' ', '-')}")
 
 
 def _overall(rows: Sequence[Mapping[str, str]], page: Page) -> dict[str, Cell]:
     """Method -> the verdict over all architectures; the study's methods first, then the controls."""
     ordered = sorted((row for row in rows if row["model"] == ALL), key=lambda row: row["method"] not in page.methods)
-    return {row["method"]: verdict_cell(row["verdict"]) for row in ordered}
+    return {row["method"]: verdict_cell(row["verdict"], int(row["runs"])) for row in ordered}
 
 
 def _glance(found: Sequence[tuple[str, Sequence[Mapping[str, str]]]], page: Page) -> Grid:
@@ -93,7 +93,7 @@ def _grid(table: TableOnPage, rows: Sequence[Mapping[str, str]], page: Page) -> 
         [
             name(row["method"], "" if row["method"] in page.methods else "control"),
             name(row["model"]),
-            verdict_cell(row["verdict"]),
+            verdict_cell(row["verdict"], int(row["runs"])),
             number(table, row, "value", KEYS, link, form, interval(row, form)),
             Cell(f"> {float(row['threshold']):g}", look="number"),
             words(row["reason"]),
@@ -125,14 +125,15 @@ def _runs(table: TableOnPage, rows: Sequence[Mapping[str, str]], page: Page) -> 
 TABLE = Table(
     title="Claims",
     caption="The claims of config/claims.yaml put to the test. A claim holds on an architecture if the whole "
-    "interval over people lies above its threshold in every run, fails if it lies below in any, and is "
+    "interval over people and training runs lies above its threshold at every forget ratio, fails if it lies below "
+    "at any, and is "
     'inconclusive otherwise. A claim of forgetting also fails, as "model destroyed", where the model keeps less than '
     "half of what vanilla knows of the retain people. The verdict over all architectures "
     "first; below, each architecture.",
     section="claims",
-    needs=("claims_by_run", "claims_file"),
+    needs=("claims_by_ratio", "claims_file"),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),
     make=make,
-    origin=origins({column: From("claims_by_run", KEYS, column) for column in NUMBERS}),
+    origin=origins({column: From("claims_by_ratio", KEYS, column) for column in NUMBERS}),
     show=show,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from manu.analysis.claims import CELL_COLUMNS, Context, claim_cells, read_claims
+from manu.analysis.claims import CELL_COLUMNS, Context, Measured, claim_cells, measured, read_claims
 from manu.analysis.origin import From, origins
 from manu.analysis.outcomes import ANSWER_COLUMNS
 from manu.analysis.reading import Inputs
@@ -25,17 +25,22 @@ def settings(study: Study) -> dict:
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
     """CELL_COLUMNS, one row per claim, method and run."""
+    return claim_cells(claims_measured(inputs, settings), settings["intervals"]["level"])
+
+
+def claims_measured(inputs: Inputs, settings: Mapping) -> list[Measured]:
+    """Every claim in every run."""
     document = read_claims(inputs.document("claims_file"), str(inputs.paths("claims_file")[0]))
     answers = inputs.answers(*OF_RUN.sources, columns=ANSWER_COLUMNS)
     baselines = [name for name in document["baselines"] if name in settings["methods"]]
     context = Context(baselines, settings["prune_ratios"], settings["union"])
-    return claim_cells(answers, document, context, **settings["intervals"])
+    return measured(answers, document, context, settings["intervals"]["resamples"])
 
 
 TABLE = Table(
     title="Claims by run",
     caption="The claims of config/claims.yaml put to the test in every run: the measured value, its interval "
-    "over people, the threshold and the verdict.",
+    "over people (training noise is in the claims' other tables), the threshold and the verdict.",
     section="claims",
     needs=("answers", "claims_file"),
     optional=("variants",),
