@@ -6,7 +6,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit snapshot readme pages release notebooks reference bench lint test test-faults test-slurm
+.PHONY: help study robustness report check audit agree snapshot readme pages release notebooks reference bench lint test test-faults test-slurm
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,9 @@ check: .venv/.installed ## Check a study's configuration; run nothing
 
 audit: .venv/.installed ## Check every number of a finished study and every file behind it
 	@$(BIN)/manu audit --all --study "$(STUDY)"
+
+agree: .venv/.installed ## Does a finished study say the same as the released results? STRICT=1: exit 1 if not
+	@$(BIN)/manu agree --study "$(STUDY)" $(if $(WITH),--with "$(WITH)") $(if $(STRICT),--strict)
 
 snapshot: .venv/.installed ## Put a finished study's tables and figures into reference/
 	@$(BIN)/manu snapshot --study "$(STUDY)"

@@ -221,6 +221,24 @@ def audit(
 
 
 @app.command()
+def agree(
+    study: Study = "mini",
+    released: Annotated[
+        Path | None,
+        typer.Option("--with", metavar="FOLDER", help="Another run; by default results/reference/STUDY."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 where anything differs beyond the seeds.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Set a finished run beside the released results of the same study."""
+    from manu.commands.agree import agree
+
+    return say(*agree(load(study), released, strict, as_json))
+
+
+@app.command()
 def snapshot(study: Study = "mini") -> int:
     """Put a finished study's tables and figures into reference/."""
     from manu.audit.reference import snapshot

@@ -31,6 +31,7 @@ def summary(study: Study) -> str:
     """
     import pandas as pd
 
+    from manu.analysis.agreement import one_line
     from manu.analysis.score_file import read_scores
     from manu.analysis.tables.diverged import listed
     from manu.analysis.tables.main import text_summary
@@ -53,4 +54,5 @@ def summary(study: Study) -> str:
     }
     where = "\n".join(f"{what:8} {place}" for what, place in places.items())
     diverged = listed(pd.read_csv(f"results/{name}/diverged.csv", dtype={"study": str}))
-    return f"{text_summary(read_scores(scores), list(study.methods), diverged)}\n\n{where}"
+    table = text_summary(read_scores(scores), list(study.methods), diverged)
+    return "\n\n".join(part for part in (table, where, one_line(name)) if part)
