@@ -153,6 +153,10 @@ BAD = {
         "figure 'pruned_per_layer' in 'figures'",
         "no pruning method",
     ),
+    "figure of a table that is not made": (
+        GOOD + "tables: [costs]\n",
+        "line 11: figure 'tradeoff' in 'figures' is drawn from the table 'scores', which this study does not make",
+    ),
     "importance functions alone without a variant": (
         changed("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",
         "line 11",
