@@ -144,7 +144,7 @@ BAD = {
         ", ".join(known_tables()),
     ),
     "table without what it shows": (
-        GOOD + "tables: [main, capacity]\ncapacity: {prune_ratios: []}\n",
+        GOOD + "tables: [scores, main, capacity]\ncapacity: {prune_ratios: []}\n",
         "line 12: table 'capacity' needs",
         "which this study does not have",
     ),

@@ -23,7 +23,7 @@ from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_
 from manu.neurons.masks import Mask, apply_mask
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics.registry import known_statistics
-from manu.planning.model_sizes import measured_sizes, picture_tokens
+from manu.planning import model_sizes
 from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.measured import measured
 
@@ -271,8 +271,8 @@ def planned(subject: Subject) -> None:
     vlm = subject.vlm()
     with torch.device("meta"):
         empty = subject.vlm()
-    tokens = picture_tokens(vlm)
-    sizes, counted = (measured_sizes(each, "the contract", tokens) for each in (vlm, empty))
+    tokens = model_sizes.picture_tokens(vlm)
+    sizes, counted = (model_sizes.measured_sizes(each, "the contract", tokens) for each in (vlm, empty))
     must(counted == sizes, f"{counted} without weights; with weights: {sizes}")
     parts = {"vision": sizes.vision, "decoder": sizes.decoder, "connector": sizes.connector, "patches": sizes.patches}
     none = [name for name, count in parts.items() if count < 1]

@@ -48,7 +48,9 @@ def figure_module(name: str) -> ModuleType:
     if missing := [part for part in _PARTS if not hasattr(module, part)]:
         raise UserError(f"{_REGISTRY.file(name)}: the figure lacks {', '.join(missing)}")
     if module.NEEDS not in (drawn := [*SOURCES, *known_tables()]):
-        raise UserError(f"{_REGISTRY.file(name)}: NEEDS is {module.NEEDS!r}; a figure is drawn from: {', '.join(drawn)}")
+        raise UserError(
+            f"{_REGISTRY.file(name)}: NEEDS is {module.NEEDS!r}; a figure is drawn from: {', '.join(drawn)}"
+        )
     return module
 
 

@@ -126,7 +126,8 @@ TABLE = Table(
     title="Claims",
     caption="The claims of config/claims.yaml put to the test. A claim holds on an architecture if the whole "
     "interval over people lies above its threshold in every run, fails if it lies below in any, and is "
-    "inconclusive otherwise. The verdict over all architectures first; below, each architecture.",
+    "inconclusive otherwise. The verdict over all architectures first; below, each architecture. The source called "
+    "brief is the description of MANU that this replication was given beside the paper.",
     section="claims",
     needs=("claims_by_run", "claims_file"),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),
