@@ -144,7 +144,7 @@ BAD = {
         ", ".join(known_tables()),
     ),
     "table without what it shows": (
-        GOOD + "tables: [main, capacity]\ncapacity: {prune_ratios: []}\n",
+        GOOD + "tables: [scores, main, capacity]\ncapacity: {prune_ratios: []}\n",
         "line 12: table 'capacity' needs",
         "which this study does not have",
     ),
@@ -152,6 +152,10 @@ BAD = {
         changed("  manu: {prune_ratio: 10}\n", "").replace("[tradeoff]", "[pruned_per_layer]"),
         "figure 'pruned_per_layer' in 'figures'",
         "no pruning method",
+    ),
+    "figure of a table that is not made": (
+        GOOD + "tables: [costs]\n",
+        "line 11: figure 'tradeoff' in 'figures' is drawn from the table 'scores', which this study does not make",
     ),
     "importance functions alone without a variant": (
         changed("[tradeoff]", "[pruned_by_function]") + "ablation: {variants: {both: {functions: [abs, var]}}}\n",

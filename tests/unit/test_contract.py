@@ -46,7 +46,7 @@ def test_a_method_of_the_package_keeps_the_contract(name, architecture, material
 
 
 def test_the_files_of_the_page_keep_it_and_the_command_says_so(page, capsys):
-    for kind, name, points in (("method", "simnpo", 8), ("model", "vipllava", 10)):
+    for kind, name, points in (("method", "simnpo", 8), ("model", "vipllava", 12)):
         assert main(["check", kind, f"mine/{name}.py"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{kind} {name}" and lines[-1] == f"{points} of {points} contract points hold"
@@ -130,6 +130,25 @@ def test_pictures_with_too_many_tokens_are_told(page, material):
     }
     assert "with a picture, without a system prompt: prompt_ids gives" in said["Prompts: token"]
     assert "do not match" in said["Prompts: a pic"] and "; expand_images writes the tokens; " in said["Prompts: a pic"]
+
+
+def test_a_model_that_cannot_be_built_is_told_once(page, capsys):
+    path = page / "mine/vipllava.py"
+    path.write_text(path.read_text().replace("a = architecture\n", "a = architecture.sizes\n"))
+    assert main(["check", "model", "mine/vipllava.py"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("has no attribute 'sizes'") == 1 and said.count("FAIL") == 1
+    assert said.splitlines()[-1] == "the other 11 contract points need a model that can be built"
+
+
+def test_sizes_that_a_plan_cannot_read_are_told(page, material):
+    path = page / "mine/vipllava.py"
+    path.write_text(f"{path.read_text()}\nMODEL.per_patch = ()\n")
+    extensions.add(["mine/vipllava.py"])
+    points = judged([model.planned], model.Subject("vipllava", material))
+    assert [point.problem for point in points] == [
+        "counts no vision; see `per_patch`, `language_model` and `picture_side`"
+    ]
 
 
 def test_a_mask_of_another_size_is_told(page, material, monkeypatch):

@@ -21,7 +21,7 @@ from manu.core.errors import UserError
 from manu.evaluation.answers import options_text, questions_of
 from manu.evaluation.scoring import score_answers
 from manu.report.chains import Chains
-from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer, person_key, read_people
+from manu.report.explore import MEASURES, NONE, SIDE, Person, content, explorer, option_shares, person_key, read_people
 from manu.report.rendering import allowed, own
 from manu.steps import write_explorer
 from manu.steps.command import run
@@ -61,7 +61,7 @@ def answers(benchmark_folder):
                     "options": options_text(question),
                     "reply": f"It is {question.reference if right else 'so'}.",
                     "choice": (question.reference if right else wrong) if question.options else "",
-                    "option_log_likelihoods": "",
+                    "option_log_likelihoods": "[-9.0, -9.0, -7.0, -9.0]" if question.options else "",
                 }
             )
         found[f"results/tiny/answers/{model}/seed0/{method}.parquet"] = score_answers(pd.DataFrame(rows))
@@ -196,6 +196,15 @@ def test_each_picture_stands_once_where_it_was_asked_with_and_a_large_one_become
         assert image.format == "PNG" and image.size == (SIDE, SIDE // 2)
 
 
+def test_the_bars_of_options_are_their_shares_of_the_likelihood(answers, people):
+    assert option_shares("[-1000.0, -1000.0, -2000.0, -1000.0]") == (33, 33, 0, 33) and option_shares("") == ()
+    replies = content("tiny", METHODS, answers, people)["replies"]
+    assert {(choice == NONE, shares) for choice, shares in zip(replies["choice"], replies["shares"], strict=True)} == {
+        (True, ()),
+        (False, (10, 10, 71, 10)),  # e to the power of -9 and -7
+    }
+
+
 def test_the_measure_of_every_task_is_known():
     from manu.evaluation.metrics import METRICS
     from manu.evaluation.vocabulary import LANGUAGE_TASKS, TASKS
@@ -302,6 +311,7 @@ def test_a_browser_shows_the_person_that_the_address_names(nasty_page, answers, 
     judged = rows[rows["task"] != "generation"]
     assert dom.count("✓ right") == (judged["correct"] == 1).sum() > 0
     assert dom.count("✗ wrong") == (judged["correct"] == 0).sum() > 0
+    assert dom.count('class="shares"') == (rows["task"] == "classification").sum() > 0
     assert dom.count("ROUGE-L") == (rows["task"] == "generation").sum() > 0
     for text in (*rows["prompt"], *rows["reply"], *rows["reference"], people[f"Retain_Set/{person}"].name):
         assert html.escape(text, quote=False) in dom

@@ -250,6 +250,11 @@ BAD = {  # what is written where, and what is said: (file, text, words)
         "NEEDS = 'scores'\nTITLE = 'x'\n",
         "dots.py: the figure lacks CAPTION, draw, origin",
     ),
+    "figure of what is drawn by none": (
+        "ext/dots.py",
+        FIGURE.replace("scores", "answers"),
+        "dots.py: NEEDS is 'answers'; a figure is drawn from: masks, variant_masks, neurons, ablation, activations",
+    ),
     "a list of numbers": ("study.yaml", STUDY.replace("ext/louder.py", "3"), "'extensions[0]' must be text, not 3"),
     "no list": (
         "study.yaml",

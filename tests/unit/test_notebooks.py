@@ -35,6 +35,7 @@ def test_a_notebook_is_kept_without_outputs(book):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None
             assert len(cell["source"]) <= 12, "more than a few lines belong into the package"
+            assert max(map(len, cell["source"])) <= 91, "a line does not fit on the page"
     assert 'STUDY = os.environ.get("MANU_STUDY", "mini")' in code_cells(book)[0]
 
 
@@ -106,10 +107,10 @@ def two(tmp_path):
 def test_two_methods_person_by_person(two):
     table = by_person(*two, "retain", "multimodal")
     assert list(table.columns) == ["profile_id", "questions", "ga", "manu", "difference"]
-    assert table.to_numpy().tolist() == [["a", 2, 1.0, 0.0, -1.0], ["b", 2, 0.5, 1.0, 0.5]]
+    assert table.to_numpy().tolist() == [["a", 2, 1.0, 0.0, 1.0], ["b", 2, 0.5, 1.0, -0.5]]
     tests = paired_tests(pd.concat([run.answers for run in two]), ["ga", "manu"])
     (row,) = tests[(tests["split"] == "retain") & (tests["modality"] == "multimodal")].to_dict("records")
-    assert row["difference"] == pytest.approx(-table["difference"].mean())
+    assert row["difference"] == pytest.approx(table["difference"].mean())
 
 
 def test_a_sample_is_even_and_the_same_twice(two):

@@ -16,6 +16,7 @@ from manu.contract.material import Material
 from manu.core.errors import UserError
 from manu.jobs.job_list import Job
 from manu.models.registry import known_models
+from manu.models.sizes import square_side
 from manu.planning import devices, limits, memory
 from manu.planning.benchmark_sizes import Asked, BenchmarkSizes, Texts
 from manu.planning.calibrate import constants
@@ -73,6 +74,16 @@ def test_parameters_of_a_tiny_model_by_hand(vlm):
         assert a.connector == 2 * (16 * 16 + 16)
         assert a.parameters == a.vision + a.connector + a.decoder + a.head
         assert a.picture_tokens >= 4
+
+
+def test_sizes_that_are_written_as_height_and_width_count_the_same(vlm):
+    vision = vlm.model.config.vision_config
+    plain = measured_sizes(vlm, "here", 4)
+    vision.__dict__ |= {"image_size": (32, 32), "patch_size": [vision.patch_size] * 2}
+    assert measured_sizes(vlm, "here", 4) == plain
+    assert square_side(14) == square_side((14, 14)) == 14
+    with pytest.raises(ValueError, match=r"\(448, 224\) is not square; .* must override `picture_side`"):
+        square_side((448, 224))
 
 
 def test_forward_work_is_what_torch_counts(vlm):

@@ -17,6 +17,7 @@ from manu.analysis.figures import (
     forgetting_cost,
     heat,
     paper_against_ours,
+    pruned_activations,
     ratio_sweep,
     relearning,
     sequential_requests,
@@ -233,11 +234,29 @@ def test_balance_heatmap_shows_what_is_not_defined():
     assert frame["forgetting_success_percent"].tolist() == pytest.approx([62.5, 125.0, 0.0, np.nan], nan_ok=True)
     axes = figure.axes[0]
     assert texts(axes) == ["62 ± 18", "125", "0 ± 35", "n/d", "forget 5 %"]
-    darkest = matplotlib.colormaps[heat.COLOURS](1.0)
+    darkest = matplotlib.colormaps[heat.TWO_SIDED](1.0)
     assert axes.patches[1].get_facecolor() == darkest  # cut at 100
     assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, False, False, True]
     with pytest.raises(ValueError, match="manu"):
         balance_heatmap.draw(outcome_rows(), ["ga"])
+
+
+def test_a_success_below_zero_has_another_colour_than_zero():
+    outcomes = table(balance_heatmap)
+    figure, frame = balance_heatmap.draw(outcomes.assign(value=-outcomes["value"]), METHODS)
+    assert frame["forgetting_success_percent"].tolist()[:3] == pytest.approx([-62.5, -125.0, 0.0])
+    assert len({patch.get_facecolor() for patch in figure.axes[0].patches[:3]}) == 3
+
+
+def test_neurons_within_a_decade_have_few_labels_that_keep_apart():
+    magnitudes = {f"magnitude_{s}_{m}": [0.02, 0.15] for s in ("forget", "retain") for m in ("multimodal", "text")}
+    keys = {"model": "idefics2", "method": "manu", "forget_ratio": 10, "seed": 0, "site": "vision.0", "part": "vision"}
+    neurons = pd.DataFrame(magnitudes).assign(**keys, layer=0, index=[0, 1], pruned=[True, False])
+    axes = pruned_activations.draw(neurons, ["manu"])[0].axes[0]
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert [axes.xaxis.get_major_formatter()(tick) for tick in shown] == ["0.02", "0.05", "0.1"]
+    assert not any(label.get_text() for label in axes.get_xticklabels(minor=True))
 
 
 def test_forgetting_cost_draws_means_of_runs_and_names_them():

@@ -33,13 +33,13 @@ UP, DOWN = "\N{NO-BREAK SPACE}\N{UPWARDS ARROW}", "\N{NO-BREAK SPACE}\N{DOWNWARD
 
 
 def by_model(table: TableOnPage | None) -> dict[str, TableOnPage]:
-    """A table's rows, model by model, in the file's order; nothing of no table."""
+    """A table's rows by model, the models sorted, as everywhere on the page; nothing of no table."""
     if table is None:
         return {}
     parts: dict[str, list] = {}
     for row in table.rows:
         parts.setdefault(row["model"], []).append(row)
-    return {model: TableOnPage(table.path, rows) for model, rows in parts.items()}
+    return {model: TableOnPage(table.path, rows) for model, rows in sorted(parts.items())}
 
 
 def mean_over_seeds(table: TableOnPage) -> TableOnPage:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -25,13 +26,18 @@ def check(kind: str, file: str, settings_text: str) -> tuple[str, int]:
         points = list(_points(kind, name, settings, Material(Path(folder))))
     broken = [point for point in points if point.problem is not None]
     lines = [f"{kind} {name}", *map(str, points)]
-    lines.append(f"{len(points) - len(broken)} of {len(points)} contract points hold")
+    summary = f"{len(points) - len(broken)} of {len(points)} contract points hold"
+    if kind == "model" and len(points) == 1:
+        summary = f"the other {len(model.CHECKS) - 1} contract points need a model that can be built"
+    lines.append(summary)
     return "\n".join(lines), int(bool(broken))
 
 
 def _points(kind: str, name: str, settings: dict, material: Material) -> Iterator[Point]:
     if kind == "model":
-        return judged(model.CHECKS, model.Subject(name, material))
+        model_subject = model.Subject(name, material)
+        (built,) = judged(model.CHECKS[:1], model_subject)
+        return iter([built]) if built.problem else chain([built], judged(model.CHECKS[1:], model_subject))
     subject = method.Subject(name, material, settings)
     method.settings(subject)  # missing or wrong settings are an error of the command, not a contract point
     return judged(method.CHECKS[method_class(name).kind], subject)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from manu.attacks.probing import hidden_states
 from manu.contract.material import RATIO, STATISTICS, Material, changed, hooks, logits, silenced_logits, weights
 from manu.contract.points import Broken, must
 from manu.core.pictures import opened
@@ -21,6 +23,7 @@ from manu.models.inputs import Batch, Example, Pictures, prompt_batch, training_
 from manu.neurons.masks import Mask, apply_mask
 from manu.neurons.selection import MLP_INPUT
 from manu.neurons.statistics.registry import known_statistics
+from manu.planning import model_sizes
 from manu.training.losses import answer_cross_entropy, answer_log_likelihood
 from manu.unlearning.measured import measured
 
@@ -263,6 +266,30 @@ def learning(subject: Subject) -> None:
         must(after.item() < before.item(), f"{modality}: the loss went from {before.item():.5g} to {after.item():.5g}")
 
 
+def planned(subject: Subject) -> None:
+    """Plan: the sizes that `manu plan` counts are those of the model, also without weights, on torch's meta device."""
+    vlm = subject.vlm()
+    with torch.device("meta"):
+        empty = subject.vlm()
+    tokens = model_sizes.picture_tokens(vlm)
+    sizes, counted = (model_sizes.measured_sizes(each, "the contract", tokens) for each in (vlm, empty))
+    must(counted == sizes, f"{counted} without weights; with weights: {sizes}")
+    parts = {"vision": sizes.vision, "decoder": sizes.decoder, "connector": sizes.connector, "patches": sizes.patches}
+    none = [name for name, count in parts.items() if count < 1]
+    must(not none, f"counts no {', no '.join(none)}; see `per_patch`, `language_model` and `picture_side`")
+
+
+def probed(subject: Subject) -> None:
+    """Attacks: the linear probe reads a finite hidden state of every prompt, as wide as the language model."""
+    vlm = subject.vlm()
+    for modality in MODALITIES:
+        asked = [question for question in subject.asked() if question.modality == modality]
+        states = hidden_states(vlm, asked, [""] * len(asked), batch_size=len(asked))
+        wanted = (len(asked), vlm.model.config.text_config.hidden_size)
+        must(states.shape == wanted, f"{modality}: states of shape {states.shape}; needed: {wanted}")
+        must(bool(np.isfinite(states).all()), f"{modality}: a state is not finite")
+
+
 CHECKS: tuple[Callable[[Subject], None], ...] = (
     builds,
     round_trip,
@@ -274,6 +301,8 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     silencing,
     activations,
     learning,
+    planned,
+    probed,
 )
 
 

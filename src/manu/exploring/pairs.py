@@ -6,9 +6,10 @@ from manu.exploring.study import Run
 
 
 def by_person(one: Run, other: Run, split: str, modality: str, task: str = "classification") -> pd.DataFrame:
-    """The accuracy (a fraction) on every person under two methods, sorted by the difference, largest loss first.
+    """The accuracy (a fraction) on every person under two methods, the largest difference first.
 
-    Columns: profile_id, questions (their number), one column per method, and difference (second minus first).
+    Columns: profile_id, questions (their number), one column per method, and difference (first minus second, as in
+    paired_tests).
     """
     names = [run.config["method"] for run in (one, other)]
     parts = []
@@ -18,7 +19,7 @@ def by_person(one: Run, other: Run, split: str, modality: str, task: str = "clas
         correct = rows.groupby("profile_id")["correct"]
         parts.append(pd.DataFrame({name: correct.mean(), "questions": correct.count()}))
     table = parts[0].join(parts[1].drop(columns="questions"), validate="one_to_one")
-    table["difference"] = table[names[1]] - table[names[0]]
+    table["difference"] = table[names[0]] - table[names[1]]
     return table.reset_index()[["profile_id", "questions", *names, "difference"]].sort_values(
-        ["difference", "profile_id"], ignore_index=True
+        ["difference", "profile_id"], ascending=[False, True], ignore_index=True
     )

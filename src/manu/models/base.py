@@ -14,7 +14,7 @@ from manu.core.errors import UserError
 from manu.core.files import atomic_path
 from manu.models.lazy_imports import TransformersClass
 from manu.models.loading import Loading, check_checkpoint, load_pretrained
-from manu.models.sizes import size_mistake
+from manu.models.sizes import size_mistake, square_side
 from manu.neurons.sites import LinearSite, MlpSite
 
 if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
@@ -176,7 +176,7 @@ class VisionLanguageModel(ABC):
     @property
     def picture_side(self) -> int:
         """Height and width, in pixels, of the vision encoder's input."""
-        return self.model.config.vision_config.image_size
+        return square_side(self.model.config.vision_config.image_size)
 
     @property
     def picture_numbers(self) -> int:

@@ -1,6 +1,6 @@
 """The sizes of an architecture as configurations of transformers: what most models trained from scratch share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +32,14 @@ def size_mistake(sizes: Any) -> str | None:
     if {"text_width", "text_heads"} <= has.keys() and has["text_width"] // has["text_heads"] % 2:
         return f"text_width ({has['text_width']}) is no even multiple of text_heads ({has['text_heads']})"
     return None
+
+
+def square_side(size: int | Sequence[int]) -> int:
+    """The side of a square, which some configurations write as height and width. Raises ValueError on other shapes."""
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) > 1:
+        raise ValueError(f"the size {size} is not square; the model's class must override `picture_side`")
+    return sides.pop()
 
 
 def vision_config(kind: Callable[..., Config], sizes: Any, **others: Any) -> Config:

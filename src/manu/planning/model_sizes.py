@@ -13,6 +13,7 @@ from manu.fetching.manifest import MANIFEST, located
 from manu.models.base import VisionLanguageModel, read_architecture
 from manu.models.language import language_path
 from manu.models.registry import vlm_class
+from manu.models.sizes import square_side
 from manu.planning.published import CHECKPOINTS
 from manu.study.model import Model, Source
 
@@ -82,7 +83,7 @@ def measured_sizes(vlm: VisionLanguageModel, source: str, picture_tokens: int, s
         vision_layers=len(vlm.vision_mlps),
         vision_width=first[0].in_features,
         vision_mlp=first[0].out_features,
-        patches=(vlm.picture_side // vision.patch_size) ** 2,
+        patches=(vlm.picture_side // square_side(vision.patch_size)) ** 2,
         picture_tokens=picture_tokens,
         layers=len(vlm.language_mlps),
         width=text.hidden_size,

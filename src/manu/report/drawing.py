@@ -7,7 +7,8 @@ from manu.core.errors import UserError
 
 _SVG = re.compile(r'<svg\s[^>]*\bviewBox="\S+ \S+ ([\d.]+) ([\d.]+)"')
 _PIXELS_PER_POINT = 4 / 3
-_KEPT = " =';,"  # characters that the address holds as they are
+_KEPT = " =';,<>"  # what the address holds as it is, to be short; none of it ends an attribute in double quotes
+_COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def picture(text: str, name: str) -> tuple[str, int, int]:
@@ -16,4 +17,7 @@ def picture(text: str, name: str) -> tuple[str, int, int]:
     if size is None:
         raise UserError(f"figure {name}: is not an SVG file with a viewBox")
     width, height = (round(float(points) * _PIXELS_PER_POINT) for points in size.groups())
-    return f"data:image/svg+xml,{quote(' '.join(text.split()), safe=_KEPT)}", width, height
+    plain = " ".join(_COMMENTS.sub("", text).split())
+    if "'" not in plain:
+        plain = plain.replace('"', "'")
+    return f"data:image/svg+xml,{quote(plain, safe=_KEPT)}", width, height

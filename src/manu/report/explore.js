@@ -95,6 +95,21 @@ function chosen(question, reply) {
   return `${LETTERS[options.indexOf(choice)] ?? "?"} ${text(choice)}`;
 }
 
+// A small bar for each option: its share of the likelihood of all. Nothing where likelihoods were not measured.
+function shares(question, reply) {
+  const found = data.replies.shares[reply];
+  if (!found.length || !data.questions.options[question].length) return null;
+  const words = found.map((share, place) => `${LETTERS[place] ?? "?"} ${share} %`).join(", ");
+  const bars = make("span", { className: "shares", title: words }, ...found.map((share) => {
+    const bar = make("i", {});
+    bar.style.height = `${share}%`;
+    return bar;
+  }));
+  bars.setAttribute("role", "img");
+  bars.setAttribute("aria-label", `likelihood: ${words}`);
+  return bars;
+}
+
 function cell(label, ...children) {
   const made = make("td", {}, ...children);
   made.dataset.label = label;
@@ -126,7 +141,7 @@ function showQuestion(question, runs) {
     button.dataset.chain = run.chain;
     button.setAttribute("aria-label", `audit of ${run.method}`);
     return make("tr", {}, methodHead(run), cell("", verdict(question, reply)),
-      ...(options.length ? [cell("chose", chosen(question, reply))] : []),
+      ...(options.length ? [cell("chose", chosen(question, reply), shares(question, reply))] : []),
       cell("said", make("q", {}, text(data.replies.reply[reply]))), cell("", button));
   });
   const table = make("table", { className: "stack" },

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -37,7 +38,7 @@ _ASKED = (
     "reference",
     "options",
 )
-NEEDED = ("model", "method", "seed", *_ASKED, "reply", "choice", "correct", "rougeL")
+NEEDED = ("model", "method", "seed", *_ASKED, "reply", "choice", "option_log_likelihoods", "correct", "rougeL")
 MEASURES = {  # task -> the metric by which the page shows a reply
     "classification": "accuracy",
     "cloze": "accuracy",
@@ -107,8 +108,8 @@ def content(
 
     texts: every string once; the other parts hold its place. people: key, name, picture (data address), second (the
     picture of the Test set). groups: forget ratio -> split -> places of its people. questions: a column per property.
-    replies: every different (reply, choice, score) once; score: by MEASURES, null if undefined. runs: each with its
-    file, and for every question the place of the reply, NONE if the run has none.
+    replies: every different (reply, choice, score, shares) once; score: by MEASURES, null if undefined; shares: by
+    `option_shares`. runs: each with its file, and for every question the place of the reply, NONE if the run has none.
     """
     texts, replies = _Places(), _Places()
     asked = pd.concat([rows[[*_ASKED]] for rows in answers.values()]).drop_duplicates(["forget_ratio", "question_id"])
@@ -145,7 +146,7 @@ def content(
         },
         "replies": {
             column: [reply[number] for reply in replies.listed()]
-            for number, column in enumerate(("reply", "choice", "score"))
+            for number, column in enumerate(("reply", "choice", "score", "shares"))
         },
         "runs": runs,
         "texts": texts.listed(),
@@ -176,10 +177,13 @@ def _run(file: str, rows: pd.DataFrame, order: Sequence[str], texts: _Places, re
     model, method, seed = (rows[key].iloc[0] for key in ("model", "method", "seed"))
     ratios = sorted(int(ratio) for ratio in rows["forget_ratio"].unique())
     once = rows.drop_duplicates("question_id")  # forget ratios share questions, which the model answered once
-    columns = (once["question_id"], once["reply"], once["choice"], _scores(once))
+    shares = map(
+        option_shares, once["option_log_likelihoods"].where(once["choice"] != "", "")
+    )  # a passage's are tokens'
+    columns = (once["question_id"], once["reply"], once["choice"], _scores(once), shares)
     placed = {
-        question: replies.place((texts.place(reply), texts.place(choice) if choice else NONE, score))
-        for question, reply, choice, score in zip(*columns, strict=True)
+        question: replies.place((texts.place(reply), texts.place(choice) if choice else NONE, score, share))
+        for question, reply, choice, score, share in zip(*columns, strict=True)
     }
     return {
         "model": model,
@@ -190,6 +194,16 @@ def _run(file: str, rows: pd.DataFrame, order: Sequence[str], texts: _Places, re
         "chain": seed_id(run_id(model, [str(ratio) for ratio in ratios], method), str(seed)),
         "replies": [placed.get(question, NONE) for question in order],
     }
+
+
+def option_shares(log_likelihoods: str) -> tuple[int, ...]:
+    """Each option's share of the likelihood of all options, in whole percent; empty where none was measured.
+
+    log_likelihoods: a JSON list, or "".
+    """
+    likelihoods = np.array(json.loads(log_likelihoods or "[]"))
+    weights = np.exp(likelihoods - likelihoods.max(initial=-np.inf))
+    return tuple(round(100 * weight) for weight in (weights / weights.sum()).tolist())
 
 
 def _scores(rows: pd.DataFrame) -> list[float | None]:

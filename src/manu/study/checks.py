@@ -248,11 +248,15 @@ def _request_mistakes(study: Study) -> Iterator[Mistake]:
 
 def figure_mistakes(study: Study) -> Iterator[tuple[tuple[str, int], str]]:
     """Figures that cannot be drawn from what the study makes."""
+    from manu.analysis.tables.registry import known_tables, tables_of
+    from manu.study.settings import sources_of
+
     readable = {}
     for name in study.ablation.variants:
         with suppress(UserError):  # a mistake of its own
             readable[name] = variant(study, name)
-    functions = study.ablation.model_copy(update={"variants": readable}).by_function()
+    study = study.model_copy(update={"ablation": study.ablation.model_copy(update={"variants": readable})})
+    functions = study.ablation.by_function()
     why = dict.fromkeys(OF_ROBUSTNESS, "is drawn by the target 'robustness'; leave it out here")
     if not study.methods_of_kind("pruning"):
         why["masks"] = "shows pruned neurons; 'methods' has no pruning method"
@@ -261,6 +265,10 @@ def figure_mistakes(study: Study) -> Iterator[tuple[tuple[str, int], str]]:
     if not any(len(names) == 1 for names in functions.values()):
         missing = "'ablation.variants' has no variant of one, such as only_abs: {functions: [abs]}"
         why["variant_masks"] = f"shows importance functions alone; {missing}"
+    made = tables_of(None, sources_of(study))
+    for table in known_tables():
+        if table not in made or table not in (study.tables or made):
+            why.setdefault(table, f"is drawn from the table '{table}', which this study does not make")
     for needs, reason in why.items():
         for name in study.figures_that_need(needs):
             yield ("figures", study.figures.index(name)), f"figure '{name}' in 'figures' {reason}"

@@ -6,7 +6,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from manu.analysis.cells import in_order, row_order
-from manu.analysis.figures.heat import colour_bar, heat_cell, plain_axes
+from manu.analysis.figures.heat import TWO_SIDED, colour_bar, heat_cell, plain_axes
 from manu.analysis.figures.style import drawn, heading, new_figure
 from manu.analysis.origin import over_seeds_from, select
 from manu.analysis.seeds import percent_over_seeds, several_seeds
@@ -18,13 +18,15 @@ CAPTION = (
     "Forgetting success on the forget set, in percent: 0 is the accuracy of vanilla (nothing forgotten), 100 the "
     "accuracy of retain_only, which never saw the forget set. One row per method, one column per forget ratio and "
     "modality, one panel per model. Values are means over seeds, ± the standard deviation if there are several. "
-    "Forgetting is balanced if the two columns of a forget ratio are equal and dark. The colour scale ends at 0 and "
-    "100; the numbers do not. n/d: not defined, because vanilla is not more accurate than retain_only."
+    "Forgetting is balanced if the two columns of a forget ratio are equal and dark blue. Red: below 0, better known "
+    "than before. The colours end at \N{MINUS SIGN}100 and 100; the numbers do not. n/d: not defined, because vanilla is "
+    "not more accurate than retain_only."
 )
 _KEYS = ("model", "forget_ratio", "modality", "method")
 COLUMNS = (*_KEYS, "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n")
 _SUCCESS = {"metric": ("forgetting_success",), "split": ("forget",)}
 SPREAD = "forgetting_success_percent_sd"  # one more column if there are several seeds
+SCALE = Normalize(-100.0, 100.0)
 _CELL = (0.62, 0.34)  # inches
 _WIDER = 0.18  # inches added to a cell that shows a standard deviation
 _GAP = 0.16  # cells between two forget ratios
@@ -68,20 +70,19 @@ def _figure(cells: pd.DataFrame, methods: list[str]) -> Figure:
         _panel(panel, cells[cells["model"] == model], names, across)
         panel.set_title(model)
     label = "forgetting success, %  (0: as vanilla, 100: as retain_only)"
-    colour_bar(figure, axes, Normalize(0.0, 100.0), label, ticks=[0, 25, 50, 75, 100])
+    colour_bar(figure, axes, SCALE, label, TWO_SIDED, ticks=[-100, -50, 0, 50, 100])
     shown = "percent, mean \N{PLUS-MINUS SIGN} standard deviation over seeds" if several else "percent"
-    heading(figure, TITLE, f"forgetting success, {shown}; balanced: both modalities equal and dark")
+    heading(figure, TITLE, f"forgetting success, {shown}; balanced: both modalities equal and dark blue")
     return figure
 
 
 def _panel(axes: Axes, cells: pd.DataFrame, names: list[str], across: list[tuple]) -> None:
-    scale = Normalize(0.0, 100.0)
     per_ratio = len({modality for _, modality in across})
     places = [place + _GAP * (place // per_ratio) for place in range(len(across))]
     for cell in cells.to_dict("records"):
         x, y = places[across.index((cell["forget_ratio"], cell["modality"]))], names.index(cell["method"])
         spread = cell[SPREAD] if cell["seeds"] > 1 else None
-        heat_cell(axes, x, y, cell["forgetting_success_percent"], scale, spread=spread)
+        heat_cell(axes, x, y, cell["forgetting_success_percent"], SCALE, spread=spread, colours=TWO_SIDED)
     for place in range(0, len(across), per_ratio):
         middle = places[place] + (per_ratio - 1) / 2
         axes.annotate(

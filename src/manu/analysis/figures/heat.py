@@ -15,10 +15,18 @@ from manu.analysis.figures.style import GREY
 from manu.analysis.seeds import plus_minus
 
 COLOURS = "Blues"  # one hue from pale to dark: the same order in grey and for all kinds of colour blindness
+TWO_SIDED = "RdBu"  # red below the middle of the scale, blue above it
 
 
 def heat_cell(
-    axes: Axes, x: float, y: float, value: float, scale: Normalize, size: float = 9.0, spread: float | None = None
+    axes: Axes,
+    x: float,
+    y: float,
+    value: float,
+    scale: Normalize,
+    size: float = 9.0,
+    spread: float | None = None,
+    colours: str = COLOURS,
 ) -> None:
     """Draw a cell of width and height 1 around (x, y), coloured by `value` on `scale`.
 
@@ -32,7 +40,7 @@ def heat_cell(
         mask = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
         axes.text(x, y, "n/d", ha="center", va="center", fontsize=size - 1, bbox=mask)
         return
-    colour = matplotlib.colormaps[COLOURS](min(max(float(scale(value)), 0.0), 1.0))
+    colour = matplotlib.colormaps[colours](min(max(float(scale(value)), 0.0), 1.0))
     axes.add_patch(Rectangle(**box, facecolor=colour))
     ink = "black" if _luminance(colour) > 0.179 else "white"  # at 0.179, black and white have the same contrast
     text = plus_minus(_whole(value), "" if spread is None else _whole(spread))
@@ -48,10 +56,12 @@ def plain_axes(axes: Axes, right: float, bottom: float) -> None:
     axes.grid(visible=False)
 
 
-def colour_bar(figure: Figure, panels: Iterable[Axes], scale: Normalize, label: str, **settings: Any) -> None:
+def colour_bar(
+    figure: Figure, panels: Iterable[Axes], scale: Normalize, label: str, colours: str = COLOURS, **settings: Any
+) -> None:
     """Add the scale of the colours below all panels."""
     below: dict[str, Any] = {"location": "bottom", "aspect": 45, "pad": 0.04, "shrink": 0.8}
-    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=list(panels), **below, **settings)
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(panels), **below, **settings)
     bar.set_label(label)
     bar.outline.set_edgecolor(GREY)
 

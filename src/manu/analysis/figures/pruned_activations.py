@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from manu.analysis.cells import in_order
 from manu.analysis.figures.style import GREY, PART_COLOURS, drawn, heading, legend_below, panel_grid
@@ -92,5 +93,9 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
     both = points[["magnitude_retain", "magnitude_forget"]].to_numpy("float64")
     low, high = max(0.8 * both.min(), _LOWEST), 1.3 * both.max()
     axes.plot([low, high], [low, high], color=GREY, linewidth=1.0, zorder=1)
-    axes.set_xlim(low, high)
-    axes.set_ylim(low, high)
+    steps = (1.0,) if high > 100 * low else (1.0, 2.0, 5.0)
+    for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
+        limit(low, high)
+        axis.set_major_locator(LogLocator(subs=steps))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())

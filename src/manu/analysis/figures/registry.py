@@ -1,8 +1,7 @@
 """Figures by name: one file per figure, in this folder or in an extension.
 
 The module of a figure has
-- NEEDS, the data of `draw`: "scores" (rows of scores.csv), "masks" (pruned neurons of every mask), "variants" (pruned
-  neurons of the ablation variants with a single importance function), or the name of a table, such as "outcomes";
+- NEEDS, the data of `draw`: the name of a table, such as "scores" or "outcomes", or one of SOURCES;
 - TITLE and CAPTION;
 - `draw(data, methods) -> (Figure, DataFrame)`: methods in the study's order; the DataFrame has the numbers drawn;
 - `origin(row, column)`: the rows behind a number of that DataFrame (manu.analysis.origin);
@@ -13,9 +12,15 @@ from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
+from manu.analysis.tables.registry import known_tables
 from manu.core.errors import UserError
 from manu.core.registry import Registry
 
+SOURCES = {  # what a figure is drawn from that is no table
+    "masks": "pruned neurons of every mask",
+    "variant_masks": "pruned neurons of the ablation's variants with a single importance function",
+    "neurons": "the lists of neurons with their activations",
+}
 _NOT_FIGURES = {"__init__", "heat", "labels", "registry", "style"}
 _REGISTRY = Registry("figure", __package__, Path(__file__).parent, frozenset(_NOT_FIGURES))
 _KEYS = {
@@ -37,10 +42,15 @@ def source_file(name: str) -> Path:
 
 
 def figure_module(name: str) -> ModuleType:
-    """The module of a figure. Raises UserError when the name is unknown or the module lacks a part."""
+    """The module of a figure. Raises UserError when the name is unknown, or the module lacks a part
+    or NEEDS what no figure is drawn from."""
     module = _REGISTRY.module(name)
     if missing := [part for part in _PARTS if not hasattr(module, part)]:
         raise UserError(f"{_REGISTRY.file(name)}: the figure lacks {', '.join(missing)}")
+    if module.NEEDS not in (drawn := [*SOURCES, *known_tables()]):
+        raise UserError(
+            f"{_REGISTRY.file(name)}: NEEDS is {module.NEEDS!r}; a figure is drawn from: {', '.join(drawn)}"
+        )
     return module
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, is_empty, name, number
+from manu.analysis.grid import words as sentence
 from manu.analysis.origin import OriginOf
 from manu.analysis.page import Block, Page
 from manu.analysis.reading import Inputs
 
 Study = Any  # a study that was read; `analysis` does not know how
 
+_LONG = 40  # characters; a longer text of a plain grid may break
 KINDS = ("training", "pruning", "prompting")  # of methods
 
 # Sources that are no tables. Of a table per model they are that model's files.
@@ -95,11 +97,13 @@ def plain_grid(table: TableOnPage, keys: Sequence[str], page: Page, label: str) 
 
     def cell(row: Mapping[str, str], column: str) -> Cell:
         if column in keys or not _is_number(row[column]):
-            return name(row[column]) if column in words else Cell(row[column], look="number")
+            text = sentence if len(row[column]) > _LONG else name
+            return text(row[column]) if column in words else Cell(row[column], look="number")
         return number(table, row, column, [key for key in keys if key in row], link, lambda text: text)
 
+    rows = sorted(table.rows, key=lambda row: row.get("model", ""))  # as by_model
     heads = [Column(column.replace("_", " "), words=column in words) for column in names]
-    return Grid(label, heads, [[cell(row, column) for column in names] for row in table.rows], 1)
+    return Grid(label, heads, [[cell(row, column) for column in names] for row in rows], 1)
 
 
 def _is_number(text: str) -> bool:

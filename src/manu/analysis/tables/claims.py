@@ -126,10 +126,10 @@ TABLE = Table(
     title="Claims",
     caption="The claims of config/claims.yaml put to the test. A claim holds on an architecture if the whole "
     "interval over people and training runs lies above its threshold at every forget ratio, fails if it lies below "
-    "at any, and is "
-    'inconclusive otherwise. A claim of forgetting also fails, as "model destroyed", where the model keeps less than '
-    "half of what vanilla knows of the retain people. The verdict over all architectures "
-    "first; below, each architecture.",
+    'at any, and is inconclusive otherwise. A claim of forgetting also fails, as "model destroyed", where the model '
+    "keeps less than half of what vanilla knows of the retain people. The verdict over all architectures first; below, "
+    "each architecture. The source called brief is the description of MANU that this replication was given beside the "
+    "paper.",
     section="claims",
     needs=("claims_by_ratio", "claims_file"),
     keys=tuple(column for column in COLUMNS if column not in NUMBERS),

@@ -35,6 +35,7 @@ ACHIEVED = {
     "retention": _outcome("retention", "retain", BOTH),
 }
 COLUMNS = (*RUN, "jobs", *COSTS, *ACHIEVED)
+SHOWN = (*RUN[1:], *COSTS, *(column for column in ACHIEVED if not column.endswith(("_ci_low", "_ci_high", "_n"))))
 
 
 def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
@@ -85,7 +86,9 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """The jobs of the whole study by rule, then the table as it is."""
-    methods = Fold("Cost and outcome of each method's edit", [plain_grid(table, RUN, page, TABLE.title)])
+    shown = [column for column in SHOWN if any(row[column] for row in table.rows)]
+    few = TableOnPage(table.path, [{column: row[column] for column in shown} for row in table.rows])
+    methods = Fold("Cost and outcome of each method's edit", [plain_grid(few, RUN, page, TABLE.title)])
     if not page.records:
         return [methods]
     minutes = sum(record["cost"]["wall_seconds"] for record in page.records.values()) / 60

@@ -189,8 +189,8 @@ _MISSES = {  # in words
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """Model by model."""
-    grids = [_grid(part, page) for part in by_model(table).values()]
-    return [block for grid in grids for block in (Heading(grid.label), grid)]
+    parts = by_model(table).items()
+    return [block for model, part in parts for block in (Heading(model), _grid(part, page))]
 
 
 def _grid(table: TableOnPage, page: Page) -> Grid:
@@ -211,8 +211,7 @@ def _grid(table: TableOnPage, page: Page) -> Grid:
             cells.append(number(table, row, value, RUN_KEYS, link, form, interval(limits, form)))
         misses = ", ".join(_MISSES[value] for value in row["misses"].split())
         rows.append([*start(row), *cells, name(row["meets"], f"misses {misses}" if misses else "")])
-    label = f"{table.rows[0]['model']}: distance to goal"
-    return Grid(label, columns, rows, 2, first_of_block(runs, "forget_ratio"))
+    return Grid(f"{table.rows[0]['model']}: distance to goal", columns, rows, 2, first_of_block(runs, "forget_ratio"))
 
 
 TABLE = Table(

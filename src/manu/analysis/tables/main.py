@@ -306,8 +306,8 @@ TABLE = Table(
     caption="The paper's table for one model: classification accuracy, ROUGE-L and cloze accuracy on forget, "
     "test, retain and celebrity, in percent, one row per forget ratio and method. Questions come with "
     "the picture and as text; the mean of the two is what the paper's table shows. ↓ lower is better: "
-    "people to forget; ↑ higher is better: everybody else. vanilla: nothing unlearned; retain_only: "
-    "trained without the forget set.",
+    "people to forget, and test, the same people in other pictures; ↑ higher is better: everybody else. celebrity: "
+    "public figures; general: strangers. vanilla: nothing unlearned; retain_only: trained without the forget set.",
     section="main-tables",
     needs=("scores", "diverged"),
     optional=("choices",),
