@@ -5,6 +5,12 @@ CORES ?= 2
 PYTHON ?=
 BIN := .venv/bin
 
+# Snakemake, pip and matplotlib need a cache; where the home folder cannot be written, it lies here.
+ifneq ($(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo yes),yes)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help study robustness report check audit agree snapshot readme pages release notebooks reference bench lint test test-faults test-slurm
 
@@ -69,10 +75,11 @@ test-slurm: .venv/.slurm ## Run a small study through a Slurm set up on this mac
 
 .venv/.installed: requirements.lock pyproject.toml
 	@python=; for candidate in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
-	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$candidate"; break; fi; \
+	    if said=$$("$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python " + sys.version)' 2>&1); \
+	    then python="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	    echo "error: Python 3.11 or newer is needed; none found as: $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python). Install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; \
+	    echo "error: Python 3.11 or newer is needed; none found as: $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python). Install one, or name it: make PYTHON=/path/to/python3.11 ...$(if $(PYTHON), $(PYTHON) said: $$(echo $$said))" >&2; exit 2; \
 	fi; \
 	echo "Setting up .venv with $$("$$python" --version) from requirements.lock (once; several minutes)"; \
 	"$$python" -m venv .venv

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer._click.exceptions import UsageError  # typer has no public name for it
 
+from manu.core.cache import ensure_cache
 from manu.core.errors import UserError, user_message
 from manu.planning.devices import known_devices
 
@@ -54,6 +55,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON."
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 when an audit fails, or 2 after one line about a mistake of the user."""
+    ensure_cache()
     try:
         return app(arguments, prog_name="manu", standalone_mode=False) or 0
     except UsageError as error:
