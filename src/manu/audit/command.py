@@ -199,7 +199,11 @@ def _asked(
     files, not_asked = (answers, []) if answers is not None else reask.askable(chain)
     asked = []
     for file, rows in progress(files.items(), "ask again", len(files)):
-        asked.append(reask.reask(chain, file, count, rng, rows))
+        try:
+            asked.append(reask.reask(chain, file, count, rng, rows))
+        except (KeyError, ValueError, TypeError) as error:  # of a file that was edited
+            report.fail(file, f"cannot be asked again: {type(error).__name__}: {error}".splitlines()[0])
+            continue
         for each in asked[-1]["differ"]:
             report.fail(f"{file}, {each['method']} question {each['question_id']}", each["differs"])
     of = "any file" if answers is None else "any file behind it"

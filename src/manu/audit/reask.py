@@ -126,17 +126,16 @@ def chance_to_find(strata: Sequence[tuple[int, int]], share: float = SHARE) -> f
 
 def summary(asked: Sequence[Mapping], seed: int, not_asked: Sequence[str] = (), of: str = "any file") -> list[str]:
     """What was asked again, what came out, and how sure that makes one."""
-    count, total = sum(each["asked"] for each in asked), sum(each["answers"] for each in asked)
-    differ = sum(len(each["differ"]) for each in asked)
-    lines = [
-        f"{count:,} of {total:,} answers in {len(asked)} files asked again, drawn with seed {seed}: "
-        + (f"{differ:,} differ" if differ else "all the same")
-    ]
+    lines, share = [], f"{100 * SHARE:.0f} percent"
     if asked:
+        count, total = sum(each["asked"] for each in asked), sum(each["answers"] for each in asked)
+        differ = sum(len(each["differ"]) for each in asked)
         chance = min(chance_to_find(each["strata"]) for each in asked)
-        lines += [
-            f"a change in {100 * SHARE:.0f} percent of the answers of {of} would have been found with probability "
-            + ("1" if chance == 1 else f"{math.floor(chance * 100) / 100:.2f}"),
+        sure = "1" if chance == 1 else f"{math.floor(chance * 100) / 100:.2f}"  # never rounded up
+        lines = [
+            f"{count:,} of {total:,} answers in {len(asked)} files asked again, drawn with seed {seed}: "
+            + (f"{differ:,} differ" if differ else "all the same"),
+            f"a change in {share} of the answers of {of} would have been found with probability {sure}",
             f"log-likelihoods and losses differ by at most {max(each['largest'] for each in asked):.1e} nats",
         ]
     if not_asked:
