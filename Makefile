@@ -1,6 +1,8 @@
 # Each target sets up .venv from requirements.lock by itself, once and again when the lock changes.
 STUDY ?= mini
 ONLY ?=
+REASK ?= 100
+SEED ?=
 CORES ?= 2
 PYTHON ?=
 BIN := .venv/bin
@@ -17,6 +19,7 @@ endif
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 	@echo "Options: STUDY=$(STUDY) (a file in config/studies/, or a path), CORES=$(CORES), PYTHON=<python 3.11 or newer>"
+	@echo "  make audit REASK=all  asks every model everything again; REASK=<number of each answer file>, REASK= for none"
 	@echo "  make study ONLY=\"model=llava method=manu,npo ratio=10 seed=0\" runs these cells alone; each key may be left out"
 
 study: .venv/.installed ## Run a whole study: data, models, unlearning, answers, tables, figures
@@ -30,8 +33,8 @@ report: study ## The study as one page: results/<study>/report/index.html
 check: .venv/.installed ## Check a study's configuration; run nothing
 	@$(BIN)/manu check --study "$(STUDY)"
 
-audit: .venv/.installed ## Check every number of a finished study and every file behind it
-	@$(BIN)/manu audit --all --study "$(STUDY)"
+audit: .venv/.installed ## Check every number of a finished study and every file behind it, and ask the models again
+	@$(BIN)/manu audit --all --study "$(STUDY)" $(if $(REASK),--reask $(REASK)) $(if $(SEED),--seed $(SEED))
 
 agree: .venv/.installed ## Does a finished study say the same as the released results? STRICT=1: exit 1 if not
 	@$(BIN)/manu agree --study "$(STUDY)" $(if $(WITH),--with "$(WITH)") $(if $(STRICT),--strict)

@@ -26,11 +26,13 @@ EXAMPLES = f"""Examples:
   manu audit {NUMBER}
   manu check method my_method.py"""
 AUDIT_EXAMPLES = f"""Examples:
-  manu audit --all
+  manu audit --all --reask 100
   manu audit {NUMBER}
   manu audit figures/mini/tradeoff.svg
   manu audit README.md
-  manu audit results/mini/tables/main_llava.csv --row "npo 10" --column forget_classification --reask 20
+  manu audit results/mini/tables/main_llava.csv --row "npo 10" --column forget_classification --reask all
+  manu audit --retrain llava/seed0/forget10/ga
+  manu audit --reference
   manu audit --diff mini ../another/results/mini"""
 
 app = typer.Typer(
@@ -209,9 +211,17 @@ def audit(
     ] = None,
     column: Annotated[str | None, typer.Option(help="One column; with --row, the whole story of each number.")] = None,
     whole: Annotated[bool, typer.Option("--all", help="Audit the whole study.")] = False,
+    retrain: Annotated[
+        str | None, typer.Option(metavar="CELL", help="Train one cell again and compare: llava/seed0/forget10/ga.")
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Check the snapshots in git.")] = False,
     diff: Annotated[tuple[str, str] | None, typer.Option(metavar="A B", help="Compare two finished studies.")] = None,
     reask: Annotated[
-        int | None, typer.Option(metavar="N", help="Load the models and ask N questions of each answer file again.")
+        str | None,
+        typer.Option(metavar="N|all", help="Load the models; they give N answers of each file again, or all."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="S", help="Draw the same questions for --reask; by default others each time.")
     ] = None,
     study: Study = "mini",
     as_json: AsJson = False,
@@ -219,7 +229,7 @@ def audit(
     """Follow a number back to its answers, code and data; or check the whole study."""
     from manu.audit.command import Request, audit
 
-    return say(*audit(Request(file, row, column, whole, diff, reask, study, as_json)))
+    return say(*audit(Request(file, row, column, whole, retrain, reference, diff, reask, seed, study, as_json)))
 
 
 @app.command()
@@ -268,7 +278,7 @@ def release(
 
     name = load(study).name
     out = out or Path(f"release/manu-{name}.tar.gz")
-    count, left_out = write_bundle(name, out)
+    count, left_out = write_bundle(study, out)
     size = out.stat().st_size / 2**20
     return say(f"{out}: {count} files, {size:.1f} MiB; left out: {len(left_out)} files of checkpoints")
 

@@ -129,7 +129,7 @@ def completed(*words: str) -> set[str]:
     "words, expected",
     [
         (["pl"], {"plan"}),
-        (["audit", "--re"], {"--reask"}),
+        (["audit", "--re"], {"--reask", "--reference", "--retrain"}),
         (["check", "m"], {"method", "model"}),
         (["plan", "--study", "mini-s"], {"mini-seeds"}),
         (["plan", "--device", "h2"], {"h200"}),

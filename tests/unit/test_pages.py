@@ -1,6 +1,7 @@
 """Numbers in the pages are those of the snapshots in git."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,47 @@ def test_pages_are_filled_once(snapshot):
     (snapshot / "README.md").write_text("nothing to fill\n")
     assert pages.fill_pages(snapshot) == ["docs/a.md"]
     assert pages.fill_pages(snapshot) == []
+
+
+# Percentages in prose that are no results of a study, and why.
+NO_RESULTS = {
+    "at 10 percent": "a forget ratio",
+    "at 5 and 10 percent": "forget ratios",
+    "1, 5 and 10 percent": "forget ratios",
+    "forget 5, 10 and 15 percent": "forget ratios",
+    "forgetting 5 percent": "a forget ratio",
+    "at 10, 20 and 40 percent": "shares of random pruning",
+    "2, 5, 10 percent are reported": "the paper's prune ratios",
+    "at least 98.4 percent of vanilla's accuracy": "the paper's drop on the retain set, a threshold here",
+    "Chance is 25 percent": "of four options",
+    "20 percent of the tokens": "in the definition of a metric",
+    "is 95 percent": "the level of the intervals",
+    "95 percent intervals": "the level of the intervals",
+    "rates from 2 to 98 percent": "settings of a simulation",
+    "40 % of its bfloat16 peak": "an assumption of `manu plan`",
+    "planned 2 to 20 percent too low": "of `manu plan --check`, of which there is no snapshot",
+    "of attacks 40 percent": "of `manu plan --check`, of which there is no snapshot",
+}
+NOT_PROSE = re.compile(
+    r"```.*?```|<!-- results:.*?<!-- end of results -->|<!--[\w-]+-->[^<]*<!--/-->|`[^`]*`", re.DOTALL
+)
+PERCENT = re.compile(r".{,40}\b\d[\d.,]*\s?(?:%|percent\b|(?:percentage )?points?\b)")
+PROSE = {name: NOT_PROSE.sub("", (ROOT / name).read_text(encoding="utf-8")) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", [name for name in PROSE if name == "README.md" or name.startswith("docs/")])
+def test_no_percentage_is_typed_by_hand(name):
+    """A result is filled from a snapshot (docs/results.md says how). Other percentages are listed above."""
+    text = PROSE[name]
+    for phrase in NO_RESULTS:
+        text = text.replace(phrase, "")
+    assert PERCENT.findall(text) == []
+
+
+def test_a_percentage_typed_by_hand_would_be_found():
+    text = "NPO keeps 37 percent, <!--a-->5<!--/--> percent, `7 percent`, 4.5% and loses 12 points of 3 pointers."
+    assert len(PERCENT.findall(NOT_PROSE.sub("", text))) == 3
+
+
+def test_every_exception_is_needed():
+    assert [phrase for phrase in NO_RESULTS if not any(phrase in text for text in PROSE.values())] == []

@@ -1,6 +1,7 @@
 """The audit on the finished smoke study: all is found in order, and any single change is found and named."""
 
 import json
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -17,14 +18,16 @@ from manu.audit.bundle import write_bundle
 from manu.audit.chain import Chain
 from manu.audit.reference import publish
 from manu.audit.whole import audit_study
+from manu.evaluation.scoring import score_answers
 from manu.jobs.job_list import jobs_of
 from manu.neurons.masks import load_mask, save_mask
-from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
+from manu.provenance.hashes import RECORD_SUFFIX, hashes_of, sha256_of_file, sha256_of_json
 from manu.provenance.lineage import files
 from manu.provenance.record import read_record, record_text
 from manu.provenance.sources import source_files
 from manu.study.loading import read_study
 from manu.unlearning.registry import pruning_class
+from workflow_copy import Copy
 
 TABLE = "results/smoke/tables/main_llava.csv"
 MARKDOWN = "results/smoke/tables/main_llava.md"
@@ -50,7 +53,8 @@ def home(study):
     folder = study[0].folder
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(whole, "_in_parallel", lambda records: map(whole.check_job, records))
+        patch.setattr(whole, "_in_parallel", lambda records: map(remembered, records))
+        patch.setattr(trace, "_scored", scored)
         publish("smoke")
     return folder
 
@@ -62,16 +66,30 @@ def here(home, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setattr(chain, "jobs_of", listed)
     monkeypatch.setattr(whole, "_in_parallel", lambda records: map(remembered, records))
+    monkeypatch.setattr(trace, "_scored", scored)
     return home
 
 
 REMEMBERED: dict[str, whole.Report] = {}
+SCORED: dict[str, pd.DataFrame] = {}
+score = trace._scored
+
+
+def scored(file: str) -> pd.DataFrame:
+    """A file of answers scored again, remembered by its content."""
+    checksum = sha256_of_file(file)
+    if checksum not in SCORED:
+        SCORED[checksum] = score(file)
+    return SCORED[checksum]
+
+
 LISTED: dict[str, list] = {}
 
 
 def listed(study, target="all"):
-    """`jobs_of`, remembered by the study's content."""
-    key = f"{target} {read_study(study).model_dump_json()}"
+    """`jobs_of`, remembered by the content of the study and of the rules."""
+    rules = sha256_of_json(hashes_of(["workflow/Snakefile", *Path("workflow/rules").glob("*.smk")]))
+    key = f"{target} {rules} {read_study(study).model_dump_json()}"
     if key not in LISTED:
         LISTED[key] = jobs_of(study, target)
     return LISTED[key]
@@ -436,8 +454,8 @@ TAMPERS = {
     "an input's checksum, sealed again": (
         [RECORD[TABULATE]],
         lambda: edit_record(RECORD[TABULATE], lambda r: r["inputs"]["scores"].update({SCORES: "0" * 64})),
-        RECORD[TABULATE],
-        f"it read another {SCORES} than results/smoke/scores{RECORD_SUFFIX} wrote",
+        SCORES,
+        f"make_scores wrote another version of it than was read by the job that left {RECORD[TABULATE]}",
     ),
     "an output taken out of a record": (
         [RECORD[SELECT]],
@@ -472,22 +490,22 @@ TAMPERS = {
     "an answer and its checksum": (
         [ANSWERS, RECORD[NPO]],
         lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("reply", "I do not know.", 25))),
-        f"results/smoke/scores{RECORD_SUFFIX}",
-        f"it read another {ANSWERS}",
+        ANSWERS,
+        "run the workflow again: evaluate wrote another version of it than was read by the job that left",
     ),
     "a likelihood and its checksum": (
         [ANSWERS, RECORD[NPO]],
         lambda: covered(
             ANSWERS, lambda: parquet(ANSWERS, cell("option_log_likelihoods", "[0.0, -9.0, -9.0, -9.0]", 1))
         ),
-        f"results/smoke/scores{RECORD_SUFFIX}",
-        f"it read another {ANSWERS}",
+        ANSWERS,
+        "run the workflow again: evaluate wrote another version of it than was read by the job that left",
     ),
     "a loss of an answer": (
         [ANSWERS, RECORD[NPO]],
         lambda: covered(ANSWERS, lambda: parquet(ANSWERS, cell("answer_losses", "[0.5, 1.0, 2.0, 2.0, 2.0]", 14))),
-        f"results/smoke/scores{RECORD_SUFFIX}",
-        f"it read another {ANSWERS}",
+        ANSWERS,
+        "run the workflow again: evaluate wrote another version of it than was read by the job that left",
     ),
     "a paraphrase of an answer": (
         [ANSWERS],
@@ -512,6 +530,26 @@ TAMPERS = {
         lambda: replace("config/claims.yaml", "threshold: 0.5", "threshold: 0.1"),
         "config/claims.yaml",
         "was changed since make_claims",
+    ),
+    "a rule that passes another option": (
+        ["workflow/rules/unlearn.smk"],
+        lambda: replace(
+            "workflow/rules/unlearn.smk",
+            '" --ratio {wildcards.ratio} --out {params.checkpoint}"',
+            '" --ratio 5 --out {params.checkpoint}"',
+        ),
+        f"{CELL}/ga/unlearn{RECORD_SUFFIX}",
+        "the job ran with ratio 10; the workflow's rules ask for 5",
+    ),
+    "a rule that passes another file": (
+        ["workflow/rules/unlearn.smk"],
+        lambda: replace(
+            "workflow/rules/unlearn.smk",
+            "{STAGE}.select_neurons --statistics {input.statistics} {params.options}",
+            "{STAGE}.select_neurons --statistics {input.choice} {params.options}",
+        ),
+        f"{CELL}/manu/select_neurons{RECORD_SUFFIX}",
+        "the job ran with statistics results/smoke/llava/seed0/forget10/statistics/modality.safetensors; the workflow",
     ),
     "a published number": (
         ["data/reported/reported.csv"],
@@ -715,18 +753,41 @@ def test_every_number_of_a_figure_is_listed(file, here, capsys):
     assert all(" rows in results/smoke/" in line for line in listed)
 
 
-def test_every_table_figure_and_page_can_be_asked_about(here, capsys, monkeypatch):
-    """Every number of the study is traced to its answers, and these are scored again."""
+@pytest.fixture
+def one_tracer(here, monkeypatch):
+    """One tracer for all audits of a test: each file of answers is read and scored once."""
     chain = Chain("smoke")
-    tracer = trace.Tracer(chain, 0)  # one for all files: each file of answers is read and scored once
+    tracer = trace.Tracer(chain, 0)
     monkeypatch.setattr(command, "Chain", lambda study: chain)
     monkeypatch.setattr(trace, "Tracer", lambda chain, examples: tracer)
+    return tracer
+
+
+def tables_of_the_study() -> list[Path]:
+    """Every file of the study that holds numbers."""
+    return [Path(file) for file in Chain("smoke").producers if file.endswith(".csv")]
+
+
+def test_every_table_figure_and_page_can_be_asked_about(one_tracer, capsys):
+    """Every number of the study is traced to its answers, and these are scored again."""
     asked = [*Path("results/smoke/tables").glob("*.csv"), *Path("figures/smoke").glob("*.svg")]
     asked += [Path("results/smoke") / name for name in ("scores.csv", "outcomes.csv", "costs.csv", "readme.md")]
     asked += [Path("results/smoke/report") / name for name in ("index.html", "explore.html")]
     for file in asked:
         assert cli.main(["audit", str(file)]) == 0, file
         assert capsys.readouterr().out.endswith("audit passed\n"), file
+
+
+def test_no_number_raises_a_false_alarm_when_it_is_audited_alone(one_tracer):
+    """What `manu audit FILE --row ... --column ...` compares, of every number; `make audit` compares the same."""
+    report, count = whole.Report(), 0
+    for file in map(str, tables_of_the_study()):
+        if one_tracer.holds_numbers(file):
+            numbers = one_tracer.numbers(file)
+            trace.check_numbers(numbers, report)
+            count += len(numbers)
+    assert report.findings == []
+    assert count == audit_study("smoke").counts["numbers"]
 
 
 def test_the_numbers_of_the_readme_are_listed(here, capsys):
@@ -759,7 +820,7 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "audit one thing: a file, --all, or --diff A B"),
+        ([], "audit one thing: a file, --all, --retrain CELL, --reference or --diff A B"),
         ([TABLE, "--all"], "audit one thing"),
         (["--all", "--row", "manu"], "--row and --column pick numbers of a file"),
         (["pyproject.toml"], "is no output of a study"),
@@ -771,7 +832,11 @@ def test_an_output_without_numbers_shows_its_chain(here, capsys):
         ),
         ([MASK, "--row", "manu"], "--row and --column do not apply"),
         ([TABLE, "--reask", "0"], "at least 1"),
-        ([TRIALS, "--reask", "1"], "cannot be asked again: it holds the answers of several models"),
+        ([TABLE, "--reask", "some"], "at least 1, or all"),
+        (["--reference", "--reask", "3"], "with a file or with --all"),
+        ([TABLE, "--seed", "3"], "draws the questions of --reask"),
+        ([TRIALS, "--reask", "1"], "cannot be asked again: the models that gave its answers are not kept"),
+        (["--retrain", "llava/seed0/forget10/gaa", "--study", "smoke"], "did you mean 'llava/seed0/forget10/ga'?"),
         (["--diff", "smoke", "nothing"], "'nothing': there is no finished study"),
         (["--all", "--study", "nothing"], "unknown study 'nothing'"),
     ],
@@ -796,8 +861,15 @@ def test_the_exit_code_tells(here, restored, capsys):
 def test_questions_asked_again_get_the_same_replies(here, capsys):
     number = [TABLE, "--row", "manu", "--column", "forget_classification"]
     assert cli.main(["audit", *number, "--reask", "6", "--json"]) == 0
-    (asked,) = json.loads(capsys.readouterr().out)["asked_again"]
-    assert asked["asked"] == 6 and asked["differ"] == [] and asked["largest"] < 1e-3
+    asked = json.loads(capsys.readouterr().out)["asked_again"]
+    (file,) = asked["files"]
+    assert file["asked"] == 6 and file["differ"] == [] and file["largest"] < 1e-3
+    assert cli.main(["audit", *number, "--reask", "6", "--seed", str(asked["seed"])]) == 0
+    said = capsys.readouterr().out
+    assert f"6 of 20 answers in 1 files asked again, drawn with seed {asked['seed']}: all the same" in said
+    assert (
+        "a change in 5 percent of the answers of any file behind it would have been found with probability 0.30" in said
+    )
 
 
 def test_a_reply_that_the_model_never_gave_is_found_by_asking_again(here, restored, capsys):
@@ -805,6 +877,87 @@ def test_a_reply_that_the_model_never_gave_is_found_by_asking_again(here, restor
     covered(ANSWERS, lambda: parquet(ANSWERS, lambda f: f.assign(reply="I do not know.")))
     assert cli.main(["audit", ANSWERS, "--reask", "3"]) == 1
     assert "asked again" in capsys.readouterr().out
+
+
+def test_variants_of_pruning_are_asked_again(here, capsys):
+    variants = "results/smoke/answers/llava/seed0/forget10/ablation.parquet"
+    assert cli.main(["audit", variants, "--reask", "4"]) == 0
+    assert "all the same" in capsys.readouterr().out
+
+
+def swap_likelihoods(frame: pd.DataFrame, count: int = 40) -> pd.DataFrame:
+    """The forge of a reviewer: in 40 rows the likelihoods of the chosen and of another option change places."""
+    rows = frame.index[frame["options"] != ""][:count]
+    for row in rows:
+        options, values = json.loads(frame.at[row, "options"]), json.loads(frame.at[row, "option_log_likelihoods"])
+        best = max(range(4), key=values.__getitem__)
+        other = (best + 1) % 4
+        values[best], values[other] = values[other], values[best]
+        frame.at[row, "option_log_likelihoods"], frame.at[row, "choice"] = json.dumps(values), options[other]
+    return score_answers(frame)
+
+
+def test_a_forge_of_likelihoods_through_the_whole_study_is_found_by_the_default_audit(
+    here, study, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(here, tmp_path / "forged", symlinks=True, ignore=shutil.ignore_patterns("logs"))
+    monkeypatch.chdir(tmp_path / "forged")
+    forged = [ANSWERS, ANSWERS.replace("llava", "idefics2")]
+    for file in forged:
+        covered(file, lambda file=file: parquet(file, swap_likelihoods))
+    Copy.made(tmp_path / "forged").run()
+    assert failures() == [], "the forged study fits together"
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    count = re.search(r"^REASK \?= (\w+)$", makefile, re.MULTILINE)[1]
+    for file in forged:  # of `make audit`, which asks for so many answers of every file
+        assert cli.main(["audit", file, "--reask", count]) == 1
+        assert f"✗ {file}, npo question " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ["ga", "manu"])
+def test_a_cell_made_again_has_the_same_bytes(cell, here, capsys):
+    assert cli.main(["audit", "--retrain", f"llava/seed0/forget10/{cell}", "--study", "smoke"]) == 0
+    assert "the same bytes" in capsys.readouterr().out
+
+
+def test_a_cell_made_again_differs_from_other_weights(here, restored, capsys):
+    weights, record = f"{CELL}/ga/checkpoint/model.safetensors", f"{CELL}/ga/unlearn{RECORD_SUFFIX}"
+    restored([weights, record])
+    covered(weights, lambda: shutil.copy(f"{VANILLA}/model.safetensors", weights))
+    retrain = ["audit", "--retrain", "llava/seed0/forget10/ga", "--study", "smoke"]
+    assert cli.main(retrain) == 1
+    said = capsys.readouterr().out
+    assert "its job writes something else on the same kind of machine" in said
+    assert f"{weights}: numbers differ by at most" in said and "accuracies differ by at most" in said
+    edit_record(record, lambda r: r["device"].update(processor="Another processor"))
+    assert cli.main(retrain) == 0
+    assert "processor " in (said := capsys.readouterr().out) and "here, Another processor in the record" in said
+
+
+def test_one_changed_reply_is_told_once_and_first(here, restored, capsys):
+    restored([ANSWERS])
+    parquet(ANSWERS, cell("reply", "I do not know.", 25))
+    assert cli.main(["audit", "--all", "--study", "smoke"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    lines = lines[lines.index("") + 1 :]
+    assert lines[0] == f"✗ {ANSWERS}: was changed since evaluate wrote it"
+    assert all(line.startswith((f"✗ {ANSWERS}, row ", "  and what follows from it, in ")) for line in lines[1:-1])
+    assert "results/smoke/report/explore.html" in lines[-2] and len(lines) <= 4
+    assert lines[-1].startswith("audit failed: 1 file at fault, ")
+
+
+def fingerprint_of_audit(capsys) -> str:
+    cli.main(["audit", "--all", "--study", "smoke", "--json"])
+    return json.loads(capsys.readouterr().out)["fingerprint"]
+
+
+def test_there_is_one_fingerprint_and_it_is_of_the_files_as_they_are(here, restored, capsys):
+    honest = fingerprint_of_audit(capsys)
+    assert honest in Path("results/smoke/report/index.html").read_text()
+    assert json.loads(Path("results/reference/smoke/run.json").read_text())["fingerprint"] == honest
+    restored([ANSWERS])
+    parquet(ANSWERS, cell("reply", "I do not know.", 25))
+    assert fingerprint_of_audit(capsys) != honest
 
 
 def test_two_studies_part_where_they_part(here, tmp_path, capsys):
@@ -852,3 +1005,22 @@ def test_a_bundle_is_audited_by_itself(here, tmp_path, monkeypatch, capsys):
     assert any(failure.startswith(f"{TABLE}, line 2") for failure in failures())
     Path(MASK).unlink()  # only checkpoints may be left out
     assert any(failure.startswith(MASK) and "is missing" in failure for failure in failures())
+
+
+def test_a_study_whose_file_lies_elsewhere_is_released_and_audited_by_its_name(here, tmp_path, monkeypatch, capsys):
+    """The name works wherever the results are: beside the workflow's folder, and in the archive."""
+    shutil.copytree(here, tmp_path / "mine", symlinks=True, ignore=shutil.ignore_patterns("logs"))
+    monkeypatch.chdir(tmp_path / "mine")
+    Path("elsewhere").mkdir()
+    Path("config/studies/smoke.yaml").rename("elsewhere/smoke.yaml")
+    assert cli.main(["audit", TABLE]) == 0
+    Path(".snakemake/smoke.study").write_text("elsewhere/smoke.yaml\n")
+    assert cli.main(["audit", "--all", "--study", "smoke"]) == 0
+    assert cli.main(["release", "--study", "elsewhere/smoke.yaml"]) == 0
+    with tarfile.open("release/manu-smoke.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path / "manu-smoke")
+    assert Path("elsewhere/smoke.yaml").is_file() and not Path("config/studies/smoke.yaml").exists()
+    capsys.readouterr()
+    for study in ("smoke", "elsewhere/smoke.yaml"):
+        assert cli.main(["audit", "--all", "--study", study]) == 0, capsys.readouterr()

@@ -8,18 +8,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from manu.audit.asked_for import check_job, note_changed_rules
 from manu.audit.findings import Report
 from manu.core.errors import UserError
 from manu.jobs.job_list import Job, jobs_of
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_file
 from manu.provenance.lineage import behind, files, job_name, made_from, ordered, producers, script
 from manu.provenance.record import read_record
+from manu.study.loading import BUNDLE
 
 TOPS = ("data", "results", "figures")
 ATTACKS = ("robustness", "sequential")  # folders of the jobs that only the target `robustness` runs
-BUNDLE = "bundle.json"  # in an unpacked bundle: the list of files that it leaves out
 LEFT_OUT = "/checkpoint/"  # a bundle may leave out files below such a folder, and no others
 
 
@@ -38,6 +38,7 @@ class Chain:
                 except UserError as error:
                     self.unreadable[name] = str(error).removeprefix(f"{path}: ")
         self._hashes: dict[str, str | None] = {}
+        self._behind: dict[str, set[str]] = {}
 
     @cached_property
     def producers(self) -> dict[str, str]:
@@ -82,6 +83,24 @@ class Chain:
         """The records of jobs, and of all jobs that those were made from."""
         return behind(names, self.sources_of)
 
+    @cached_property
+    def _read_by_job(self) -> dict[str, set[str]]:
+        """Record -> the files that its job read, settings and code included."""
+        return {
+            name: {*files(record["inputs"]), *record["sources"], record["configuration"]["path"]}
+            for name, record in self.jobs.items()
+        }
+
+    def files_behind(self, file: str) -> set[str]:
+        """The files that an output, or a record, was made from, and the records of the jobs before it."""
+        if file == "README.md":  # its block is a copy
+            file = f"results/{self.study}/readme.md"
+        if file not in self._behind:
+            own = self.producers.get(file, file)
+            before = self.behind([own]) if own in self.jobs else {}
+            self._behind[file] = {*before}.union(*(self._read_by_job[name] for name in before)) - {file}
+        return self._behind[file]
+
     def ordered(self) -> list[str]:
         """All records; a job comes after those whose outputs it read."""
         return ordered(self.jobs)
@@ -97,9 +116,9 @@ def check_chain(chain: Chain, study: str | Path, report: Report) -> set[str]:
     edited: dict[str, list[str]] = {}
     for name, job in records.items():
         if name in chain.jobs:
-            _check_configuration(chain, name, job, report)
+            check_job(name, chain.jobs[name], job, report)
             for problem, where in job_problems(chain, name):
-                if where in chain.jobs[name]["sources"]:
+                if problem.endswith("the job"):
                     edited.setdefault(f"{where}: {problem}", []).append(name)
                 else:
                     report.fail(where, problem)
@@ -114,6 +133,7 @@ def check_chain(chain: Chain, study: str | Path, report: Report) -> set[str]:
         others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
         report.fail(where, f"{problem} that left {jobs[0]}{others}")
     _check_strays(chain, records, report)
+    note_changed_rules(chain.root, chain.jobs.values(), report)
     return set(records)
 
 
@@ -158,32 +178,12 @@ def job_problems(chain: Chain, name: str) -> Iterator[tuple[str, str]]:
             if chain.checksum(file) != checksum:
                 yield f"{_changed(chain, file)} since {job_name(record)} read it", file
         elif files(chain.jobs[chain.producers[file]]["outputs"])[file] != checksum:
-            yield f"it read another {file} than {chain.producers[file]} wrote: run the workflow again", name
+            wrote = job_name(chain.jobs[chain.producers[file]])
+            yield f"run the workflow again: {wrote} wrote another version of it than was read by the job", file
 
 
 def _changed(chain: Chain, file: str) -> str:
     return "is missing" if chain.checksum(file) is None else "was changed"
-
-
-def _check_configuration(chain: Chain, name: str, job: Job, report: Report) -> None:
-    record = chain.jobs[name]
-    if record["configuration"]["path"] != job.settings_file:
-        report.fail(name, f"names {record['configuration']['path']} as its configuration, not {job.settings_file}")
-    content = record["configuration"]["content"]
-    for key, ran, asked in differing(content, job.settings):
-        report.fail(name, f"the job ran with {key} {ran}; the study asks for {asked}")
-    if record["seed"] != content.get("seed"):
-        report.fail(name, f"has seed {record['seed']}; its configuration says {content.get('seed')}")
-
-
-def differing(one: Any, other: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
-    """(key, value in one, value in the other) wherever two configurations differ."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for name in dict.fromkeys([*one, *other]):
-            inner = f"{key}.{name}" if key else str(name)
-            yield from differing(one.get(name, "nothing"), other.get(name, "nothing"), inner)
-    elif one != other:
-        yield key, str(one), str(other)
 
 
 def _check_strays(chain: Chain, records: Mapping[str, Job], report: Report) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from manu.analysis.score_file import CELL_KEYS, read_scores
-from manu.audit.chain import Chain, differing
+from manu.audit.asked_for import differing
+from manu.audit.chain import Chain
 from manu.core.errors import UserError
 from manu.provenance.hashes import RECORD_SUFFIX
 from manu.provenance.lineage import files

@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
@@ -41,13 +41,17 @@ _STATISTICS = ("only", "range", "lowest", "highest", "sum", "count")
 def fill_pages(root: Path = Path()) -> list[str]:
     """Write every page that has numbers anew; return the names of the pages that changed."""
     changed = []
-    for page in sorted(page for pattern in PAGES for page in root.glob(pattern)):
-        text = page.read_text(encoding="utf-8")
-        filled = fill(text, root, page.relative_to(root).as_posix())
-        if filled != text:
-            write_text(page, filled)
+    for page, text in filled(root):
+        if text != page.read_text(encoding="utf-8"):
+            write_text(page, text)
             changed.append(page.relative_to(root).as_posix())
     return changed
+
+
+def filled(root: Path = Path()) -> Iterator[tuple[Path, str]]:
+    """Every page, and its text with its numbers computed again. Raises as `fill`."""
+    for page in sorted(page for pattern in PAGES for page in root.glob(pattern)):
+        yield page, fill(page.read_text(encoding="utf-8"), root, page.relative_to(root).as_posix())
 
 
 def fill(text: str, root: Path, page: str) -> str:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from manu.analysis import readme
 from manu.audit.chain import Chain
+from manu.audit.snapshots import write_checksums
 from manu.audit.whole import audit_study
 from manu.core.errors import UserError
 from manu.core.files import atomic_path, write_text
-from manu.provenance.lineage import fingerprint
 from manu.study.loading import read_study
 
 README = Path("README.md")
-SNAPSHOT = ("scores.csv", "outcomes.csv", "costs.csv", "readme.md", "readme.csv", "tables")
+SNAPSHOT = ("scores.csv", "outcomes.csv", "diverged.csv", "costs.csv", "readme.md", "readme.csv", "tables")
 
 
 def publish(study: str | Path) -> str:
@@ -30,7 +30,8 @@ def snapshot(study: str | Path) -> str:
     study: name or file. Raises UserError if it does not pass its audit; findings in the README do not count.
     """
     name = read_study(study).name
-    failures = [finding for finding in audit_study(study).findings if not finding.where.startswith(README.name)]
+    report = audit_study(study)
+    failures = [finding for finding in report.findings if not finding.where.startswith(README.name)]
     if failures:
         raise UserError(f"study '{name}' does not pass its audit: {failures[0]}; run: make audit STUDY={name}")
     results, target = Path("results") / name, Path("results/reference") / name
@@ -38,12 +39,16 @@ def snapshot(study: str | Path) -> str:
         temporary.mkdir()
         for part in SNAPSHOT:
             _copy(results / part, temporary / part)
-        write_text(temporary / "run.json", json.dumps(run_of(Chain(name)), indent=1, ensure_ascii=False) + "\n")
+        write_text(
+            temporary / "run.json",
+            json.dumps(run_of(Chain(name), report.fingerprint), indent=1, ensure_ascii=False) + "\n",
+        )
     _copy_to(Path("figures") / name, Path("figures/reference") / name)
+    write_checksums(name)
     return f"{target}/ holds the numbers of study '{name}'"
 
 
-def run_of(chain: Chain) -> dict:
+def run_of(chain: Chain, fingerprint: str) -> dict:
     """Devices, packages, commits, and per rule the jobs, their seconds added up and the highest memory."""
     records = list(chain.jobs.values())
     devices = {json.dumps(record["device"], sort_keys=True) for record in records if record["device"]["threads"]}
@@ -54,7 +59,7 @@ def run_of(chain: Chain) -> dict:
         rule["wall_seconds"] = round(rule["wall_seconds"] + record["cost"]["wall_seconds"], 1)
         rule["peak_memory_bytes"] = max(rule["peak_memory_bytes"], record["cost"]["peak_memory_bytes"])
     return {
-        "fingerprint": fingerprint(records),
+        "fingerprint": fingerprint,
         "commits": sorted({str(record["repository"]["commit"]) for record in records}),
         "clean": all(record["repository"]["clean"] for record in records),
         "devices": [json.loads(device) for device in sorted(devices)],

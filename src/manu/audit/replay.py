@@ -1,4 +1,4 @@
-"""Cheap steps run a second time: their outputs are compared, and the origin of every number is checked."""
+"""Cheap steps run a second time: their outputs are compared."""
 
 import argparse
 import tempfile
@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from manu.analysis import readme
-from manu.analysis.cells import read_cells
 from manu.audit.compare import compare_output, compare_text
 from manu.audit.findings import Report
-from manu.audit.numbers import Rows, keys_of, numbers_of, read_rows, row_name, stage_module
+from manu.audit.numbers import keys_of, stage_module
 from manu.core.errors import UserError
-from manu.provenance.lineage import files
 
 PICTURES = ("png", "svg")  # options; only checksums are checked: letters are drawn a little differently elsewhere
 
@@ -79,23 +77,3 @@ def check_readme(right: Path, study: str, report: Report) -> None:
         report.notes.append(f"the numbers in README.md are those of the snapshot in {shown.parent}/: {mine}")
         return
     compare_text("README.md", block, right.read_text(encoding="utf-8"), report, before.count("\n") + 1)
-
-
-def check_origins(record: Mapping, report: Report) -> None:
-    """Every number in a job's tables comes from rows that are there. Counts "numbers"."""
-    if not hasattr(stage_module(record), "origin"):
-        return
-    keys, read = keys_of(record), dict[tuple[str, ...], Rows]()
-    for file in files(record["outputs"]):
-        if not file.endswith(".csv") or not Path(file).is_file():
-            continue
-        for row, column, origin in numbers_of(record, read_cells(Path(file))):
-            report.counts["numbers"] += 1
-            where = f"{file} ({row_name(row, keys)}), column {column}"
-            if origin is None:
-                report.fail(where, "no origin is given for this number")
-                continue
-            if origin.sources not in read:
-                read[origin.sources] = read_rows([name for o in origin.sources for name in record["inputs"].get(o, ())])
-            if not read[origin.sources].places(origin.where):
-                report.fail(where, "the rows that it comes from do not exist")

@@ -14,6 +14,7 @@ from manu.analysis.cells import DECIMALS, read_cells
 from manu.analysis.origin import Origin
 from manu.audit.answers import unequal
 from manu.audit.chain import Chain, job_problems
+from manu.audit.findings import Report
 from manu.audit.numbers import PLACE, keys_of, named, numbers_of, origin_of, read_rows, row_name, stage_module
 from manu.audit.replay import replay
 from manu.core.errors import UserError
@@ -32,15 +33,16 @@ class Tracer:
     """Follows the numbers of one study's tables and figures, in the working folder.
 
     Every number is computed again, the answers behind it are scored again, and each score is compared with the mean of
-    its answers. examples: how many of those answers to list; None: all, 0: none.
+    its answers. examples: how many of those answers to list; None: all, 0: none. replayed: the tables were compared
+    with what their jobs write now, so their numbers count as computed again.
     """
 
-    def __init__(self, chain: Chain, examples: int | None = EXAMPLES) -> None:
+    def __init__(self, chain: Chain, examples: int | None = EXAMPLES, replayed: bool = False) -> None:
         self.chain, self.examples = chain, examples
         self._cells = cache(lambda file: read_cells(Path(file)))
         self._rows = cache(read_rows)
         self._scored = cache(_scored)
-        self._again = cache(self._computed_again)
+        self._again = self._cells if replayed else cache(self._computed_again)
         self._traced: dict[tuple, list[Part]] = {}
 
     def holds_numbers(self, file: str) -> bool:
@@ -212,15 +214,28 @@ def _between(part: Mapping) -> list[str]:
     return [part["file"], *(file for each in part.get("from") or () for file in _between(each))]
 
 
-def questions_behind(numbers: Sequence[Mapping]) -> dict[str, list[str]]:
-    """Answer file -> the ids of the questions in it that the numbers come from. Raises UserError if there are none."""
-    found: dict[str, list[str]] = {}
+def check_numbers(numbers: Iterable[Mapping], report: Report) -> None:
+    """Numbers that a tracer followed are the same computed again, and so is everything behind them."""
+    for number in numbers:
+        what = ""
+        if number["value"] != number["recomputed"]:
+            what = f"{number['value']}; computed again: {number['recomputed']}"
+        elif not number["from"]:
+            what = "the rows that it comes from do not exist, or nothing says which they are"
+        elif not number["same"]:
+            what = "the answers or scores behind it give another number"
+        if what:
+            report.fail(f"{number['file']} ({number['name']}), column {number['column']}", what, computed=True)
+
+
+def answers_behind(numbers: Sequence[Mapping]) -> dict[str, list[int]]:
+    """Answer file -> the rows in it that the numbers come from. Raises UserError if there are none."""
+    found: dict[str, set[int]] = {}
     for part in (leaf for number in numbers for leaf in leaves(number)):
         if part["file"].endswith(".parquet"):
-            frame = pd.read_parquet(part["file"], columns=[*part["where"], "question_id"])
-            for column, values in part["where"].items():
-                frame = frame[frame[column].isin(values)]
-            found.setdefault(part["file"], []).extend(frame["question_id"])
+            frame = pd.read_parquet(part["file"], columns=list(part["where"]))
+            here = frame.isin(part["where"]).all(axis=1)
+            found.setdefault(part["file"], set()).update(here[here].index)
     if not found:
         raise UserError("--reask: these numbers do not come from answers")
-    return found
+    return {file: sorted(rows) for file, rows in found.items()}

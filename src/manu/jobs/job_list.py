@@ -19,7 +19,7 @@ MANY = "4096"  # cores and GPUs of a run that starts no job: no limit for the jo
 @dataclass(frozen=True)
 class Job:
     """One job. keys: model, seed, ratio, method and so on; settings: what it may read of the study, in `settings_file`;
-    gpus: 0 for a job that runs no model."""
+    gpus: 0 for a job that runs no model; command: what the workflow runs, with the dry run's place of the settings."""
 
     rule: str
     step: str
@@ -30,6 +30,7 @@ class Job:
     outputs: list[str]
     threads: int
     gpus: int
+    command: str = ""
 
     @property
     def runs_model(self) -> bool:

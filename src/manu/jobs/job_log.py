@@ -48,6 +48,7 @@ class JobLog(logging.Handler):
             outputs=_texts(described["output"]),
             threads=described["threads"],
             gpus=described["resources"].get("gpu", 0),
+            command=described["shellcmd"] or "",
         )
 
 

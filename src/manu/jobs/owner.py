@@ -5,11 +5,10 @@ from pathlib import Path
 
 from manu.core.errors import UserError
 from manu.core.files import write_text
+from manu.study.loading import MADE_BY
 
-FOLDER = Path(".snakemake")
 
-
-def check_owner(study: str, file: Path, folder: Path = FOLDER) -> None:
+def check_owner(study: str, file: Path, folder: Path = MADE_BY) -> None:
     """Raise UserError if there are results of this name that another study file made, which still exists."""
     results, named = Path("results") / study, folder / f"{study}.study"
     owner = Path(named.read_text(encoding="utf-8").strip()) if named.is_file() else file
@@ -20,11 +19,11 @@ def check_owner(study: str, file: Path, folder: Path = FOLDER) -> None:
         )
 
 
-def is_new(study: str, folder: Path = FOLDER) -> bool:
+def is_new(study: str, folder: Path = MADE_BY) -> bool:
     """Whether there are results of this name that no run in this folder made."""
     return (Path("results") / study).is_dir() and not (folder / f"{study}.study").is_file()
 
 
-def own(study: str, file: Path, folder: Path = FOLDER) -> None:
+def own(study: str, file: Path, folder: Path = MADE_BY) -> None:
     """Write down that the results of this name belong to a study file."""
     write_text(folder / f"{study}.study", f"{Path(os.path.relpath(file)).as_posix()}\n")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from manu.provenance.hashes import RECORD_SUFFIX, sha256_of_json
 
+_BESIDE = ("manu.steps.attack", "manu.steps.forget_in_turn", "manu.steps.write_explorer")  # not in the fingerprint
+
 
 def files(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """File -> checksum of a record's inputs or outputs, whatever the option they belong to."""
@@ -64,20 +66,23 @@ def ordered(records: Mapping[str, Mapping]) -> list[str]:
     return list(done)
 
 
-def fingerprint(records: Iterable[Mapping]) -> str:
-    """One checksum of what jobs wrote: sha256 over the outputs' paths and checksums.
+def fingerprint(records: Iterable[Mapping], checksum: Callable[[str], str | None] | None = None) -> str:
+    """One checksum of a study: sha256 over the paths and checksums of what its jobs wrote.
 
-    The same inputs, code and machine give the same one. What shows how long jobs took never comes out the same
-    twice and is left out: the outputs of jobs that read records, and everything made from them.
-    Printed elsewhere, in a paper say, it also shows what no audit from inside can: that the whole chain was rewritten.
+    The same inputs, code and machine give the same one, on the study's page and in its audit. Left out are pages, what
+    shows how long jobs took (which never comes out the same twice: the outputs of jobs that read records), the attacks,
+    which may run later or never, and everything made from these. Printed elsewhere, in a paper say, it also shows what
+    no audit from inside can: that the whole chain was rewritten.
+
+    checksum: of a file as it is now; by default as its record has it.
     """
     jobs = {str(number): record for number, record in enumerate(records)}
-    timed: set[str] = set()  # files that show times
-    written: dict[str, str] = {}
+    left_out: set[str] = set()
+    written: dict[str, str | None] = {}
     for job in ordered(jobs):
-        wrote = files(jobs[job]["outputs"])
-        if any(file.endswith(RECORD_SUFFIX) or file in timed for file in files(jobs[job]["inputs"])):
-            timed |= wrote.keys()
+        wrote, read = files(jobs[job]["outputs"]), files(jobs[job]["inputs"])
+        if jobs[job]["stage"] in _BESIDE or any(file.endswith(RECORD_SUFFIX) or file in left_out for file in read):
+            left_out |= wrote.keys()
         else:
-            written |= wrote
+            written |= {file: checksum(file) for file in wrote} if checksum else wrote
     return sha256_of_json(written)

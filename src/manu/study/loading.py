@@ -1,5 +1,6 @@
 """Read a study: strict YAML, the studies that it extends, types, names and combinations checked, defaults filled in."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,11 +25,14 @@ from manu.study.strict_yaml import KeyPath, Place, key_path, read_yaml
 from manu.unlearning import trials
 
 STUDIES = Path("config/studies")
+MADE_BY = Path(".snakemake")  # <study>.study has the file that the results of this name were made by (manu.jobs.owner)
+BUNDLE = Path("bundle.json")  # in an unpacked release; it names the study and its file
 _TAKEN = ("vanilla", "retain_only", "ablation", "statistics")  # names in the results that no method may have
 
 
 def study_path(study: str) -> Path:
-    """The file of a study given by name (config/studies/<name>.yaml) or by its own path.
+    """The file of a study given by its own path, or by name: config/studies/<name>.yaml, or the file elsewhere that
+    made the results of this name.
 
     Raises UserError that lists the known studies.
     """
@@ -37,8 +41,28 @@ def study_path(study: str) -> Path:
     path = STUDIES / f"{study}.yaml"
     known = sorted(file.stem for file in STUDIES.glob("*.yaml"))
     if study not in known:
+        if made_by := _made_by(study):
+            return made_by
         raise UserError(f"unknown study '{study}': no file {path}{hint(study, known)}")
     return path
+
+
+def _made_by(study: str) -> Path | None:
+    """The file outside config/studies/ that made the results of this name, if it is still there."""
+    made_by, file = MADE_BY / f"{study}.study", Path()
+    if NAME.fullmatch(study) and made_by.is_file():
+        file = Path(made_by.read_text(encoding="utf-8").strip())
+    elif BUNDLE.is_file():
+        released = json.loads(BUNDLE.read_text(encoding="utf-8"))
+        file = Path(released.get("file", "")) if released["study"] == study else file
+    return file if file.is_file() else None
+
+
+def study_files(study: str | Path) -> list[Path]:
+    """The file of a study and those of the studies that it extends. Raises UserError as `read_study` does."""
+    path = study_path(str(study))
+    document, _ = read_yaml(path)
+    return [path, *(study_files(document["extends"]) if "extends" in document else [])]
 
 
 def read_study(study: str | Path) -> Study:
