@@ -6,7 +6,7 @@ from pathlib import Path
 
 def ensure_cache() -> None:
     """Point caches to `.cache` in the working folder if theirs cannot be written; Snakemake and matplotlib need one."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -19,8 +19,8 @@ CAPTION = (
     "accuracy of retain_only, which never saw the forget set. One row per method, one column per forget ratio and "
     "modality, one panel per model. Values are means over seeds, ± the standard deviation if there are several. "
     "Forgetting is balanced if the two columns of a forget ratio are equal and dark blue. Red: below 0, better known "
-    "than before. The colours end at \N{MINUS SIGN}100 and 100; the numbers do not. n/d: not defined, because vanilla is "
-    "not more accurate than retain_only."
+    "than before. The colours end at \N{MINUS SIGN}100 and 100; the numbers do not. n/d: not defined, because vanilla "
+    "is not more accurate than retain_only."
 )
 _KEYS = ("model", "forget_ratio", "modality", "method")
 COLUMNS = (*_KEYS, "seeds", "forgetting_success_percent", "ci_low", "ci_high", "n")
