@@ -1,7 +1,9 @@
 """pyproject.toml, requirements.lock and environment.yml say the same, and what the code imports."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from manu.core.cache import ensure_cache
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +55,32 @@ def test_the_study_small_says_how_to_install_what_it_needs():
 
     named = INSTALL.removeprefix("pip install --no-deps ").split()
     assert pins(PROJECT["optional-dependencies"]["small"]) == pins(named)
+
+
+def test_caches_lie_in_the_folder_where_the_home_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLCONFIGDIR", "before")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    ensure_cache()
+    assert (os.environ["XDG_CACHE_HOME"], os.environ["MPLCONFIGDIR"]) == (str(tmp_path / "cache"), "before")
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    ensure_cache()
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / ".cache")
+    assert os.environ["MPLCONFIGDIR"] == str(tmp_path / ".cache/matplotlib")
+
+
+def test_make_says_what_a_python_that_cannot_be_used_said(tmp_path):
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    command = ["make", ".venv/.installed", f"PYTHON={shim}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and not (tmp_path / ".venv").exists()
+    assert f"{shim} said: pyenv: python3.12: command not found" in done.stderr.splitlines()[0]
 
 
 def test_what_builds_the_package_is_locked():

@@ -6,10 +6,10 @@ from pathlib import Path
 
 def ensure_cache() -> None:
     """Point caches to `.cache` in the working folder if theirs cannot be written; Snakemake and matplotlib need one."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         writable = False
     else:
         writable = os.access(cache, os.W_OK)
