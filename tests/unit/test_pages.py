@@ -115,7 +115,7 @@ NO_RESULTS = {
 NOT_PROSE = re.compile(
     r"```.*?```|<!-- results:.*?<!-- end of results -->|<!--[\w-]+-->[^<]*<!--/-->|`[^`]*`", re.DOTALL
 )
-PERCENT = re.compile(r".{,40}\b\d[\d.,]*\s?(?:%|percent\b|(?:percentage )?points?\b)")
+PERCENT = re.compile(r".{,40}?\b\d[\d.,]*\s?(?:%|percent\b|(?:percentage )?points?\b)")
 PROSE = {name: NOT_PROSE.sub("", (ROOT / name).read_text(encoding="utf-8")) for name in NAMES}
 
 

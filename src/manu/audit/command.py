@@ -131,9 +131,10 @@ def _reference() -> tuple[dict, str, int]:
     lines = [
         f"{counts['snapshots']} snapshots: {counts['files']} files compared with {snapshots.CHECKSUMS}",
         f"{counts['computed again']} of {counts['tables']} tables computed again: {counts['cells']} numbers",
+        *(f"note: {note}" for note in report.notes),
     ]
     failed, last, code = _outcome(report)
-    return {"counts": dict(counts)} | failed, "\n".join([*lines, *last]), code
+    return {"counts": dict(counts), "notes": report.notes} | failed, "\n".join([*lines, *last]), code
 
 
 def _file(given: Request, named: str) -> tuple[dict, str, int]:
