@@ -16,6 +16,7 @@ from manu.core.diverged import unanswered
 from manu.core.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import Reply, ask
+from manu.models.base import VisionLanguageModel
 from manu.models.checkpoint import load_model
 from manu.provenance.lineage import files
 
@@ -48,9 +49,7 @@ def reask(
         names = list(dict.fromkeys(mine.loc[mine.index.intersection(drawn), "question_id"]))
         if not names:
             continue
-        vlm = load_model(config, Path(options["checkpoint"]), Path(mask) if mask else None)
-        prompt = options.get("system_prompt")
-        system = Path(prompt).read_text(encoding="utf-8") if prompt else None
+        vlm, system = _loaded(record, mask)
         replies = ask(vlm, [known[name] for name in names], settings_of(config["evaluation"]), system)
         exact = next(vlm.model.parameters()).dtype == torch.float32
         now = dict(zip(names, replies, strict=True))
@@ -86,6 +85,18 @@ def askable(chain: Chain) -> tuple[dict[str, None], list[str]]:
         except UserError:
             not_here.append(file)
     return here, not_here
+
+
+def load_again(file: str, record: Mapping) -> tuple[VisionLanguageModel, str | None]:
+    """The model behind a file of answers of one model, and its system prompt. Raises UserError as `check_askable`."""
+    check_askable(file, record)
+    return _loaded(record, record["options"]["mask"])
+
+
+def _loaded(record: Mapping, mask: str | None) -> tuple[VisionLanguageModel, str | None]:
+    options, prompt = record["options"], record["options"].get("system_prompt")
+    vlm = load_model(record["configuration"]["content"], Path(options["checkpoint"]), Path(mask) if mask else None)
+    return vlm, Path(prompt).read_text(encoding="utf-8") if prompt else None
 
 
 def check_askable(file: str, record: Mapping) -> None:

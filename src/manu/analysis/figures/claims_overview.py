@@ -72,10 +72,8 @@ def _figure(cells: pd.DataFrame, says: Mapping[str, str]) -> Figure:
         panel.set_ylim(height, 0)
         panel.set_axis_off()
     runs = int(cells["runs"].min())
-    over = (
-        "people alone: one run, so training noise is not counted" if runs == 1 else f"people and {runs} training runs"
-    )
-    heading(figure, TITLE, f"small type: value and interval over {over}; the threshold is at the left")
+    over = "people (one run: training noise not counted)" if runs == 1 else f"people and {runs} training runs"
+    heading(figure, TITLE, f"small type: value, and interval over {over}")
     return figure
 
 
