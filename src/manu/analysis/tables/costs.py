@@ -86,7 +86,7 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """The jobs of the whole study by rule, then the table as it is."""
-    shown = [column for column in SHOWN if any(row[column] for row in table.rows)]
+    shown = [column for column in SHOWN if any(row.get(column) for row in table.rows)]
     few = TableOnPage(table.path, [{column: row[column] for column in shown} for row in table.rows])
     methods = Fold("Cost and outcome of each method's edit", [plain_grid(few, RUN, page, TABLE.title)])
     if not page.records:
