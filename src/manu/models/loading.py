@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from manu.core.arithmetic import use_portable_products
 from manu.core.errors import UserError
 
 if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
@@ -34,13 +35,14 @@ class Loading:
 
 
 def prepare_torch(seed: int) -> None:
-    """Make torch deterministic, with one thread and this seed, so that a machine repeats its own bytes; library chatter
-    off."""
+    """Make torch deterministic, with one thread and this seed, so that a machine repeats its own bytes, and on a CPU
+    with portable arithmetic; library chatter off."""
     import transformers  # takes seconds: manu.models.lazy_imports
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic algorithms on a GPU need it
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    use_portable_products()
     torch.manual_seed(seed)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
