@@ -57,7 +57,7 @@ def use_portable_products() -> bool:
         library.impl("addmm", _product_and_sum, "CPU")
     _kept.append(library)
     torch.backends.cuda.enable_flash_sdp(False)  # attention in one kernel; the switch counts on the CPU, too
-    torch.backends.mkldnn.enabled = False
+    torch.backends.mkldnn.set_flags(False)
     torch.backends.nnpack.set_flags(False)
     return True
 
