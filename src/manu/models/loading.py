@@ -49,11 +49,12 @@ def prepare_torch(seed: int) -> None:
 
 
 def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading) -> "PreTrainedModel":
-    """The model of a checkpoint that `check_checkpoint` accepts, in evaluation mode.
+    """The model of a checkpoint that `check_checkpoint` accepts, in evaluation mode; it returns its outputs by name and
+    no others, whatever the checkpoint's configuration asks for.
 
     Raises UserError when a weight is missing or has the wrong shape.
     """
-    from transformers import GenerationConfig  # takes seconds: manu.models.lazy_imports
+    from transformers import GenerationConfig, PretrainedConfig  # takes seconds: manu.models.lazy_imports
 
     device_map = None if loading.device_map == "none" else loading.device_map
     loaded: Any = cls.from_pretrained(
@@ -78,6 +79,9 @@ def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading
         raise UserError(
             f"checkpoint {folder}: {name} has shape {tuple(stored)}; needed by config.json: {tuple(needed)}"
         )
+    for part in model.modules():
+        if isinstance(config := getattr(part, "config", None), PretrainedConfig):
+            config.return_dict, config.output_attentions, config.output_hidden_states = True, False, False
     if not device_map:
         place(model)
     if loading.gradient_checkpointing:
