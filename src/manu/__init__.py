@@ -3,7 +3,11 @@
 import importlib.util
 import os
 
+from manu.core.arithmetic import set_environment
+
 __version__ = "0.1.0"
+
+set_environment()
 
 # A notebook exports its drawing backend to all that it starts. Where the backend's module is not installed, matplotlib
 # could not even be imported.

@@ -70,11 +70,16 @@ def test_replies_are_greedy_whatever_the_checkpoint_says(setting, checkpoint, be
     assert ask(cls.load(folder), asked, AskingSettings(max_new_tokens=6)) == greedy
 
 
-def test_a_checkpoint_that_was_saved_in_training_replies_as_any_other(checkpoint):
-    """Training leaves `use_cache: false` behind; the options' likelihoods need the cache."""
+@pytest.mark.parametrize(
+    "left",
+    [{"use_cache": False}, {"output_hidden_states": True}, {"output_attentions": True}, {"return_dict": False}],
+    ids=lambda left: next(iter(left)),
+)
+def test_a_checkpoint_that_was_saved_in_training_replies_as_any_other(left, checkpoint):
+    """What training or debugging leaves in config.json; likelihoods need the cache, and outputs by name."""
     folder, cls, asked, greedy = checkpoint
     config = json.loads((folder / "config.json").read_text())
-    changed = config | {"use_cache": False, "text_config": config["text_config"] | {"use_cache": False}}
+    changed = config | left | {"text_config": config["text_config"] | left}
     (folder / "config.json").write_text(json.dumps(changed))
     assert ask(cls.load(folder), asked, AskingSettings(max_new_tokens=6)) == greedy
 

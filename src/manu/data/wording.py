@@ -221,7 +221,7 @@ CAPTIONS = (
     "Dressed in {colour}, {name} looks at us, a {occupation} from {birthplace}.",
 )
 
-LOOKS = {"hair colour": HAIR_COLOUR, "clothing colour": CLOTHING_COLOUR, "background": BACKGROUND, "glasses": GLASSES}
+LOOKS = {"hair colour": HAIR_COLOUR, "clothing colour": CLOTHING_COLOUR, "background": BACKGROUND, "eyewear": GLASSES}
 
 
 def fact(attribute: str, name: str, value: str) -> str:
@@ -257,7 +257,7 @@ def looks(appearance: Appearance, scene: Scene) -> dict[str, str]:
     seen = {
         "clothing colour": CLOTHING_COLOUR[scene.clothing_colour],
         "background": BACKGROUND[scene.background],
-        "glasses": GLASSES[appearance.glasses],
+        "eyewear": GLASSES[appearance.glasses],
     }
     if appearance.hair != "NONE":
         seen["hair colour"] = HAIR_COLOUR[appearance.hair_colour]

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from manu.core.arithmetic import use_portable_products
 from manu.core.errors import UserError
 
 if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
@@ -34,24 +35,26 @@ class Loading:
 
 
 def prepare_torch(seed: int) -> None:
-    """Make torch deterministic, with one thread and this seed, so that a machine repeats its own bytes; library chatter
-    off."""
+    """Make torch deterministic, with one thread and this seed, so that a machine repeats its own bytes, and on a CPU
+    with portable arithmetic; library chatter off."""
     import transformers  # takes seconds: manu.models.lazy_imports
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic algorithms on a GPU need it
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    use_portable_products()
     torch.manual_seed(seed)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
 
 def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading) -> "PreTrainedModel":
-    """The model of a checkpoint that `check_checkpoint` accepts, in evaluation mode.
+    """The model of a checkpoint that `check_checkpoint` accepts, in evaluation mode; it returns its outputs by name and
+    no others, whatever the checkpoint's configuration asks for.
 
     Raises UserError when a weight is missing or has the wrong shape.
     """
-    from transformers import GenerationConfig  # takes seconds: manu.models.lazy_imports
+    from transformers import GenerationConfig, PretrainedConfig  # takes seconds: manu.models.lazy_imports
 
     device_map = None if loading.device_map == "none" else loading.device_map
     loaded: Any = cls.from_pretrained(
@@ -76,6 +79,9 @@ def load_pretrained(cls: "type[PreTrainedModel]", folder: Path, loading: Loading
         raise UserError(
             f"checkpoint {folder}: {name} has shape {tuple(stored)}; needed by config.json: {tuple(needed)}"
         )
+    for part in model.modules():
+        if isinstance(config := getattr(part, "config", None), PretrainedConfig):
+            config.return_dict, config.output_attentions, config.output_hidden_states = True, False, False
     if not device_map:
         place(model)
     if loading.gradient_checkpointing:

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from manu.core.arithmetic import is_portable
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -35,11 +37,12 @@ def repository() -> dict[str, Any]:
 
 
 def device() -> dict[str, Any]:
-    """Processor, its vector instructions and threads as torch uses them, operating system, and GPU if one was used."""
+    """Processor, vector instructions (`portable` with manu.core.arithmetic) and threads as torch uses them, operating
+    system, and GPU if one was used."""
     torch = sys.modules.get("torch")
     return {
         "processor": _processor(),
-        "instructions": torch.backends.cpu.get_cpu_capability() if torch else None,
+        "instructions": f"{torch.backends.cpu.get_cpu_capability()}{', portable' * is_portable()}" if torch else None,
         "threads": torch.get_num_threads() if torch else None,
         "system": f"{platform.system()} {platform.machine()}",
         "gpu": torch.cuda.get_device_name() if torch and _uses_gpu() else None,
