@@ -112,7 +112,7 @@ def read_profiles(folder: Path, config: str) -> list[Profile]:
     pictures = RETAIN if name.startswith("retain") and config != retain_config(TUNING) else perturbed(name)
     profiles = []
     for row in _filled(folder, pictures, _PICTURES_ASKED, "image", "caption", "name"):
-        if row["name"] in people:  # at larger ratios some of the published retain people are to be forgotten
+        if row["name"] in people:  # at larger ratios some of the published retain people are forget people
             asked = _picture_questions(row, pictures) + questions.pop(row["name"], ())
             profiles.append(Profile(row["name"], row["image"]["bytes"], asked))
     return profiles + [Profile(person, b"", asked) for person, asked in questions.items()]

@@ -1,4 +1,4 @@
-"""Which people are to be forgotten: nested forget sets at each ratio, and their complements."""
+"""Who the forget people are: nested sets at each ratio, and their complements."""
 
 from math import floor
 

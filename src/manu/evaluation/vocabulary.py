@@ -5,7 +5,7 @@ from manu.core.words import MODALITIES
 __all__ = ["FORGET_SPLITS", "LANGUAGE_TASKS", "MODALITIES", "REFERENCES", "SPLITS", "TASKS"]
 
 SPLITS = ("forget", "test", "retain", "celebrity", "general", "language")
-FORGET_SPLITS = ("forget", "test")  # both ask about the people to be forgotten; test shows them anew
+FORGET_SPLITS = ("forget", "test")  # both ask about the forget people; test shows them anew
 TASKS = ("classification", "cloze", "generation")
 LANGUAGE_TASKS = ("completion", "passage")  # of the split language, which has no others
 REFERENCES = ("vanilla", "retain_only")  # beside the methods: nothing unlearned; the forget set never seen
