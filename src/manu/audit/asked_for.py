@@ -31,8 +31,11 @@ def check_job(name: str, record: Mapping, job: Job, report: Report) -> None:
     except (SystemExit, ValueError, ImportError):
         report.fail(name, f"the workflow cannot start the job again: its rule {job.rule} gives the step wrong options")
         return
-    ran = {"rule": record["rule"], "step": record["stage"], **record["options"]}
-    for key, before, now in differing(ran, {"rule": job.rule, "step": step, **options}):
+    before_and_now = (
+        {"rule": record["rule"], "step": record["stage"], **record["options"]},
+        {"rule": job.rule, "step": step, **options},
+    )
+    for key, before, now in differing(*before_and_now):
         before, now = (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…" for text in (before, now))
         report.fail(name, f"the job ran with {key} {before}; the workflow's rules ask for {now}")
 

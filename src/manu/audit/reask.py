@@ -16,6 +16,7 @@ from manu.core.diverged import unanswered
 from manu.core.errors import UserError
 from manu.evaluation.answers import questions_of, settings_of
 from manu.evaluation.asking import Reply, ask
+from manu.models.base import VisionLanguageModel
 from manu.models.checkpoint import load_model
 from manu.provenance.lineage import files
 
@@ -43,14 +44,12 @@ def reask(
     drawn, strata = draw(stored, count, rng)
     known, _ = questions_of(Path(options["benchmark"]), config["ratios"], config["evaluation"])
     asked, largest, differ = 0, 0.0, []
-    for method, mask in _masks(record).items():
+    for method in _masks(record):
         mine = stored[stored["method"] == method]
         names = list(dict.fromkeys(mine.loc[mine.index.intersection(drawn), "question_id"]))
         if not names:
             continue
-        vlm = load_model(config, Path(options["checkpoint"]), Path(mask) if mask else None)
-        prompt = options.get("system_prompt")
-        system = Path(prompt).read_text(encoding="utf-8") if prompt else None
+        vlm, system = load_again(file, record, method)
         replies = ask(vlm, [known[name] for name in names], settings_of(config["evaluation"]), system)
         exact = next(vlm.model.parameters()).dtype == torch.float32
         now = dict(zip(names, replies, strict=True))
@@ -96,6 +95,15 @@ def check_askable(file: str, record: Mapping) -> None:
         if not Path(needed).is_file():
             why = "a release bundle holds no checkpoints; run this in" if LEFT_OUT in needed else "restore it in"
             raise UserError(f"{file} cannot be asked again: {needed} is missing; {why} a repository with the study")
+
+
+def load_again(file: str, record: Mapping, method: str) -> tuple[VisionLanguageModel, str | None]:
+    """The model that answered for a method, with its mask, and its system prompt. Raises as `check_askable`."""
+    check_askable(file, record)
+    options, mask = record["options"], _masks(record)[method]
+    vlm = load_model(record["configuration"]["content"], Path(options["checkpoint"]), Path(mask) if mask else None)
+    prompt = options.get("system_prompt")
+    return vlm, Path(prompt).read_text(encoding="utf-8") if prompt else None
 
 
 def draw(answers: pd.DataFrame, count: int | None, rng: np.random.Generator) -> tuple[list[int], list[tuple[int, int]]]:

@@ -57,7 +57,7 @@ class Run:
 
     def model(self) -> tuple[VisionLanguageModel, str | None]:
         """Load this run's model, with its mask, and its system prompt. Raises UserError when the files are missing."""
-        return load_again(self.file, self.record)
+        return load_again(self.file, self.record, self.config["method"])
 
     def answers_under(self, mask: Mask, names: list[str]) -> pd.DataFrame:
         """Apply a mask to this run's model, ask it the questions with these ids, and return the scored answers."""
