@@ -1,6 +1,8 @@
 """What an audit says: the cause first, and in short what follows from it."""
 
-from manu.audit.asked_for import check_job
+import subprocess
+
+from manu.audit.asked_for import check_job, note_changed_rules
 from manu.audit.findings import Finding, Report, causes, lines_of
 from manu.jobs.job_list import Job
 
@@ -85,3 +87,27 @@ def test_a_rule_that_would_start_a_job_otherwise_is_found():
     ]
     (mistake,) = said_of(COMMAND + " --unknown 3")
     assert mistake.startswith("the workflow cannot start the job again: its rule unlearn")
+
+
+def test_rule_files_that_changed_since_the_jobs_ran_are_noted(tmp_path):
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    rules = tmp_path / "workflow/rules/unlearn.smk"
+    rules.parent.mkdir(parents=True)
+    rules.write_text("rule unlearn:\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "rules")
+    record = {"repository": {"commit": git("rev-parse", "HEAD"), "clean": True}}
+
+    def notes() -> list[str]:
+        report = Report()
+        note_changed_rules(tmp_path, [record, record, {"repository": {"commit": None}}], report)
+        return report.notes
+
+    assert notes() == []
+    rules.write_text("# \nrule unlearn:\n")
+    (note,) = notes()
+    assert note.startswith("workflow/rules/unlearn.smk: changed since commit ") and note.endswith("2 jobs ran")

@@ -7,6 +7,7 @@ import pytest
 
 from manu.core.errors import UserError
 from manu.jobs.owner import check_owner, own
+from manu.study.loading import study_files, study_path
 
 
 @pytest.fixture
@@ -41,3 +42,17 @@ def test_without_results_any_file_may_have_the_name(two):
     Path("results/tiny").mkdir()
     with pytest.raises(UserError, match="belongs to the study mine/tiny.yaml"):
         check_owner("tiny", two[0])
+
+
+def test_a_study_from_elsewhere_is_known_by_the_name_of_its_results(two, tmp_path):
+    own("tiny", two[1])
+    assert study_path("tiny") == two[1]
+    two[1].write_text("extends: config/tiny.yaml\n")
+    assert study_files("tiny") == [two[1], two[0]]
+    two[1].unlink()
+    with pytest.raises(UserError, match="unknown study 'tiny': no file config/studies/tiny.yaml"):
+        study_path("tiny")
+    Path("bundle.json").write_text('{"study": "tiny", "file": "config/tiny.yaml", "left_out": {}}')
+    assert study_path("tiny") == two[0]
+    with pytest.raises(UserError, match="unknown study '../tiny'"):
+        study_path("../tiny")

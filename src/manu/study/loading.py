@@ -49,13 +49,13 @@ def study_path(study: str) -> Path:
 
 def _made_by(study: str) -> Path | None:
     """The file outside config/studies/ that made the results of this name, if it is still there."""
-    made_by, file = MADE_BY / f"{study}.study", Path()
+    named, made_by = [], MADE_BY / f"{study}.study"
     if NAME.fullmatch(study) and made_by.is_file():
-        file = Path(made_by.read_text(encoding="utf-8").strip())
-    elif BUNDLE.is_file():
+        named.append(made_by.read_text(encoding="utf-8").strip())
+    if BUNDLE.is_file():
         released = json.loads(BUNDLE.read_text(encoding="utf-8"))
-        file = Path(released.get("file", "")) if released["study"] == study else file
-    return file if file.is_file() else None
+        named += [released["file"]] if released["study"] == study and "file" in released else []
+    return next((Path(file) for file in named if Path(file).is_file()), None)
 
 
 def study_files(study: str | Path) -> list[Path]:
