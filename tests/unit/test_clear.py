@@ -133,7 +133,7 @@ def test_wrong_answers_in_text_make_a_classification_question(hub):
     write(hub, "forget05+tofu", [row, row | {"question": "And Ada Lund?", "perturbed_answer": None}])
     questions = [q for q in reading.read_profiles(hub, "forget_5")[0].questions if q.modality == TEXT]
     assert [q.task for q in questions] == ["generation", "classification", "generation"]
-    assert questions[1].answer == "goose" and set(asked[1].options.values()) == {
+    assert questions[1].answer == "goose" and set(questions[1].options.values()) == {
         "goose",
         "pony",
         "sea gull",

@@ -12,7 +12,7 @@ from test_claims import CONTEXT, answers
 from test_tables import METHODS, markdown, tiny
 
 from manu.analysis.cells import csv_text
-from manu.analysis.claims import Context, claim_cells
+from manu.analysis.claims import Context, claim_cells, measured
 from manu.analysis.reading import read_all, read_answers
 from manu.analysis.tables import main, readme
 from manu.analysis.tables.diverged import COLUMNS, diverged_table, listed
@@ -124,9 +124,9 @@ def test_claims_are_held_against_the_baselines_that_there_are():
     claim = {"id": "c", "measure": "balance_over_best_baseline", "threshold": 0.0, "says": "", "source": ""}
     claims = {"subjects": ["manu"], "controls": [], "claims": [claim]}
     rest = answers()[lambda rows: rows["method"] != "npo"]
-    (value,) = claim_cells(rest, claims, CONTEXT, 20, 0.95)["value"]
+    (value,) = claim_cells(measured(rest, claims, CONTEXT, 20), 0.95)["value"]
     only_ga = Context(("ga",), CONTEXT.prune_ratios, CONTEXT.union)
-    assert value == claim_cells(answers(), claims, only_ga, 20, 0.95)["value"].item()
+    assert value == claim_cells(measured(answers(), claims, only_ga, 20), 0.95)["value"].item()
     assert np.isfinite(value)
 
 

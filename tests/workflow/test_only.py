@@ -23,7 +23,7 @@ CELLS = {  # only -> the jobs from an empty folder
         "choose_settings": 1,
         "select_neurons": 1,
         "unlearn": 1,
-        "evaluate": 2,
+        "evaluate": 3,  # and vanilla, which a choice of settings is compared with
         "part": 1,
     },
     "method=vanilla": {"generate_benchmark": 1, "train": 4, "evaluate": 2, "part": 1},
