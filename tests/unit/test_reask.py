@@ -55,7 +55,7 @@ def test_the_result_says_what_was_asked_and_how_sure_it_makes():
     lines = summary([one, one], 7, ["tuning/ga.parquet"])
     assert lines[0] == "200 of 2,000 answers in 2 files asked again, drawn with seed 7: all the same"
     assert lines[1] == ("a change in 5 percent of the answers of any file would have been found with probability 0.99")
-    assert "1 files, such as tuning/ga.parquet" in lines[3]
+    assert "1 file, such as tuning/ga.parquet" in lines[3]
 
 
 STORED = {

@@ -867,7 +867,7 @@ def test_questions_asked_again_get_the_same_replies(here, capsys):
     assert file["asked"] == 6 and file["differ"] == [] and file["largest"] < 1e-3
     assert cli.main(["audit", *number, "--reask", "6", "--seed", str(asked["seed"])]) == 0
     said = capsys.readouterr().out
-    assert f"6 of 20 answers in 1 files asked again, drawn with seed {asked['seed']}: all the same" in said
+    assert f"6 of 20 answers in 1 file asked again, drawn with seed {asked['seed']}: all the same" in said
     assert (
         "a change in 5 percent of the answers of any file behind it would have been found with probability 0.30" in said
     )

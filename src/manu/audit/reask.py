@@ -144,16 +144,18 @@ def summary(asked: Sequence[Mapping], seed: int, not_asked: Sequence[str] = (), 
         chance = min(chance_to_find(each["strata"]) for each in asked)
         sure = "1" if chance == 1 else f"{math.floor(chance * 100) / 100:.2f}"  # never rounded up
         lines = [
-            f"{count:,} of {total:,} answers in {len(asked)} files asked again, drawn with seed {seed}: "
+            f"{count:,} of {total:,} answers in {_files(asked)} asked again, drawn with seed {seed}: "
             + (f"{differ:,} differ" if differ else "all the same"),
             f"a change in {share} of the answers of {of} would have been found with probability {sure}",
             f"log-likelihoods and losses differ by at most {max(each['largest'] for each in asked):.1e} nats",
         ]
     if not_asked:
-        lines.append(
-            f"not asked again, since their models are not here: {len(not_asked)} files, such as {not_asked[0]}"
-        )
+        lines.append(f"not asked again, since their models are not here: {_files(not_asked)}, such as {not_asked[0]}")
     return lines
+
+
+def _files(listed: Sequence) -> str:
+    return f"{len(listed)} file{'s' * (len(listed) > 1)}"
 
 
 def _masks(record: Mapping) -> dict[str, str | None]:
