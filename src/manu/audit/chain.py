@@ -124,8 +124,7 @@ def check_chain(chain: Chain, study: str | Path, report: Report) -> set[str]:
                     report.fail(where, problem)
             report.counts["jobs"] += 1
         elif name not in chain.unreadable:
-            made = f"make {targets[name]} STUDY={chain.study} makes it"
-            report.fail(name, f"is missing: no record of the job of {job.settings_file}; {made}")
+            report.fail(name, f"is missing: no record of the job; make {targets[name]} STUDY={chain.study} runs it")
     for name, why in chain.unreadable.items():
         report.fail(name, why)
     for place, jobs in edited.items():

@@ -168,7 +168,8 @@ def same_weights(subject: Subject) -> None:
         before, once, again = (weights(each.model) for each in (vlm, *trained))
         must(
             bool(changed(before, once)),
-            f"{model}: no weight is another; needed: a loss, or `finish`, that changes some",
+            f"{model}: no weight changed; needed: a loss, or `finish`, that changes some (a loss with a limit may be "
+            "flat on these untrained models: try other --settings)",
         )
         differ = changed(once, again)
         must(
@@ -227,7 +228,7 @@ def with_adapters(subject: Subject) -> None:
         )
         after = weights(vlm.model)
         must(before.keys() == after.keys(), f"{model}: the weights have other names afterwards")
-        must(bool(changed(before, after)), f"{model}: no weight is another; needed: a loss that reaches the adapters")
+        must(bool(changed(before, after)), f"{model}: no weight changed; needed: a loss that reaches the adapters")
 
 
 def round_trip(subject: Subject) -> None:
