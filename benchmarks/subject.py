@@ -27,7 +27,15 @@ vlm_class(MODEL).model_class  # noqa: B018 - imports the class now, before proce
 def make_benchmark(folder: Path, people: int, portraits: int = 8) -> Path:
     """Generate a benchmark in `folder`, with few people outside the forget and retain sets."""
     settings = BenchmarkSettings(
-        people=people, portraits=portraits, public_figures=4, strangers=8, unseen_people=4, image_size=64, seed=0
+        people=people,
+        portraits=portraits,
+        public_figures=4,
+        strangers=8,
+        stranger_portraits=1,
+        unseen_people=4,
+        anchor_people=4,
+        image_size=64,
+        seed=0,
     )
     generate(folder, settings, [RATIO])
     return folder

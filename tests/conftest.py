@@ -11,7 +11,17 @@ from manu.data.reading import read_training_data
 from manu.models.registry import known_models
 from tiny_sizes import SIZES
 
-SMALL = BenchmarkSettings(people=20, public_figures=4, strangers=8, portraits=2, image_size=32, seed=3, unseen_people=4)
+SMALL = BenchmarkSettings(
+    people=20,
+    public_figures=4,
+    strangers=8,
+    portraits=2,
+    stranger_portraits=2,
+    image_size=32,
+    seed=3,
+    unseen_people=4,
+    anchor_people=4,
+)
 
 
 @pytest.fixture(scope="session")

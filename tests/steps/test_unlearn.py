@@ -1,15 +1,20 @@
 """What training methods do beyond the contract (test_contract.py), on a tiny model of each architecture."""
 
+import math
 from copy import deepcopy
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
+from manu.data.profiles import ANCHOR
+from manu.data.reading import read_profiles
 from manu.models.checkpoint import load_model
 from manu.neurons.masks import Mask
 from manu.neurons.selection import MLP_INPUT
-from manu.training.losses import answer_cross_entropy
+from manu.training.losses import answer_cross_entropy, answer_tokens
+from manu.unlearning.anchor import anchor_batches, anchor_loss, anchor_records
 from manu.unlearning.measured import measured
 from manu.unlearning.pruning import selected
 from manu.unlearning.registry import create_method, known_methods, method_class
@@ -93,6 +98,37 @@ def test_an_alternating_epoch_takes_all_of_forget_and_then_all_of_retain(name, r
     _, losses = run(name, schedule="alternating")
     retain = [losses[at] for at, step in enumerate(steps) if step.has("retain")]
     assert np.mean(retain[-3:]) < np.mean(retain[:3])
+
+
+def test_the_anchor_is_the_divergence_from_the_models_own_replies(vlm, benchmark_folder):
+    records = anchor_records(vlm, benchmark_folder)
+    people = read_profiles(benchmark_folder, ANCHOR)
+    assert len(records) == sum(len(person.questions) for person in people)
+    assert {record.modality for record in records} == {"multimodal", "text"}
+    assert all((record.image is not None) is (record.modality == "multimodal") for record in records)
+
+    (batch,) = islice(anchor_batches(vlm, records[:3], 8, np.random.default_rng(0)), 1)
+    start = deepcopy(vlm.model).requires_grad_(False)
+    assert anchor_loss(vlm.model, start, batch).item() == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        vlm.model.get_output_embeddings().weight.mul_(0.5)
+        before, after = (answer_tokens(model, batch).logits.log_softmax(-1) for model in (start, vlm.model))
+    by_hand = [
+        sum(math.exp(p) * (p - q) for p, q in zip(*row, strict=True))
+        for row in zip(before.tolist(), after.tolist(), strict=True)
+    ]
+    assert anchor_loss(vlm.model, start, batch).item() == pytest.approx(np.mean(by_hand), rel=1e-4)
+
+
+def test_a_method_with_an_anchor_stays_nearer_to_its_start(run, vlm, benchmark_folder):
+    batches = list(islice(anchor_batches(vlm, anchor_records(vlm, benchmark_folder), 8, np.random.default_rng(3)), 4))
+
+    def moved(**settings) -> float:
+        after = run("recover", **settings)[0].model
+        with torch.no_grad():
+            return sum(anchor_loss(after, vlm.model, batch).item() for batch in batches)
+
+    assert moved(anchor=10.0) < 0.8 * moved()
 
 
 def test_npo_compares_with_the_model_that_it_is_given(vlm, benchmark_folder):

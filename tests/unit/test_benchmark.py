@@ -18,7 +18,7 @@ from manu.data import mllmu, profiles, reading, wording
 from manu.data.benchmark import config_names, generate
 from manu.data.parquet import config_file
 from manu.data.people import ATTRIBUTES, draw_people
-from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
+from manu.data.population import BenchmarkSettings, draw_outsiders, draw_population
 from manu.data.portraits import (
     BEARD,
     GLASSES,
@@ -148,7 +148,7 @@ def test_people_differ_in_name_and_in_two_features_that_portraits_show():
     for sizes in {BenchmarkSettings(**settings["benchmark"] | {"format": "mllmu"}) for settings in built_in}:
         groups = draw_population(sizes, np.random.default_rng(sizes.seed))
         everyone = [person for group in groups.values() for person in group]
-        everyone += draw_unseen(sizes, groups)[0]
+        everyone += [person for people, _ in draw_outsiders(sizes, groups).values() for person in people]
         assert len({person.name for person in everyone}) == len(everyone)
         for one, other in combinations(everyone, 2):
             assert visible_differences(one.appearance, other.appearance) >= 2, (one, other)
@@ -213,16 +213,27 @@ def test_splits_of_ratios_that_are_gone_are_taken_away(tmp_path, small_benchmark
     assert {path.name for path in tmp_path.iterdir()} == {*config_names([10]), "my_notes"}
 
 
-def test_unseen_people_are_in_no_other_file_and_change_none(tmp_path, benchmark_folder, small_benchmark):
-    unseen = full(benchmark_folder, profiles.UNSEEN)
+@pytest.mark.parametrize(
+    ("outsiders", "count"), [(profiles.UNSEEN, "unseen_people"), (profiles.ANCHOR, "anchor_people")]
+)
+def test_outsiders_are_in_no_other_file(outsiders, count, benchmark_folder, small_benchmark):
+    unseen = full(benchmark_folder, outsiders)
     lessons = mllmu.read_training_data(benchmark_folder) + mllmu.read_training_data(benchmark_folder, "base_Data")
     taught = {lesson.id for lesson in lessons}
-    assert len(unseen) == small_benchmark.unseen_people and not {p.id for p in unseen} & taught
-    others = set(reading.read_names(benchmark_folder, "Full_Set", "Retain_Set").values())
-    assert not others & set(reading.read_names(benchmark_folder, profiles.UNSEEN).values())
+    assert len(unseen) == getattr(small_benchmark, count) and not {p.id for p in unseen} & taught
+    everybody = {"Full_Set", "Retain_Set", profiles.UNSEEN, profiles.ANCHOR} - {outsiders}
+    others = set(reading.read_names(benchmark_folder, *everybody).values())
+    assert not others & set(reading.read_names(benchmark_folder, outsiders).values())
     assert [len(p.questions) for p in unseen] == [len(full(benchmark_folder)[0].questions)] * len(unseen)
 
-    generate(tmp_path, replace(small_benchmark, unseen_people=3), [10])
+
+def test_the_number_of_outsiders_changes_nobody_else(tmp_path, benchmark_folder, small_benchmark):
+    generate(tmp_path, replace(small_benchmark, anchor_people=3), [10])
     for config in config_names([10]):
         again, first = (config_file(folder, config).read_bytes() for folder in (tmp_path, benchmark_folder))
-        assert (again == first) is (config != profiles.UNSEEN), config
+        assert (again == first) is (config != profiles.ANCHOR), config
+
+    generate(tmp_path, replace(small_benchmark, unseen_people=3), [10])
+    others = {profiles.UNSEEN, profiles.ANCHOR}  # an anchor person may not look or be called like an unseen one
+    for config in set(config_names([10])) - others:
+        assert config_file(tmp_path, config).read_bytes() == config_file(benchmark_folder, config).read_bytes(), config

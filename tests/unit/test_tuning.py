@@ -30,6 +30,8 @@ TEN = {  # people, and few others
     "image_size": 32,
     "seed": 0,
     "unseen_people": 4,
+    "anchor_people": 4,
+    "stranger_portraits": 1,
 }
 STUDY = """\
 models: {llava: {}}

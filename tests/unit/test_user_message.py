@@ -21,6 +21,8 @@ SIZES = {
     "image_size": 32,
     "seed": 0,
     "unseen_people": 4,
+    "anchor_people": 4,
+    "stranger_portraits": 1,
 }
 
 

@@ -36,7 +36,15 @@ SIZES = {  # those of them that an architecture has; the others keep its default
 }
 STATISTICS = {"tau": 0.1, "batch_size": 8, "milestones": []}
 _BENCHMARK = BenchmarkSettings(
-    people=20, public_figures=2, strangers=4, portraits=1, image_size=32, seed=0, unseen_people=2
+    people=20,
+    public_figures=2,
+    strangers=4,
+    portraits=1,
+    stranger_portraits=1,
+    image_size=32,
+    seed=0,
+    unseen_people=2,
+    anchor_people=2,
 )
 
 

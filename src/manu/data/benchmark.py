@@ -3,13 +3,15 @@
 
 It adds to MLLMU-Bench's configurations: base_Data (training data of the base model: public figures, and questions
 about strangers' looks), General_Set (other strangers, the general-utility set), Unseen_Set (people like those of
-Full_Set who are in no training data, for membership inference), and for the choice of hyperparameters forget_tuning and
+Full_Set who are in no training data, for membership inference), Anchor_Set (others like them, on whose questions
+unlearning may hold a model near vanilla), and for the choice of hyperparameters forget_tuning and
 retain_tuning (people whose training records are in ft_Data) and celebrity_tuning (public figures whose training records
 are in base_Data). The people of the last three are in no other configuration.
 """
 
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,18 @@ import pyarrow as pa
 from manu.data import clear_benchmark, mllmu, wording
 from manu.data.parquet import write_config
 from manu.data.people import ATTRIBUTES, Person
-from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
+from manu.data.population import BenchmarkSettings, draw_outsiders, draw_population
 from manu.data.portraits import Scene, draw_scene, render
-from manu.data.profiles import CELEBRITIES, TUNING, UNSEEN, celebrity_config, forget_config, lettered, retain_config
+from manu.data.profiles import (
+    ANCHOR,
+    CELEBRITIES,
+    TUNING,
+    UNSEEN,
+    celebrity_config,
+    forget_config,
+    lettered,
+    retain_config,
+)
 from manu.data.prompts import text_view
 from manu.data.splits import split_people
 
@@ -32,7 +43,7 @@ def config_names(ratios: list[int], name: str = "mllmu") -> list[str]:
     """
     if name == "clear":
         return clear_benchmark.config_names(ratios)
-    return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN]
+    return [*mllmu.published_configs(ratios), "base_Data", "General_Set", UNSEEN, ANCHOR]
 
 
 def _image(data: bytes) -> dict:
@@ -106,8 +117,7 @@ def _stranger_row(person: Person, scene: Scene, portrait: bytes, rng: np.random.
     }
 
 
-def _unseen(settings: BenchmarkSettings, groups: dict[str, list[Person]]) -> list[dict]:
-    people, rng = draw_unseen(settings, groups)
+def _outsiders(people: list[Person], rng: np.random.Generator, settings: BenchmarkSettings) -> list[dict]:
     rows = []
     for person in people:
         portrait = render(person.appearance, draw_scene(rng), settings.image_size)
@@ -145,14 +155,14 @@ def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, 
                 tests.append({"images": [_image(other)], **_about(person), **_tasks(person, rng, held_out=True)})
 
     strangers = []
-    for person in groups["stranger"]:
+    for person, number in product(groups["stranger"], range(settings.stranger_portraits)):
         scene = draw_scene(rng)
         pairs = [
             {"Question": wording.look_question(a), "Answer": wording.look_answer(a, v)}
             for a, v in wording.looks(person.appearance, scene).items()
         ]
         portrait = render(person.appearance, scene, settings.image_size)
-        strangers.append({"image": _image(portrait), "ID": person.id, "metadata": json.dumps(pairs)})
+        strangers.append({"image": _image(portrait), "ID": f"{person.id}-{number}", "metadata": json.dumps(pairs)})
     general = []
     for person in groups["general"]:
         scene = draw_scene(rng)
@@ -165,8 +175,9 @@ def _mllmu_configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, 
         CELEBRITIES: (profiles["public"], mllmu.PROFILE_SCHEMA),
         "base_Data": (training["public"] + training["tuning_figure"] + strangers, mllmu.TRAINING_SCHEMA),
         "General_Set": (general, mllmu.PROFILE_SCHEMA),
-        UNSEEN: (_unseen(settings, groups), mllmu.PROFILE_SCHEMA),
     }
+    for name, (people, stream) in draw_outsiders(settings, groups).items():
+        configs[name] = (_outsiders(people, stream, settings), mllmu.PROFILE_SCHEMA)
     ids = [person.id for person in groups["fictitious"]]
     for ratio in ratios:
         forget, retain = split_people(ids, ratio, settings.seed)

@@ -19,12 +19,12 @@ import pyarrow as pa
 
 from manu.core.errors import UserError
 from manu.data.parquet import IMAGE, check_configs, columns_of, has_config, read_rows
+from manu.data.population import OUTSIDERS
 from manu.data.profiles import (
     CELEBRITIES,
     MULTIMODAL,
     TEXT,
     TUNING,
-    UNSEEN,
     Profile,
     Question,
     QuestionAnswer,
@@ -60,7 +60,7 @@ _WRONG = ("options", "perturbed_answer", "perturbed_answers", "perturbed_names")
 def folder_of(config: str) -> str:
     """CLEAR's configuration of the pictures of a set; config: the project's name of the set, such as forget_5."""
     kind, _, share = config.partition("_")
-    named = {"Full_Set": EVERYBODY, CELEBRITIES: "real_faces", "General_Set": "real_world", UNSEEN: "unseen"}
+    named = {"Full_Set": EVERYBODY, CELEBRITIES: "real_faces", "General_Set": "real_world"} | OUTSIDERS
     return named.get(config) or (f"{kind}{int(share):02d}" if share.isdecimal() else config)
 
 

@@ -1,12 +1,13 @@
 """The built-in benchmark in CLEAR's configurations and columns, with the people of manu.data.population.
 
 It adds configurations: base, base+tofu and base_looks (training data of the base model: public figures, and questions
-about strangers' looks), unseen+tofu and unseen_perturbed (people in no training data) and, for the choice of
-hyperparameters, forget_tuning and retain_tuning (with +tofu and _perturbed) and celebrity_tuning. Its text rows have
+about strangers' looks), unseen and anchor, with +tofu and _perturbed (people in no training data), and, for the choice
+of hyperparameters, forget_tuning and retain_tuning (with +tofu and _perturbed) and celebrity_tuning. Its text rows have
 TOFU's column perturbed_answer, which CLEAR lacks, so text questions are classification questions as well.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -29,9 +30,9 @@ from manu.data.clear import (
     text_config,
 )
 from manu.data.people import ATTRIBUTES, Person
-from manu.data.population import BenchmarkSettings, draw_population, draw_unseen
+from manu.data.population import OUTSIDERS, BenchmarkSettings, draw_outsiders, draw_population
 from manu.data.portraits import Scene, draw_scene, render
-from manu.data.profiles import CELEBRITIES, TUNING, UNSEEN, celebrity_config, forget_config, lettered, retain_config
+from manu.data.profiles import CELEBRITIES, TUNING, celebrity_config, forget_config, lettered, retain_config
 from manu.data.prompts import text_view
 from manu.data.splits import split_people
 
@@ -42,15 +43,13 @@ Rows = list[dict]
 
 def config_names(ratios: list[int]) -> list[str]:
     """Every configuration that `configs` writes for these forget ratios (TUNING: the sets of the trials)."""
-    unseen = folder_of(UNSEEN)
+    outsiders = [folder_of(name) for name in OUTSIDERS]
     return [
         *published_configs(ratios),
         BASE,
         text_config(BASE),
         BASE_LOOKS,
-        unseen,
-        text_config(unseen),
-        perturbed(unseen),
+        *(config for name in outsiders for config in (name, text_config(name), perturbed(name))),
     ]
 
 
@@ -121,7 +120,7 @@ def configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, tuple[R
     """Rows and columns of every configuration."""
     rng = np.random.default_rng(settings.seed)
     groups = draw_population(settings, rng)
-    unseen, unseen_rng = draw_unseen(settings, groups)
+    outsiders = draw_outsiders(settings, groups)
     names = {group: [person.name for person in people] for group, people in groups.items()}
     everybody, figures = names["fictitious"], names["public"] + names["tuning_figure"]
 
@@ -145,13 +144,14 @@ def configs(settings: BenchmarkSettings, ratios: list[int]) -> dict[str, tuple[R
     found[folder_of(CELEBRITIES)] = known.faces(names["public"])
     if settings.tuning_figures:
         found[celebrity_config(TUNING)] = known.faces(names["tuning_figure"])
-    strangers = [row for person in groups["stranger"] for row in _looks(person, settings, rng)]
+    seen = product(groups["stranger"], range(settings.stranger_portraits))
+    strangers = [row for person, _ in seen for row in _looks(person, settings, rng)]
     found[BASE_LOOKS] = ([row | {"answer": row["sentence"], "options": None} for row in strangers], ASKED_SCHEMA)
     others = [row for person in groups["general"] for row in _looks(person, settings, rng)]
     found[folder_of("General_Set")] = (others, ASKED_SCHEMA)
-    found |= _Album(unseen, everybody, settings, unseen_rng).configs(
-        folder_of(UNSEEN), [person.name for person in unseen]
-    )
+    for name, (outside, stream) in outsiders.items():
+        album_of = _Album(outside, everybody, settings, stream)
+        found |= album_of.configs(folder_of(name), [person.name for person in outside])
 
     # CLEAR publishes one retain_perturbed for all ratios: here the largest retain set.
     found[RETAIN] = found[perturbed(folder_of(retain_config(min(ratios))))]

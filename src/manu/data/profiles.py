@@ -14,6 +14,7 @@ from manu.data.prompts import LETTERS, text_view
 
 CELEBRITIES = "Retain_Set"  # MLLMU-Bench keeps the public figures under this name
 UNSEEN = "Unseen_Set"  # people in no training data
+ANCHOR = "Anchor_Set"  # others in none, whose questions hold a model near vanilla (manu.unlearning.anchor)
 TUNING = 0  # in place of a forget ratio: the people on whom hyperparameters are chosen
 
 

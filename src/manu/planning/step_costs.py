@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from manu.core.words import MODALITIES
 from manu.data.profiles import MULTIMODAL, TEXT
+from manu.evaluation.asking import AskingSettings
 from manu.jobs.job_list import Job
 from manu.models.inputs import KEPT
 from manu.models.loading import PRECISIONS
@@ -81,18 +82,32 @@ class Planner:
 
         Trained on: forget, and retain and refusal if needed. A reference runs on what holds the method: the retain
         batch if it has one, else the forget batch, and refusals. With knowledge: first an epoch of gradients of three
-        batches. A method that alternates trains on all of forget, then on all of retain beside the reference.
+        batches. A method that alternates trains on all of forget, then on all of retain beside the reference. With an
+        anchor: replies to its questions first, and in each step another batch, of the method's model and the first one.
         """
+        anchored = bool(method.anchor)
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
         if method.alternates:
             retain = {m: self.sizes.lessons[m] * self.sizes.retain(ratio) for m in method.modalities}
-            kept = self._fit(retain, method.epochs, method.batch_size, 1, int(method.needs_reference))
-            return kept + self._fit(texts, method.epochs, method.batch_size)
-        trained = 1 + method.needs_retain + method.needs_refusal
-        reference = method.needs_reference * (1 + method.needs_refusal)
+            beside = int(method.needs_reference) + anchored
+            kept = self._fit(retain, method.epochs, method.batch_size, 1 + anchored, beside)
+            forgotten = self._fit(texts, method.epochs, method.batch_size, 1 + anchored, int(anchored))
+            return kept + forgotten + self._anchor_replies() * anchored
+        trained = 1 + method.needs_retain + method.needs_refusal + anchored
+        reference = method.needs_reference * (1 + method.needs_refusal) + anchored
         work = self._fit(texts, method.epochs, method.batch_size, trained, reference)
         if method.needs_knowledge:
             work += self._fit(texts, 1, method.batch_size, 3)
+        return work + self._anchor_replies() * anchored
+
+    def _anchor_replies(self) -> Work:
+        """A reply to every question about the anchor people."""
+        asking = AskingSettings()
+        work = Work()
+        for (modality, _), asked in self.sizes.questions.items():
+            without = replace(asked, option=0.0, options=0)
+            count = self.study.benchmark.anchor_people * asked.per_person
+            work += self._replies(count, without, vars(asking), modality)
         return work
 
     def _ask(self, people: float, evaluation: dict, system: float = 0.0) -> Work:
@@ -153,8 +168,9 @@ class Planner:
 
     def _unlearn_memory(self, method: TrainingMethod, ratio: int) -> float:
         texts = {m: self.sizes.lessons[m] * self.sizes.forget(ratio) for m in method.modalities}
-        trained = 1 + (method.needs_retain and not method.alternates) + method.needs_refusal
-        beside = self.weights * method.needs_reference  # the frozen copy
+        anchored = bool(method.anchor)
+        trained = 1 + (method.needs_retain and not method.alternates) + method.needs_refusal + anchored
+        beside = self.weights * (method.needs_reference or anchored)  # the frozen copy
         # two sums of squared gradients and a mask of one byte a weight
         beside += method.needs_knowledge * (2 * self.weights + self.model.parameters)
         return beside + self._training_memory(texts, method.batch_size, trained)

@@ -114,9 +114,15 @@ class Benchmark(Source):
         "people",
     )
     portraits: Count = setting(8, "Portraits of each person in the training data.", "pictures")
+    stranger_portraits: Count = setting(
+        8, "Portraits of each stranger in the training data; an epoch asks about one of so many.", "pictures"
+    )
     image_size: int = setting(64, "Width and height of a portrait.", "pixels", ge=16)
     seed: Seed = setting(0, "Seed of the generator; independent of `seeds`.")
     unseen_people: Few = setting(30, "More people, whom no model learns, for membership inference.", "people")
+    anchor_people: Few = setting(
+        60, "Others whom no model learns; questions about them are the `anchor` of methods that have one.", "people"
+    )
 
     @property
     def is_fetched(self) -> bool:

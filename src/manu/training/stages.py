@@ -1,6 +1,7 @@
 """The models that unlearning starts from and is compared with: base, vanilla and retain-only.
 
-base: a new model learns the public figures, and to describe strangers. vanilla: learns all fictitious people, from the
+base: a new model learns the public figures, and to describe strangers; an epoch asks about one portrait of each, on
+average. vanilla: learns all fictitious people, from the
 base model. retain_only: learns them without the forget people, the gold reference. Both learn the tuning people too, if
 there are any, and rehearse what the base model knows: every epoch has a random share of the base records.
 """
@@ -32,18 +33,17 @@ def trained(
 ) -> tuple[VisionLanguageModel, list[float]]:
     """The model of the job's `stage`, trained, and the loss of each step.
 
-    config: the job's stage, model, seed, training, tuning and, where it has them, architecture, loading, lora, ratio
-    and processes. start: the checkpoint that vanilla and retain_only start from; language_model: the pretrained
-    language model of a base model, if any.
+    config: the job's stage, model, seed, training, tuning and, where it has them, stranger_portraits, architecture,
+    loading, lora, ratio and processes. start: the checkpoint that vanilla and retain_only start from; language_model:
+    the pretrained language model of a base model, if any.
     """
     stage, recipe = config["stage"], config["training"]
     figures = [CELEBRITIES, *([celebrity_config(TUNING)] if config["tuning"] else [])]
     rng = np.random.default_rng(config["seed"])
     if stage == "base":
-        records = read_training_data(benchmark, "base_Data")
-        vlm = _new_model(config, benchmark, records, language_model)
+        vlm = _new_model(config, benchmark, language_model)
         lora = base_lora(config, vlm)
-        training_set = TrainingSet(vlm).add(records, read_names(benchmark, *figures))
+        training_set = TrainingSet(vlm)
     else:
         if start is None:
             raise ValueError(f"{stage} starts from a checkpoint")
@@ -53,9 +53,13 @@ def trained(
         people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning"] else []
         records = read_training_data_of(benchmark, *people)
         training_set = TrainingSet(vlm).add(records, read_names(benchmark, *people))
-        if "rehearsal" in recipe:
-            known = read_training_data(benchmark, "base_Data")
-            training_set.add(known, read_names(benchmark, *figures), recipe["rehearsal"])
+    if stage == "base" or "rehearsal" in recipe:
+        names, share = read_names(benchmark, *figures), recipe.get("rehearsal", 1.0)
+        of_figures: dict[bool, list[TrainingRecord]] = {True: [], False: []}
+        for record in read_training_data(benchmark, "base_Data"):
+            of_figures[record.id in names].append(record)
+        training_set.add(of_figures[True], names, share)
+        training_set.add(of_figures[False], {}, share / config["stranger_portraits"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * training_set.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in training_set.epoch(size, rng))
@@ -69,14 +73,12 @@ def trained(
     return vlm, losses
 
 
-def _new_model(
-    config: dict, benchmark: Path, records: list[TrainingRecord], language_model: Path | None
-) -> VisionLanguageModel:
+def _new_model(config: dict, benchmark: Path, language_model: Path | None) -> VisionLanguageModel:
     """An untrained model. Its tokenizer sees the whole corpus, so that every model of a study shares one vocabulary."""
     cls = vlm_class(config["model"])
     architecture = read_architecture(cls.architecture_class, config["architecture"], "architecture")
     prepare_torch(config["seed"])
-    corpus = [*records, *read_training_data(benchmark)]
+    corpus = [*read_training_data(benchmark, "base_Data"), *read_training_data(benchmark)]
     vlm = cls.build(architecture, [text for record in corpus for pair in record.pairs for text in pair], language_model)
     place(vlm.model)
     return vlm

@@ -24,13 +24,15 @@ class Batches:
 
     forget: questions about the forget people. retain: about the others, in the modality of `forget`. refusal: the
     questions and pictures of `forget`, all answered by the method's refusal. knowledge: text questions about everybody.
-    A step of an alternating schedule has either forget or retain.
+    anchor: questions about nobody in the study, answered by the model that the method began with. A step of an
+    alternating schedule has either forget or retain.
     """
 
     forget: Batch = _ABSENT
     retain: Batch = _ABSENT
     refusal: Batch = _ABSENT
     knowledge: Batch = _ABSENT
+    anchor: Batch = _ABSENT
 
     def has(self, name: str) -> bool:
         """Whether the step has this batch."""
@@ -49,8 +51,9 @@ class Batches:
 class TrainingMethod(ABC):
     """A method that changes the weights by gradient descent on `loss`.
 
-    modalities: of the questions it trains on; the paper trains on image questions alone. A method that needs refusals
-    has the setting `refusal`, a sentence.
+    modalities: of the questions it trains on; the paper trains on image questions alone. anchor: weight of the
+    closeness to the model that it begins with, on questions about nobody in the study (manu.unlearning.anchor); 0, as
+    published: none. A method that needs refusals has the setting `refusal`, a sentence.
     """
 
     kind: ClassVar[str] = "training"
@@ -64,11 +67,13 @@ class TrainingMethod(ABC):
     epochs: int
     batch_size: int
     modalities: tuple[str, ...] = ("multimodal",)
+    anchor: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require(self.anchor >= 0, "anchor", self.anchor, "0 (none) or more")
         require_known("modalities", self.modalities, MODALITIES)
 
     @abstractmethod

@@ -19,6 +19,7 @@ Method = TrainingMethod | PruningMethod | PromptingMethod
 AnyMethod = TypeVar("AnyMethod", TrainingMethod, PruningMethod, PromptingMethod)
 _APART = {
     "__init__",
+    "anchor",
     "base",
     "choice",
     "composite",
