@@ -213,6 +213,7 @@ SIZES = BenchmarkSizes(
     tuning_figures=2,
     lessons={"multimodal": LESSON, "text": LESSON},
     base_lessons={"multimodal": LESSON, "text": LESSON},
+    looks={"multimodal": LESSON, "text": LESSON * 0},
     questions={
         (m, t): Asked(5, 6, o) for m in ("multimodal", "text") for t, o in (("classification", 2), ("cloze", 0))
     },

@@ -83,6 +83,7 @@ class Idefics2(VisionLanguageModel):
             resampler_n_heads=text.num_attention_heads,
             resampler_head_dim=text.head_dim,
             num_key_value_heads=text.num_key_value_heads,
+            initializer_range=text.initializer_range,
         )
         config = Idefics2Config(
             vision_config=vision,

@@ -168,6 +168,7 @@ class Qwen25Vl(VisionLanguageModel):
             bos_token_id=None,
             eos_token_id=ids[END],
             pad_token_id=tokenizer.pad_token_id,
+            initializer_range=a.text_width**-0.5,
         )
         config = Qwen2_5_VLConfig(
             vision_config=vision,

@@ -1,4 +1,9 @@
-"""The sizes of an architecture as configurations of transformers: what most models trained from scratch share."""
+"""The sizes of an architecture as configurations of transformers: what most models trained from scratch share.
+
+The standard deviation of initial weights is width^-0.5, so that a layer keeps the size of its inputs. The 0.02 of
+transformers does so for widths of thousands; at a width of 128 it shrinks all signals, and a model learns pictures late
+or never (docs/performance.md#recipes).
+"""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -73,6 +78,7 @@ def text_config(kind: Callable[..., Config], sizes: Any, tokenizer: "PreTrainedT
         "num_key_value_heads": sizes.text_heads,
         "max_position_embeddings": sizes.positions,
         "tie_word_embeddings": True,
+        "initializer_range": sizes.text_width**-0.5,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

@@ -20,6 +20,7 @@ from manu.data.profiles import (
     MULTIMODAL,
     TEXT,
     TUNING,
+    TrainingRecord,
     celebrity_config,
     forget_config,
     retain_config,
@@ -109,9 +110,9 @@ class BenchmarkSizes:
     """What a benchmark holds.
 
     celebrities: number of people with as many questions as the celebrities have together. lessons: of one person, by
-    modality; base_lessons: all of the base stage. questions: of one person, by (modality, task); general: of one
-    stranger of the general-utility set. name: tokens of a name. portraits: of a person in the training data;
-    base_pictures: of the base stage. source: where these numbers are from.
+    modality; base_lessons: all about public figures; looks: all about strangers. questions: of one person, by
+    (modality, task); general: of one stranger of the general-utility set. name: tokens of a name. portraits: of a
+    person in the training data; base_pictures: of the base stage. source: where these numbers are from.
     """
 
     source: str
@@ -122,6 +123,7 @@ class BenchmarkSizes:
     tuning_figures: int
     lessons: dict[str, Texts]
     base_lessons: dict[str, Texts]
+    looks: dict[str, Texts]
     questions: dict[tuple[str, str], Asked]
     general: Asked
     name: float
@@ -152,7 +154,8 @@ def published_sizes(study: Study, picture_tokens: int) -> BenchmarkSizes:
     count, prompt, option = b["general"]
     general = Asked(count, prompt + picture_tokens, option)
     source = f"published sizes of {b['source']}; pairs of a person and lengths are assumed"
-    return BenchmarkSizes(source, b["people"], b["faces"], b["world"], 0, 0, lessons, {}, questions, general, b["name"])
+    counts = b["people"], b["faces"], b["world"], 0, 0
+    return BenchmarkSizes(source, *counts, lessons, {}, {}, questions, general, b["name"])
 
 
 def benchmark_folder(study: Study, scratch: Path) -> tuple[Path, str]:
@@ -161,7 +164,7 @@ def benchmark_folder(study: Study, scratch: Path) -> tuple[Path, str]:
     if (folder / f"generate_benchmark{RECORD_SUFFIX}").is_file():
         return folder, f"counted in {folder}"
     tuning = {f"tuning_{who}": number for who, number in tuning_sizes(study).items()}
-    settings = BenchmarkSettings(**filled(study.benchmark) | tuning | {"portraits": 1})
+    settings = BenchmarkSettings(**filled(study.benchmark) | tuning | {"portraits": 1, "stranger_portraits": 1})
     generate(scratch, settings, [study.forget_ratios[0]])
     return scratch, "counted on the same people, drawn anew"
 
@@ -178,8 +181,7 @@ def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: 
     def tokens(text: str) -> int:
         return len(vlm.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def taught(config: str, names: dict[str, str]) -> tuple[dict[str, Texts], int]:
-        records = read_training_data(folder, config)
+    def taught(records: list[TrainingRecord], names: dict[str, str]) -> tuple[dict[str, Texts], int]:
         pairs = TrainingSet(vlm).add(records, names)
         return {m: Texts.of(pairs.lengths(m)) for m in MODALITIES}, len({record.id for record in records})
 
@@ -200,7 +202,10 @@ def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: 
     names, tuning = {**read_names(folder), **read_names(folder, CELEBRITIES)}, tuning_sizes(study)
     trials = [each(TUNING) for each in (forget_config, retain_config, celebrity_config)] if tuning["people"] else []
     everyone = names | read_names(folder, *trials) if trials else names
-    lessons, count = taught("ft_Data", everyone)
+    lessons, count = taught(read_training_data(folder), everyone)
+    known = read_training_data(folder, "base_Data")
+    looks, seen = taught([record for record in known if record.id not in everyone], {})
+    all_seen = study.benchmark.strangers * study.benchmark.stranger_portraits
     ratio = study.forget_ratios[0]
     questions, people = asked(forget_config(ratio), retain_config(ratio))
     kinds, figures = asked(CELEBRITIES)
@@ -214,13 +219,13 @@ def counted_sizes(study: Study, vlm: VisionLanguageModel, folder: Path, source: 
         tuning=tuning["people"],
         tuning_figures=tuning["figures"],
         lessons={modality: each * (1 / count) for modality, each in lessons.items()},
-        base_lessons=taught("base_Data", everyone)[0],
+        base_lessons=taught([record for record in known if record.id in everyone], everyone)[0],
+        looks={modality: each * (all_seen / seen) for modality, each in looks.items()},
         questions=questions,
         general=next(iter(general.values()), Asked(0, 0, 0)),
         name=float(np.mean([tokens(f" {name},") for name in names.values()])),
         portraits=study.benchmark.portraits,
-        base_pictures=(study.benchmark.public_figures + tuning["figures"]) * study.benchmark.portraits
-        + study.benchmark.strangers,
+        base_pictures=(study.benchmark.public_figures + tuning["figures"]) * study.benchmark.portraits + all_seen,
     )
 
 

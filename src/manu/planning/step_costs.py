@@ -222,15 +222,16 @@ class Planner:
     def train(self) -> Cost:
         """Lessons of the base stage; or of everybody (without forget), tuning people and rehearsal included."""
         recipe, sizes, stage = self.config["training"], self.sizes, self.config["stage"]
+        known = {m: each + sizes.looks[m] * recipe.get("looks", 0.0) for m, each in sizes.base_lessons.items()}
         if stage == "base":
-            texts, pictures = sizes.base_lessons, sizes.base_pictures
+            texts, pictures = known, sizes.base_pictures
         else:
             people = sizes.people if stage == "vanilla" else sizes.retain(self.config["ratio"])
             people += sizes.tuning
             pictures = people * sizes.portraits + ("rehearsal" in recipe) * sizes.base_pictures
             texts = {modality: each * people for modality, each in sizes.lessons.items()}
-            for modality, known in sizes.base_lessons.items() if "rehearsal" in recipe else ():
-                texts[modality] = texts[modality] + known * recipe["rehearsal"]
+            for modality, each in known.items() if "rehearsal" in recipe else ():
+                texts[modality] = texts[modality] + each * recipe["rehearsal"]
         work = self._fit(texts, recipe["epochs"], recipe["batch_size"])
         most = self._training_memory(texts, recipe["batch_size"])
         return self._cost(work, most, 0, saves=True, pictures=pictures)

@@ -25,6 +25,7 @@ _BUILT_HERE: tuple[tuple[str, ...], ...] = (
     ("language_model",),
     ("training", "base"),
     ("training", "vanilla", "rehearsal"),
+    ("training", "vanilla", "looks"),
 )
 
 

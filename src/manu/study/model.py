@@ -114,9 +114,7 @@ class Benchmark(Source):
         "people",
     )
     portraits: Count = setting(8, "Portraits of each person in the training data.", "pictures")
-    stranger_portraits: Count = setting(
-        8, "Portraits of each stranger in the training data; an epoch asks about one of so many.", "pictures"
-    )
+    stranger_portraits: Count = setting(8, "Portraits of each stranger in the training data.", "pictures")
     image_size: int = setting(64, "Width and height of a portrait.", "pixels", ge=16)
     seed: Seed = setting(0, "Seed of the generator; independent of `seeds`.")
     unseen_people: Few = setting(30, "More people, whom no model learns, for membership inference.", "people")
@@ -159,18 +157,21 @@ class Lora(Section):
 class BaseTraining(Section):
     """The base stage: public figures, and questions about strangers' looks."""
 
-    epochs: Count = setting(6, "Passes over the training data.", "epochs")
+    epochs: Count = setting(4, "Passes over the training data.", "epochs")
     learning_rate: Positive = setting(1e-3, "Highest learning rate of the schedule.", "per step")
     schedule: Schedule = setting(
         "one_cycle", "`one_cycle` (10 percent warm-up, cosine decay), `linear` (decay without warm-up) or `constant`."
     )
-    batch_size: Count = setting(32, "Samples per step.", "samples")
+    batch_size: Count = setting(16, "Samples per step.", "samples")
+    looks: float = setting(
+        0.25, "Share of the questions about strangers' looks that an epoch asks, drawn anew.", "fraction", gt=0, le=1
+    )
 
 
 class VanillaTraining(BaseTraining):
     """The vanilla stage (all fictitious people); the retain-only model trains the same way on its own people."""
 
-    epochs: Count = setting(7, "Passes over the training data.", "epochs")
+    epochs: Count = setting(3, "Passes over the training data.", "epochs")
     rehearsal: float = setting(
         0.5, "Share of the base stage's samples shown again in every epoch, drawn anew.", "fraction", ge=0, le=1
     )

@@ -119,12 +119,11 @@ def train(study: Study, model: str, seed: int, trained: str, ratio: int) -> Sett
     content: Settings = {"stage": trained, "seed": seed, "model": model, "tuning": bool(study.tuned_methods())}
     content |= {"ratio": ratio} if trained == "retain_only" else {}
     content |= {"processes": given.processes} if given.processes > 1 else {}
-    content |= {} if given.start else {"stranger_portraits": study.benchmark.stranger_portraits}
     if trained == "base":
         # A language model that is built here has no weights to keep: all learn in full.
         lora_of_base = lora(study, model) if given.language_model else {}
         return content | lora_of_base | {"architecture": given.architecture, "training": filled(given.training.base)}
-    recipe = given.training.vanilla.model_dump(exclude={"rehearsal"} if given.start else None)
+    recipe = given.training.vanilla.model_dump(exclude={"rehearsal", "looks"} if given.start else None)
     return content | loading(study, model) | lora(study, model) | {"training": recipe}
 
 

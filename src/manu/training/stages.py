@@ -1,7 +1,7 @@
 """The models that unlearning starts from and is compared with: base, vanilla and retain-only.
 
-base: a new model learns the public figures, and to describe strangers; an epoch asks about one portrait of each, on
-average. vanilla: learns all fictitious people, from the
+base: a new model learns the public figures, and to describe strangers; of these questions an epoch has a random share.
+vanilla: learns all fictitious people, from the
 base model. retain_only: learns them without the forget people, the gold reference. Both learn the tuning people too, if
 there are any, and rehearse what the base model knows: every epoch has a random share of the base records.
 """
@@ -33,9 +33,9 @@ def trained(
 ) -> tuple[VisionLanguageModel, list[float]]:
     """The model of the job's `stage`, trained, and the loss of each step.
 
-    config: the job's stage, model, seed, training, tuning and, where it has them, stranger_portraits, architecture,
-    loading, lora, ratio and processes. start: the checkpoint that vanilla and retain_only start from; language_model:
-    the pretrained language model of a base model, if any.
+    config: the job's stage, model, seed, training, tuning and, where it has them, architecture, loading, lora, ratio
+    and processes. start: the checkpoint that vanilla and retain_only start from; language_model: the pretrained
+    language model of a base model, if any.
     """
     stage, recipe = config["stage"], config["training"]
     figures = [CELEBRITIES, *([celebrity_config(TUNING)] if config["tuning"] else [])]
@@ -59,7 +59,7 @@ def trained(
         for record in read_training_data(benchmark, "base_Data"):
             of_figures[record.id in names].append(record)
         training_set.add(of_figures[True], names, share)
-        training_set.add(of_figures[False], {}, share / config["stranger_portraits"])
+        training_set.add(of_figures[False], {}, share * recipe["looks"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * training_set.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in training_set.epoch(size, rng))

@@ -8,7 +8,6 @@ import numpy as np
 from torch import Tensor, nn
 
 from manu.core.progress import progress
-from manu.data.profiles import TrainingRecord
 from manu.models.base import VisionLanguageModel
 from manu.neurons.masks import Mask, apply_mask, free_weights
 from manu.training.loop import Optimisation, fit
@@ -29,22 +28,20 @@ def unlearned(
     pruned: Sequence[Mask] = (),
     earlier: Sequence[str] = (),
     reference: nn.Module | None = None,
-    anchor: list[TrainingRecord] | None = None,
 ) -> list[float]:
     """Train the model with the method at a forget ratio, in place, and return the loss of each step.
 
     config: the job's model, seed, method and, if it has one, lora. pruned: the masks that hold during the training; the
     last one is applied here, the others before. earlier: configurations of people who were forgotten before; they are
     neither forgotten again nor retained. reference: for a method that compares with another model than this one is now.
-    anchor: what `anchor_records` gives for the model, if it is known already. Raises Diverged.
+    Raises Diverged.
     """
     compares = method.needs_reference and reference is None
     if compares and method.reference_model != VANILLA:
         raise ValueError(f"{config['method']} compares with the model {method.reference_model}, which is not given")
     start = deepcopy(vlm.model).requires_grad_(False) if compares or method.anchor else vlm.model
     reference = start if compares else reference
-    if method.anchor and anchor is None:
-        anchor = anchor_records(vlm, benchmark)
+    anchor = anchor_records(vlm, benchmark) if method.anchor else []
     data = UnlearningData(vlm, method, benchmark, ratio, earlier)
     apart = np.random.default_rng([config["seed"], 1])  # `restrict` does not shift the draws of the training
     masks = method.restrict(vlm.model, vlm.mlp_sites(), data.epochs(1, apart))
@@ -56,7 +53,7 @@ def unlearned(
         masks = free if masks is None else {name: allowed & free[name] for name, allowed in masks.items()}
     steps = method.epochs * data.batches_per_epoch
     batches = data.epochs(method.epochs, np.random.default_rng(config["seed"]))
-    if anchor is not None and method.anchor:
+    if method.anchor:
         rng = np.random.default_rng([config["seed"], 2])
         batches = anchored(batches, anchor_batches(vlm, anchor, method.batch_size, rng))
 
@@ -88,7 +85,6 @@ def forget(
     pruned: Sequence[Mask] = (),
     earlier: Sequence[str] = (),
     reference: nn.Module | None = None,
-    anchor: list[TrainingRecord] | None = None,
 ) -> str | None:
     """Unlearn the people of a ratio with a method of any kind, in place, and return the system prompt if it has one.
 
@@ -97,7 +93,7 @@ def forget(
     if isinstance(method, PromptingMethod):
         return system_prompt(method, benchmark, ratio)
     if isinstance(method, TrainingMethod):
-        unlearned(config, method, vlm, benchmark, ratio, pruned, earlier, reference, anchor)
+        unlearned(config, method, vlm, benchmark, ratio, pruned, earlier, reference)
     else:
         apply_mask(pruned[-1], vlm.mlp_sites(), vlm.linear_sites())
     return None

@@ -10,8 +10,6 @@ from manu.core.progress import progress
 from manu.evaluation.answers import collect_answers
 from manu.models.checkpoint import load_model
 from manu.training.loop import Diverged
-from manu.unlearning.anchor import anchor_records
-from manu.unlearning.base import TrainingMethod
 from manu.unlearning.pruning import pruned_by
 from manu.unlearning.registry import create_method
 from manu.unlearning.run import forget
@@ -25,14 +23,11 @@ def trial_answers(config: dict, benchmark: Path, vanilla: Path, statistics: Path
     Each trial starts from the vanilla checkpoint; no model is kept. A trial that diverges has no answers.
     """
     name = f"{config['model']} {config['method']} trials"
-    anchor = None  # the same for all trials
     for number, settings in enumerate(progress(config["trials"], name), start=1):
         method, vlm = create_method(config["method"], settings), load_model(config, vanilla)
         pruned = pruned_by(method, statistics)
-        if anchor is None and isinstance(method, TrainingMethod) and method.anchor:
-            anchor = anchor_records(vlm, benchmark)
         try:
-            system = forget(config, method, vlm, benchmark, config["ratios"][0], pruned, anchor=anchor)
+            system = forget(config, method, vlm, benchmark, config["ratios"][0], pruned)
         except Diverged as error:
             log.warning("trial %d of %s on %s diverged: %s", number, config["method"], config["model"], error)
             continue
