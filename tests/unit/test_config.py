@@ -39,7 +39,7 @@ BAD = {
         changed("{epochs: 2}", "{epoch: 2}"),
         "unknown key 'models.llava.training.vanilla.epoch'",
         "did you mean 'epochs'?",
-        "known: epochs, learning_rate, schedule, batch_size, rehearsal",
+        "known: epochs, learning_rate, schedule, batch_size, looks, rehearsal",
     ),
     "misspelt size of a model": (
         changed("llava: {", "llava: {architecture: {text_widht: 8}, "),
@@ -374,7 +374,7 @@ def test_defaults_are_filled_in_at_every_depth(study_file):
     assert study.name == "study"
     assert study.benchmark == Benchmark(people=20)
     assert study.models["llava"].training.vanilla.epochs == 2
-    assert study.models["llava"].training.base.batch_size == 32
+    assert study.models["llava"].training.base.batch_size == 16
     assert study.models["llava"].architecture["image_size"] == 64
     assert study.models["llava"].start is None and study.harness is None
     assert study.methods["npo"]["learning_rate"] == 1e-4  # 1e-4 is text to a YAML 1.1 reader
@@ -460,6 +460,7 @@ def test_the_table_has_every_key_with_its_values_and_default():
         "learning_rate",
         "schedule",
         "batch_size",
+        "looks",
         "rehearsal",
     ]
 

@@ -49,7 +49,7 @@ _BENCHMARK = BenchmarkSettings(
 
 
 def small_model(name: str, texts: Iterable[str], **more: int) -> VisionLanguageModel:
-    """A small model of an architecture, its weights random but large enough to matter, the same at each call.
+    """A small model of an architecture, its weights random and no signal shrunk or blown up, the same at each call.
 
     texts: what its tokenizer is trained on; more: sizes in place of SIZES.
     """
@@ -60,7 +60,8 @@ def small_model(name: str, texts: Iterable[str], **more: int) -> VisionLanguageM
     vlm = cls.build(cls.architecture_class(**sizes), texts)
     with torch.no_grad():
         for parameter in vlm.model.parameters():
-            parameter.mul_(3)
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
     vlm.model.eval()
     return vlm
 
