@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from manu.analysis.figures import modality_balance, pruned_by_function, pruned_per_layer, tradeoff
+from manu.analysis.figures import forgets_and_keeps, modality_balance, pruned_by_function, pruned_per_layer, tradeoff
 from manu.analysis.figures.registry import figure_module, known_figures
-from manu.analysis.figures.style import method_mark
+from manu.analysis.figures.style import method_mark, named, save
 from manu.analysis.pruned import PRUNED_COLUMNS, keys_of, read_pruned
 from manu.analysis.score_file import write_scores
 from manu.core.errors import UserError
@@ -116,6 +116,40 @@ def test_modality_balance_draws_the_pairs_of_its_csv():
     assert [label.get_text() for label in axes.get_yticklabels()] == frame["method"].tolist()
     circles = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "o"]
     assert circles == frame["multimodal_accuracy"].tolist()
+
+
+def test_forgets_and_keeps_draws_the_worse_of_both_modalities():
+    kept = made_rows.scores(
+        *(
+            {"method": method, "split": "celebrity", "modality": modality, "value": value, "n": 30}
+            for method, values in {"ga": (0.9, 0.2), "manu": (0.95, 0.97)}.items()
+            for modality, value in zip(("multimodal", "text"), values, strict=True)
+        )
+    )
+    figure, frame = forgets_and_keeps.draw(pd.concat([scores(), kept]), METHODS)
+    by_method = frame.set_index("method")
+    assert by_method["forget"].to_dict() == pytest.approx({"vanilla": 100, "retain_only": 30, "ga": 75, "manu": 80})
+    assert by_method["kept"].to_dict() == pytest.approx({"vanilla": 90, "retain_only": 95, "ga": 20, "manu": 90})
+    lines = figure.axes[0].lines
+    assert [float(line.get_xdata()[0]) for line in lines if line.get_marker() == "s"] == frame["forget"].tolist()
+    assert [float(line.get_xdata()[0]) for line in lines if line.get_marker() == "o"] == frame["kept"].tolist()
+    colours = [line.get_color() for line in lines if line.get_linewidth() == 4]
+    assert [colour == "#0072b2" for colour in colours] == [False, True, False, True]  # blue: forgets more than it loses
+
+
+def test_a_saved_figure_names_methods_and_models(tmp_path):
+    figure, frame = modality_balance.draw(scores(), ["ga", "manu"])
+    save(figure, frame, None, None, tmp_path / "numbers.csv")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "vanilla",
+        "retain-only",
+        "Gradient Ascent",
+        "MANU",
+    ]
+    assert axes.get_title() == "LLaVA, forget 5 %"
+    assert set(pd.read_csv(tmp_path / "numbers.csv")["method"]) == {"vanilla", "retain_only", "ga", "manu"}
+    assert named("manu_gradient+recover, my_manu and gallery") == "MANU (brief), my_manu and gallery"
 
 
 def test_pruned_per_layer_draws_the_bars_of_its_csv():

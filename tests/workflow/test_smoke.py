@@ -11,6 +11,7 @@ TRAINING = ("ga", "gradient_difference", "kl", "npo")
 PRUNING = ("manu", "manu_released")
 METHODS = (*TRAINING, "prompting", *PRUNING)
 FIGURES = (
+    "forgets_and_keeps",
     "tradeoff",
     "modality_balance",
     "pruned_per_layer",

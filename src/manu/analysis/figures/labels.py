@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from manu.analysis.figures.style import named
+
 # offset from the mark in points, and the alignment of the text
 _PLACES = (
     (6, 0, "left", "center"),
@@ -39,7 +41,7 @@ def label_marks(
     for x, y, name, colour in marks:
         for right, up, side, height in _PLACES:
             note = axes.annotate(
-                name,
+                named(name),
                 (x, y),
                 (right, up),
                 textcoords="offset points",

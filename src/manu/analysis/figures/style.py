@@ -4,6 +4,7 @@ Figures are made with `matplotlib.figure.Figure`, not with pyplot, so that there
 active while a figure is drawn and saved. SVG and PNG files are byte for byte the same on every run.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from manu.analysis.cells import DECIMALS
 from manu.analysis.origin import select
@@ -27,6 +29,37 @@ INK = "#222222"
 GREY = "#777777"
 FAINT = "#dddddd"
 CHANCE = 25.0  # percent, with four options
+# Methods and architectures by their names, in every text of every figure; others are shown as a study calls them.
+NAMES = {
+    "vanilla": "vanilla",
+    "retain_only": "retain-only",
+    "ga": "Gradient Ascent",
+    "gradient_difference": "Gradient Difference",
+    "gradient_difference_paired": "Gradient Difference (paired)",
+    "kl": "KL Minimization",
+    "kl_paired": "KL Minimization (paired)",
+    "npo": "NPO",
+    "dpo": "DPO",
+    "rmu": "RMU",
+    "undial": "UNDIAL",
+    "mmunlearner": "MMUnlearner",
+    "task_arithmetic": "task arithmetic",
+    "manu": "MANU",
+    "manu_released": "MANU (released)",
+    "manu_gradient": "MANU (brief), pruning",
+    "manu_gradient+recover": "MANU (brief)",
+    "manu+recover": "MANU, then recovery",
+    "recover": "recovery",
+    "random_neurons": "random neurons",
+    "largest_activation": "largest activation",
+    "llava": "LLaVA",
+    "idefics2": "Idefics2",
+    "smolvlm": "SmolVLM",
+    "qwen2_5_vl": "Qwen2.5-VL",
+}
+_IDENTIFIER = re.compile(
+    r"(?<![\w+])(" + "|".join(map(re.escape, sorted(NAMES, key=len, reverse=True))) + r")(?![\w+])"
+)
 MODALITY_COLOURS = {"multimodal": "#0072b2", "text": "#d55e00"}  # Okabe and Ito
 PART_COLOURS = {"vision": "#009e73", "language": "#cc79a7"}
 # Dark shades based on Paul Tol's "muted" scheme, distinct for the common kinds of colour blindness. Every method also
@@ -148,6 +181,20 @@ def seed_legend(cells: pd.DataFrame) -> list[Line2D]:
     return [Line2D([], [], color=INK, marker="o", **SEED_MARK, label="lowest and highest seed")]
 
 
+def named(text: str) -> str:
+    """A text with every method and architecture that a study names in it by its own name."""
+    return _IDENTIFIER.sub(lambda found: NAMES[found.group()], text)
+
+
+def _name_everything(figure: Figure) -> None:
+    for text in figure.findobj(Text):
+        text.set_text(named(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        labels = [label.get_text() for label in axis.get_ticklabels()]
+        if labels != (names := [named(label) for label in labels]):  # an axis writes its labels when it is drawn
+            axis.set_ticks(axis.get_ticklocs(), names)
+
+
 def message_figure(text: str) -> Figure:
     """A figure with a text that says why there is nothing to draw."""
     figure = new_figure(6.0, 1.6)
@@ -162,6 +209,7 @@ def save(figure: Figure, frame: pd.DataFrame, png: Path | None, svg: Path | None
 
     All files are complete before the first one is renamed to its path. An audit asks for the numbers alone.
     """
+    _name_everything(figure)
     with look(), ExitStack() as files:
         new_csv = files.enter_context(atomic_path(csv))
         for path, form, without in ((png, "png", ("Software",)), (svg, "svg", ("Date", "Creator"))):
