@@ -119,6 +119,9 @@ def _compare(file: str, old: list[dict], new: list[dict], keys: Sequence[str], r
     if len(old) != len(new):
         report.fail(file, f"has {len(old)} rows; computed again: {len(new)}", computed=True)
         return
+    rows = {row_name(row, keys): row for row in new}
+    if rows.keys() == {row_name(row, keys) for row in old}:  # a study may list its methods in another order since
+        new = [rows[row_name(row, keys)] for row in old]
     for row, right in zip(old, new, strict=True):
         for column in row.keys() & right.keys():
             if is_number(row[column]) and is_number(right[column]):
