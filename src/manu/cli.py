@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 def say(text: str, code: int = 0) -> int:
     """Print the answer of a command and return its exit code."""
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
     return code
 
 
@@ -169,7 +170,7 @@ def check(
 
     if not file:
         raise UserError(f"check {what}: which one? needed: a file, such as my_{what}.py, or a known name")
-    return say(*check(what, file, settings))
+    return check(what, file, settings, say)
 
 
 @app.command()

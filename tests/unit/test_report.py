@@ -366,7 +366,7 @@ def test_several_seeds_show_mean_spread_and_interval_apart():
     tables = {"outcomes": OUTCOMES, "tables/seeds": SEEDS, "scores": scores, "tables/main_llava": main}
     text = page(study(records=records(2), tables=tables))
     assert "0.80</a> <small>± 0.14 [0.70, 0.85]</small>" in text and "<small>± 3.1</small>" in text
-    assert "Mean over 2 seeds ± their standard deviation" in text and "Mean over 2 seed(s); ± is" in text
+    assert "Mean over 2 seeds ± their standard deviation" in text and "Mean over 2 seeds; ± is" in text
     command = f'manu audit {RESULTS}/tables/seeds.csv --row "model=llava forget_ratio=5 method=manu metric=retention'
     (link,) = [attributes for attributes, _ in Seen(text).links if attributes.get("title", "").startswith(command)]
     assert link["href"] == "#run-llava-5-manu" and link["title"].endswith('modality=both" --column mean')

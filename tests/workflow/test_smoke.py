@@ -179,7 +179,7 @@ def test_the_answers(copy):
 
 def test_the_first_run_says_one_line_per_job_and_closes_with_the_summary(study):
     _, output = study
-    total = int(re.search(r"of (\d+) steps \(100%\) done", output)[1])
+    total = int(re.search(r"of (\d+) jobs \(100 %\)", output)[1])
     assert len(re.findall(r"\(\d+ s\)$", output, re.MULTILINE)) == total - 1  # `all` does nothing itself
     assert summaries(output) == 1
     assert "Traceback" not in output

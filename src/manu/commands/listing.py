@@ -96,7 +96,7 @@ def _lines(item: Item) -> list[str]:
         ratios = ", ".join(map(str, item["forget_ratios"]))
         lines.append(
             f"{', '.join(item['models'])}; {', '.join(item['methods'])}; forget {ratios} percent; "
-            f"{len(item['seeds'])} seed(s)"
+            f"{len(item['seeds'])} seed{'s' * (len(item['seeds']) != 1)}"
         )
     return lines
 

@@ -1,7 +1,7 @@
 """`manu check method` and `manu check model`: a file against its contract, on small models built in memory."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -15,22 +15,26 @@ from manu.core.errors import UserError
 from manu.unlearning.registry import method_class
 
 
-def check(kind: str, file: str, settings_text: str) -> tuple[str, int]:
-    """One line per contract point, and the exit code: 1 if one does not hold. Raises UserError on any other file.
+def check(kind: str, file: str, settings_text: str, say: Callable[[str], object]) -> int:
+    """Say a line for each contract point, as soon as it is known; returns 1 if one does not hold, else 0.
 
-    kind: "method" or "model"; file: a Python file, or a known name; settings_text: of a method, as YAML.
+    kind: "method" or "model"; file: a Python file, or a known name; settings_text: of a method, as YAML. Raises
+    UserError on any other file.
     """
     name = _name(kind, file)
     settings = _settings(settings_text)
+    count = broken = 0
     with tempfile.TemporaryDirectory() as folder:
-        points = list(_points(kind, name, settings, Material(Path(folder))))
-    broken = [point for point in points if point.problem is not None]
-    lines = [f"{kind} {name}", *map(str, points)]
-    summary = f"{len(points) - len(broken)} of {len(points)} contract points hold"
-    if kind == "model" and len(points) == 1:
-        summary = f"the other {len(model.CHECKS) - 1} contract points need a model that can be built"
-    lines.append(summary)
-    return "\n".join(lines), int(bool(broken))
+        points = _points(kind, name, settings, Material(Path(folder)))
+        say(f"{kind} {name}")
+        for point in points:
+            say(str(point))
+            count, broken = count + 1, broken + (point.problem is not None)
+    if kind == "model" and count == 1:
+        say(f"the other {len(model.CHECKS) - 1} contract points need a model that can be built")
+    else:
+        say(f"{count - broken} of {count} contract points hold")
+    return int(bool(broken))
 
 
 def _points(kind: str, name: str, settings: dict, material: Material) -> Iterator[Point]:

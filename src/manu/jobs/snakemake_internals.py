@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from snakemake.exceptions import MissingRuleException
+
 
 def remove_rate_limit(workflow: Any) -> None:
     """Start jobs without Snakemake's limit of a hundred a second.
@@ -54,18 +56,26 @@ def keep_state_in(workflow: Any, folder: Path) -> None:
 
 
 def records_behind(workflow: Any, files: Iterable[str]) -> list[str]:
-    """The records of the job that makes each file, of the jobs that make that job's inputs, and so on; sorted."""
+    """The records of the job that makes each file, of the jobs that make that job's inputs, and so on; sorted.
+
+    These are the very jobs that Snakemake then goes on with: it makes none of them twice.
+    """
     waiting, known, records = list(files), set(files), set()
     while waiting:
-        file = waiting.pop()
-        for rule in workflow.rules:
-            if rule.is_producer(file):
-                wildcards = rule.get_wildcards(file)
-                outputs = rule.expand_output(wildcards)[0]
-                inputs = rule.expand_input(wildcards)[0]
-                new = [str(path) for path in inputs if str(path) not in known]
-                known.update(new)
-                waiting += new
-                records.add(str(outputs.record))
-                break
+        for job in _jobs_that_make(workflow, waiting.pop()):
+            new = [str(path) for path in job.input if str(path) not in known]
+            known.update(new)
+            waiting += new
+            records.add(str(job.output.record))
     return sorted(records)
+
+
+def _jobs_that_make(workflow: Any, file: str) -> list[Any]:
+    """The job that makes a file; none for a file that no rule makes. DAG.file2jobs waits for remote files alone."""
+    try:
+        workflow.dag.file2jobs(file).send(None)
+    except StopIteration as done:
+        return done.value
+    except MissingRuleException:
+        return []
+    raise RuntimeError(f"{file}: an input of its job is not on this machine")

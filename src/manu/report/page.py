@@ -40,7 +40,7 @@ SECTIONS = {  # id -> heading
 
 def page(study: Study) -> str:
     """The report's HTML. A section whose tables have no rows is left out. Raises UserError if a figure is no SVG."""
-    shown = [*(table.path for table in study.tables), *(figure.path for figure in study.figures)]
+    shown = [*sorted(table.path for table in study.tables), *(figure.path for figure in study.figures)]
     chains = Chains(study.name, study.records, shown)
     scripts = [own("sort.js"), own("links.js")]
     sections = _sections(study, chains)

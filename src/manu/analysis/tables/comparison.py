@@ -16,7 +16,7 @@ from manu.analysis.cells import DECIMALS
 from manu.analysis.grid import Cell, Column, Grid, TableOnPage, decimals, interval, minus, name, number, words
 from manu.analysis.origin import Origin, Rows
 from manu.analysis.page import Block, Fold, Page
-from manu.analysis.page_rows import ASKED
+from manu.analysis.page_rows import ASKED, several
 from manu.analysis.reading import Inputs
 from manu.analysis.tables.base import Study, Table
 from manu.core.errors import UserError
@@ -311,7 +311,7 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
-    """How many published numbers have which status, then all of them."""
+    """How many published numbers have which status; those with ours beside them; why the others are not run."""
     counts = Counter(row["status"] for row in table.rows)
     order = [status for status in (*STATUSES, *sorted(set(counts) - set(STATUSES))) if counts[status]]
     file = page.chains.file(table.path)
@@ -324,47 +324,59 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
         for status in order
     ]
     heads = [Column("status", words=True), Column("numbers"), Column("meaning", words=True)]
-    grid = _grid(table, order, page)
+    alike: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for row in sorted(table.rows, key=lambda row: order.index(row["status"])):
+        alike.setdefault((row["status"], row["reason"]), []).append(row)
+    missing = {reason: len(group) for (status, reason), group in alike.items() if status == NOT_RUN}
     return [
         Grid("published numbers by status", heads, rows, 1),
-        Fold(f"All {len(grid.rows)} published numbers", [grid]),
+        *(
+            Fold(f"{len(group)} {status}: {reason}", [_grid(TableOnPage(table.path, group), page)])
+            for (status, reason), group in alike.items()
+            if status != NOT_RUN
+        ),
+        *([Fold(f"Why {counts[NOT_RUN]} are not run", [_reasons(missing)])] if missing else []),
     ]
 
 
-def _grid(table: TableOnPage, order: Sequence[str], page: Page) -> Grid:
-    """Every published number with the cell that answers to it, in this order of statuses."""
+def _reasons(counts: Mapping[str, int]) -> Grid:
+    """How many published numbers have which reason, the most frequent first."""
+    rows = [
+        [Cell(str(count), look="number"), words(reason)]
+        for reason, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    return Grid("published numbers that are not run", [Column("numbers"), Column("reason", words=True)], rows, 1)
+
+
+def _grid(table: TableOnPage, page: Page) -> Grid:
+    """Published numbers with the cells that answer to them; the model stands where there are several."""
+    models = several(table.rows, "model")
     columns = [
         Column("method", words=True),
-        Column("status", words=True),
         Column("published"),
         Column("ours, interval"),
         Column("difference"),
         Column("measure", words=True),
-        Column("model", words=True),
+        *([Column("model", words=True)] if models else []),
         Column("forget"),
         Column("questions", words=True),
-        Column("asked", words=True),
-        Column("reason", words=True),
         Column("published in", words=True),
     ]
     keys = (*(key for key in PUBLISHED if key != "source_paper"), "value")
     file, form, rows = page.chains.file(table.path), decimals(2), []
-    for row in sorted(table.rows, key=lambda row: order.index(row["status"])):
+    for row in table.rows:
         ours = {"ci_low": row["our_ci_low"], "ci_high": row["our_ci_high"]}
         link = page.chains.run(row["our_model"], row["our_method"], row["our_forget_ratio"], otherwise=file)
         rows.append(
             [
                 name(row["method"]),
-                name(row["status"]),
                 number(table, row, "value", keys, file, minus),
                 number(table, row, "our_value", keys, link, form, interval(ours, form)),
                 number(table, row, "difference", keys, link, form),
                 name(f"{row['metric']} ({row['task']})"),
-                name(row["model"]),
+                *([name(row["model"])] if models else []),
                 Cell(row["forget_ratio"].replace("%", " %"), look="number"),
-                name(row["split"]),
-                name(ASKED.get(row["modality"], row["modality"])),
-                words(row["reason"]),
+                name(f"{row['split']}, {ASKED.get(row['modality'], row['modality'])}"),
                 words(f"{row['source_paper']}: {row['reported_in']}"),
             ]
         )

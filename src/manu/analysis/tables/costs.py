@@ -10,6 +10,7 @@ from manu.analysis.origin import From, Origin, Rows
 from manu.analysis.outcomes import BOTH
 from manu.analysis.page import Block, Fold, Page, Prose
 from manu.analysis.reading import Inputs
+from manu.analysis.shortened import shortened
 from manu.analysis.tables.base import Table, plain_grid
 from manu.core.errors import UserError
 from manu.evaluation.vocabulary import MODALITIES
@@ -85,15 +86,15 @@ def origin(row: Mapping[str, str], column: str) -> Origin | None:
 
 
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
-    """The jobs of the whole study by rule, then the table as it is."""
+    """The table, then the jobs of the whole study by rule."""
     shown = [column for column in SHOWN if any(row.get(column) for row in table.rows)]
     few = TableOnPage(table.path, [{column: row[column] for column in shown} for row in table.rows])
-    methods = Fold("Cost and outcome of each method's edit", [plain_grid(few, RUN, page, TABLE.title)])
+    methods = plain_grid(shortened(few), RUN, page, TABLE.title)
     if not page.records:
         return [methods]
     minutes = sum(record["cost"]["wall_seconds"] for record in page.records.values()) / 60
     about = f"All {len(page.records)} jobs took {minutes:.1f} minutes, added up also where they ran at the same time."
-    return [Prose(about), _by_rule(page.records), methods]
+    return [methods, Prose(about), Fold("Jobs, seconds and memory of each rule", [_by_rule(page.records)])]
 
 
 def _by_rule(records: Mapping[str, Mapping]) -> Grid:

@@ -263,12 +263,13 @@ def _diverged(row: pd.Series) -> str:
 def show(table: TableOnPage, page: Page) -> Sequence[Block]:
     """Per measure a grid: by split, asked with the picture, in plain text, and the mean."""
     arrows, rows = directions(page.tables.get("scores")), table.rows
-    seeds = [count for count in dict.fromkeys(row["seeds"] for row in rows) if count != "0"]
+    runs = ", ".join(dict.fromkeys(row["seeds"] for row in rows if row["seeds"] != "0"))
     plus = "; ± is the standard deviation over them, not the interval over people within one"
+    over = "One seed" if runs in ("", "1") else f"Mean over {runs} seeds{plus}"
     pruned = {row["method"]: row["prune_ratio"] for row in rows if row["prune_ratio"]}
     ratios = ", ".join(f"{method} {ratio} %" for method, ratio in pruned.items()) or "nothing"
     about = (
-        f"Mean over {', '.join(seeds)} seed(s){plus if set(seeds) - {'1'} else ''}. Classification protocol: "
+        f"{over}. Classification protocol: "
         f"{rows[0]['classification_protocol']}; four options, so chance is 25. Pruned: {ratios}."
         f"{NO_SETTING if any(_marked(row) for row in rows) else ''}"
     )
@@ -284,7 +285,8 @@ def show(table: TableOnPage, page: Page) -> Sequence[Block]:
         shown = [(column, head) for column, head in shown if any(not is_empty(row.get(column)) for row in rows)]
         if shown:
             grid = _grid(table, heading, shown, page)
-            blocks += [Fold(heading, [grid])] if len(blocks) > 2 else [Heading(heading.capitalize(), level=4), grid]
+            title = heading[0].upper() + heading[1:]
+            blocks += [Fold(title, [grid])] if len(blocks) > 2 else [Heading(title, level=4), grid]
     return blocks
 
 

@@ -1,13 +1,16 @@
 """How many units each mask prunes, and how stable the choice is: what the masks of two halves of the data share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from manu.analysis.cells import DECIMALS
+from manu.analysis.grid import TableOnPage
 from manu.analysis.origin import From, origins
+from manu.analysis.page import Block, Page
 from manu.analysis.reading import Inputs
-from manu.analysis.tables.base import Table
+from manu.analysis.shortened import shortened
+from manu.analysis.tables.base import Table, plain_grid
 
 KEYS = ("model", "method", "forget_ratio", "seed", "unit")
 NUMBERS = {"pruned": "pruned", "candidates": "width", "pruned_percent": "pruned", "stability": "stability"}
@@ -35,6 +38,11 @@ def selections(pruned: pd.DataFrame) -> pd.DataFrame:
     return of_mask.assign(**shares)[[*KEYS, *NUMBERS]].round(DECIMALS)
 
 
+def show(table: TableOnPage, page: Page) -> Sequence[Block]:
+    """Every column."""
+    return [plain_grid(shortened(table), KEYS, page, TABLE.title)]
+
+
 TABLE = Table(
     title="Selection",
     caption="How many units each mask prunes, and how much the choice depends on the questions that were measured. "
@@ -48,4 +56,5 @@ TABLE = Table(
     keys=KEYS,
     make=make,
     origin=origins({column: From(MASKS, KEYS[:4], value) for column, value in NUMBERS.items()}),
+    show=show,
 )
