@@ -361,3 +361,22 @@ def test_relearning_shows_the_seven_that_forgot_most_and_tells_them_apart():
     (axes,) = figure.axes
     looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines if len(line.get_xdata()) == 3}
     assert len(looks) == 7
+
+
+def test_sequential_requests_draws_a_line_per_group_and_a_hollow_mark_at_once():
+    figure, frame = sequential_requests.draw(table(sequential_requests), METHODS)
+    assert frame[["group", "method", "order", "after", "seeds", "n"]].values.tolist() == [
+        [group, method, order, after, 2, 16]
+        for group in ("requested", "retain")
+        for method in METHODS
+        for order, after in (("in turn", 5), ("in turn", 10), ("at once", 10))
+    ]
+    assert frame["accuracy"].tolist() == pytest.approx([0, 25, 12.5, 50, 50, 50, 100, 100, 100, 75, 50, 75])
+    (axes,) = figure.axes
+    assert axes.get_title() == "llava, text" and axes.get_xticks().tolist() == [5, 10]
+    drawn = {style: [list(x.get_ydata()) for x in axes.lines if x.get_linestyle() == style] for style in ("-", "--")}
+    assert drawn == {"-": [[0, 25], [50, 50]], "--": [[100, 100], [75, 50]]}
+    hollow = [line.get_ydata()[0] for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert hollow == [12.5, 50, 100, 75]
+    with pytest.raises(ValueError, match="ga"):
+        sequential_requests.draw(sequential_rows(), ["manu"])
