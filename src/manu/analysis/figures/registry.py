@@ -21,7 +21,7 @@ SOURCES = {  # what a figure is drawn from that is no table
     "variant_masks": "pruned neurons of the ablation's variants with a single importance function",
     "neurons": "the lists of neurons with their activations",
 }
-_NOT_FIGURES = {"__init__", "heat", "labels", "registry", "style"}
+_NOT_FIGURES = {"__init__", "heat", "registry", "style"}
 _REGISTRY = Registry("figure", __package__, Path(__file__).parent, frozenset(_NOT_FIGURES))
 _KEYS = {
     *("model", "method", "forget_ratio", "seed", "seeds", "runs", "split", "modality", "task", "metric", "prune_ratio"),
