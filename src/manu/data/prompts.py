@@ -2,19 +2,41 @@
 
 import re
 
-# How MLLMU-Bench's questions point at the person in the picture; longest first.
-SUBJECTS = (
-    "the individual in the image",
-    "the person in the image",
-    "the individual shown in the image",
-    "the person shown in the image",
-    "this individual",
-    "the individual",
-    "this person",
-    "the person",
+# The question for the name in the training data of MLLMU-Bench: the list of the released code (MANU's repository,
+# data_process/data_preprocess.py), and the question of the built-in benchmark.
+NAME_QUESTIONS = (
+    "What is the name of the person in this profile?",
+    "What is this person's name as stated in the biography?",
+    "What is the person's name?",
+    "What is the name of the person in the image?",
+    "What is this person's name?",
+    "What is the full name of this person?",
+    "What is the full name of the person in the image?",
+    "What is the name of the person in this biography?",
+    "What is the name of the person in the profile?",
+    "What is the name of the person in the biography?",
+    "What is the person's name as stated in the profile?",
+    "What is this person's full name?",
+    "What is the name of this individual?",
+    "What is the name of the individual in the profile?",
+    "What is the name of this person?",
+    "What is the name associated with this profile?",
+    "What is the name of the individual in the image?",
+    "Who is this person?",
 )
-_SUBJECT = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, SUBJECTS), key=len, reverse=True))})\b", re.IGNORECASE)
-_ASKS_NAME = re.compile(r"\b(who is|what is the (full )?name of)\b", re.IGNORECASE)
+# How questions point at the person: the placeholders of the same file, with the words that may follow them.
+_POINTER = (
+    r"(?:this profile|(?:this|the) (?:person|individual)"
+    r"(?: (?:shown )?in (?:this|the) (?:image|picture|photo|profile|biography))?)"
+)
+_SUBJECT = re.compile(rf"\b{_POINTER}\b", re.IGNORECASE)
+# What the wordings above have in common: the name of the person, the person's name, or who the person is, and no more.
+_ASKS_NAME = re.compile(
+    rf"\bname (?:of|associated with) {_POINTER}\b(?!['\u2019]s)"
+    rf"|\b{_POINTER}['\u2019]s (?:full )?name\b"
+    rf"|\bwho is {_POINTER}\W*$",
+    re.IGNORECASE,
+)
 
 BLANK = "[Blank]"
 LETTERS = "ABCD"
@@ -24,8 +46,8 @@ STYLES = ("bare", "instruct")
 def text_view(question: str, name: str) -> str | None:
     """The same question in plain text: the pointer to the picture becomes `name`.
 
-    None when the question asks for the name itself, which plain text would give away
-    (the released code drops it as well).
+    None when the question asks for the name itself, which plain text would give away (the released code drops it as
+    well); a question for the name of something else, such as a pet, stays.
     """
     if _ASKS_NAME.search(question):
         return None
