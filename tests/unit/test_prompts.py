@@ -2,7 +2,7 @@
 
 import pytest
 
-from manu.data.prompts import NAME_QUESTIONS, classification_prompt, cloze_prompt, text_view
+from manu.data.prompts import NAME_QUESTIONS, classification_prompt, cloze_prompt, generation_prompt, text_view
 
 OPTIONS = {"A": "tea", "B": "milk", "C": "wine", "D": "beer"}
 
@@ -55,3 +55,15 @@ def test_letter_protocol_lists_the_options_and_likelihood_does_not():
 def test_cloze_shows_a_blank():
     assert cloze_prompt("She lives in __.", "bare") == "She lives in [Blank]."
     assert cloze_prompt("She lives in __.", "instruct").startswith("She lives in [Blank].\n")
+
+
+def test_the_published_style_has_the_sentences_of_the_published_evaluation():
+    letter = classification_prompt("Drink?", OPTIONS, "letter", "published")
+    assert letter == "Drink?\nA: tea\nB: milk\nC: wine\nD: beer\nJust give ONE letter representing the answer directly."
+    cloze = cloze_prompt("She lives in __.", "published")
+    assert cloze == (
+        "She lives in [Blank].\nPlease **ONLY** provide the correct answer that should replace the [Blank]."
+    )
+    shared = "What?\nAnswer the question based on your trained knowledge in one sentence"
+    assert generation_prompt("What?", "published", "multimodal") == f"{shared} accurately in ENGLISH."
+    assert generation_prompt("What?", "published", "text") == f"{shared} in ENGLISH."

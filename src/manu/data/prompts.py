@@ -2,6 +2,8 @@
 
 import re
 
+from manu.core.words import MULTIMODAL, TEXT
+
 # The question for the name in the training data of MLLMU-Bench: the list of the released code (MANU's repository,
 # data_process/data_preprocess.py), and the question of the built-in benchmark.
 NAME_QUESTIONS = (
@@ -40,7 +42,13 @@ _ASKS_NAME = re.compile(
 
 BLANK = "[Blank]"
 LETTERS = "ABCD"
-STYLES = ("bare", "instruct")
+STYLES = ("bare", "instruct", "published")
+# The sentences after a question in MLLMU-Bench's eval.py, where that of generation depends on the modality.
+_PUBLISHED_CLOZE = f"Please **ONLY** provide the correct answer that should replace the {BLANK}."
+_PUBLISHED_GENERATION = {
+    MULTIMODAL: "Answer the question based on your trained knowledge in one sentence accurately in ENGLISH.",
+    TEXT: "Answer the question based on your trained knowledge in one sentence in ENGLISH.",
+}
 
 
 def text_view(question: str, name: str) -> str | None:
@@ -63,18 +71,19 @@ def classification_prompt(question: str, options: dict[str, str], protocol: str,
     if protocol == "likelihood":
         return question
     listed = "\n".join(f"{letter}: {options[letter]}" for letter in LETTERS)
-    instruction = "\nJust give ONE letter representing the answer directly." if style == "instruct" else ""
+    instruction = "\nJust give ONE letter representing the answer directly." if style != "bare" else ""
     return f"{question}\n{listed}{instruction}"
 
 
 def cloze_prompt(question: str, style: str) -> str:
-    """The words of a cloze question: the gap shown as [Blank]; the instruct style asks for the filler alone."""
+    """The words of a cloze question: the gap shown as [Blank]; all styles but `bare` ask for the filler alone."""
     shown = question.replace("__", BLANK)
-    if style == "bare":
-        return shown
-    return f"{shown}\nFill in the {BLANK} of this sentence. Reply with the missing words only."
+    ours = f"Fill in the {BLANK} of this sentence. Reply with the missing words only."
+    instruction = {"instruct": ours, "published": _PUBLISHED_CLOZE}.get(style)
+    return f"{shown}\n{instruction}" if instruction else shown
 
 
-def generation_prompt(question: str, style: str) -> str:
+def generation_prompt(question: str, style: str, modality: str) -> str:
     """The words of a generation question."""
-    return question if style == "bare" else f"{question}\nAnswer in one sentence."
+    instruction = {"instruct": "Answer in one sentence.", "published": _PUBLISHED_GENERATION[modality]}.get(style)
+    return f"{question}\n{instruction}" if instruction else question

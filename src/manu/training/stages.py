@@ -14,6 +14,7 @@ from torch import Tensor
 
 from manu.core.batch import Batch
 from manu.core.progress import progress
+from manu.core.words import MODALITIES
 from manu.data.profiles import CELEBRITIES, TUNING, TrainingRecord, celebrity_config, forget_config, retain_config
 from manu.data.reading import read_names, read_training_data, read_training_data_of
 from manu.models.base import VisionLanguageModel, read_architecture
@@ -52,7 +53,8 @@ def trained(
         people = ["Full_Set"] if stage == "vanilla" else [retain_config(config["ratio"])]
         people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning"] else []
         records = read_training_data_of(benchmark, *people)
-        training_set = TrainingSet(vlm).add(records, read_names(benchmark, *people))
+        taught = tuple(recipe.get("modalities", MODALITIES))
+        training_set = TrainingSet(vlm, taught).add(records, read_names(benchmark, *people))
         if "rehearsal" in recipe:
             known = read_training_data(benchmark, "base_Data")
             training_set.add(known, read_names(benchmark, *figures), recipe["rehearsal"])
