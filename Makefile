@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help study robustness report check audit agree snapshot readme pages release notebooks reference bench lint test test-faults test-slurm
+.PHONY: help study robustness report check audit agree snapshot readme pages release notebooks reference bench lint test test-paper test-faults test-slurm
 
 help: # show the targets, group by group
 	@sed -nE 's/^##@ (.*)/\n\1/p; s/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -73,6 +73,9 @@ lint: .venv/.installed ## Check the format (ruff), the rules (ruff) and the type
 
 test: .venv/.installed ## Run all tests, the smoke study included
 	@$(BIN)/python -m pytest -n auto --maxprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+
+test-paper: .venv/.installed ## Run the study `paper` offline on the published files in small, to its report and audit
+	@$(BIN)/python -m pytest -rP tests/paper
 
 test-faults: .venv/.installed ## Kill a small study at random moments; each time the next run must finish it, the same
 	@$(BIN)/python -m pytest -rP tests/faults

@@ -13,10 +13,9 @@ from safetensors.torch import load_file
 
 from manu.core.errors import UserError
 from manu.data.reading import read_names, read_training_data
-from manu.jobs.device import lease
+from manu.jobs.device import lease, lease_several
 from manu.provenance.record import read_record
 from manu.steps import launch, train
-from manu.steps.launch import lease_several
 from manu.training.dataset import TrainingSet
 from manu.training.losses import answer_cross_entropy
 from manu.training.sharing import share

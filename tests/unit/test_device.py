@@ -98,6 +98,25 @@ def test_without_a_gpu_there_is_nothing_to_take(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_job_whose_model_is_spread_takes_every_device_and_gives_them_back(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(device.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: pytest.fail("a spread model has no device of its own"))
+    other = lease(2)
+    assert other.__enter__() == 0
+    threading.Timer(0.2, lambda: other.__exit__(None, None, None)).start()
+    with own_device(True, spread=True):
+        assert [record.getMessage() for record in caplog.records] == [
+            "device 0",
+            "device 1",
+            "all 2 devices are taken: waiting for one",
+            "device 0",
+        ]
+    with lease(2) as index:
+        assert index == 0
+
+
 @pytest.mark.parametrize("needed, used", [(True, [1]), (False, [])])
 def test_a_stage_that_runs_a_model_runs_on_the_device_that_it_took(tmp_path, monkeypatch, needed, used):
     monkeypatch.setattr(device.tempfile, "tempdir", str(tmp_path))

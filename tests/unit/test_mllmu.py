@@ -63,8 +63,8 @@ def test_reads_profiles_of_the_real_schema(tmp_path):
     assert mllmu.read_names(tmp_path, "forget_5") == {"7": "Ada Lund", "8": "Ada Lund"}
 
 
-def test_test_set_has_a_list_of_images(tmp_path):
-    row = {k: v for k, v in ROW.items() if k != "image"}
+def test_the_published_test_set_has_a_list_of_images_and_nothing_about_the_person(tmp_path):
+    row = {k: v for k, v in ROW.items() if k not in ("image", "biography", "question", "answer")}
     pictures = [{"bytes": picture(c), "path": None} for c in ("blue", "green")]
     write(tmp_path, "Test_Set", [{"images": pictures, **row}])
     assert mllmu.read_profiles(tmp_path, "Test_Set")[0].image == picture("blue")
@@ -74,6 +74,60 @@ def test_reads_training_rows(tmp_path):
     metadata = json.dumps([{"Question": "Who is this person?", "Answer": "Ada."}])
     write(tmp_path, "ft_Data", [{"image": ROW["image"], "ID": "7", "metadata": metadata}])
     assert mllmu.read_training_data(tmp_path)[0].pairs == (("Who is this person?", "Ada."),)
+
+
+def test_incomplete_items_of_training_data_are_left_out_and_counted(tmp_path, caplog):
+    items = [
+        {
+            "Question": "Who is this person?",
+            "Answer": "Ada.",
+            "Additional_question": "Who?",
+            "Additional_answer": "Ada.",
+        },
+        {"Additional_question": "What is the job?", "Additional_answer": "Baker."},
+        {"Question": "What is the pet?", "Answer": " "},
+        {"Question": "What is the dish?", "Answer": None},
+    ]
+    write(tmp_path, "ft_Data", [{"image": ROW["image"], "ID": "7", "metadata": json.dumps(items)}])
+    assert mllmu.read_training_data(tmp_path)[0].pairs == (("Who is this person?", "Ada."),)
+    assert "3 items lack a question or an answer and are left out; 1 are taken" in caplog.text
+
+
+def choices(*answers, options=OPTIONS):
+    """Classification questions with these correct answers."""
+    asked = [{"Question": "Where?", "Options": options, "Correct_Answer": answer} for answer in answers]
+    return {"Image_Textual_Questions": asked, "Pure_Text_Questions": []}
+
+
+def test_a_correct_answer_in_other_words_is_its_letter(tmp_path):
+    answers = ("C", "c", " C ", "C. Turin", "(C) Turin", "C) Turin", "C: Turin", "Option C", "Turin", "turin.")
+    write(tmp_path, "Full_Set", [{**ROW, "Classification_Task": choices(*answers)}])
+    asked = mllmu.read_profiles(tmp_path, "Full_Set")[0].questions
+    assert [q.answer for q in asked if q.task == "classification"] == ["Turin"] * len(answers)
+
+
+def test_a_letter_is_a_letter_even_where_an_option_reads_like_one(tmp_path):
+    blood = {"A": "B", "B": "A", "C": "AB", "D": "0"}
+    write(tmp_path, "Full_Set", [{**ROW, "Classification_Task": choices("A", "AB", options=blood)}])
+    asked = mllmu.read_profiles(tmp_path, "Full_Set")[0].questions
+    assert [q.answer for q in asked if q.task == "classification"] == ["B", "AB"]
+
+
+def test_a_few_questions_that_cannot_be_used_are_left_out_and_named(tmp_path, caplog):
+    right = ["A"] * 299
+    write(tmp_path, "Full_Set", [{**ROW, "Classification_Task": choices("E", *right, "Rome", *right, None)}])
+    asked = [q for q in mllmu.read_profiles(tmp_path, "Full_Set")[0].questions if q.task == "classification"]
+    assert [q.number for q in asked] == [*range(1, 300), *range(301, 600)]  # numbered as the file has them
+    told = [line.split(";")[0] for line in mllmu.left_out(tmp_path, "Full_Set")]
+    place = "Full_Set, ID 7, multimodal classification question"
+    assert told == [f"{place} {k}: Correct_Answer is {a!r}" for k, a in ((0, "E"), (300, "Rome"), (600, None))]
+    assert f"Full_Set: 3 of 604 questions cannot be used, such as {told[0]}" in caplog.text
+
+
+def test_many_questions_that_cannot_be_used_stop_the_study(tmp_path):
+    write(tmp_path, "Full_Set", [{**ROW, "Classification_Task": choices(*["A"] * 95, *["E"] * 2)}])
+    with pytest.raises(UserError, match="2 of 100 questions cannot be used, such as .*needed: at most 1% such"):
+        mllmu.read_profiles(tmp_path, "Full_Set")
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,7 @@ def frames() -> dict[str, pd.DataFrame]:
     harness = one.drop_duplicates("method").assign(task="mmmu", metric="acc", metric_version="1", n=10)
     found = {
         "answers": asked,
+        "start": answers(("start",)),
         "vanilla": asked[asked["method"] == "vanilla"],
         "random": answers(("random40",)),
         "variants": answers(("ratio50",)),

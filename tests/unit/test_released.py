@@ -69,6 +69,14 @@ def test_layers_pool_their_entries():
     assert result["language.up", "rms"].item() == pytest.approx(math.sqrt(5))
 
 
+def test_sums_of_layers_on_several_devices_are_gathered_on_that_of_the_first():
+    far = column(3).to("meta")
+    assert moments(("language.up.0", far), ("language.up.1", column(3)))["language.up"].sums[0].device.type == "meta"
+    parts = [moments(("language.up.0", far)), moments(("language.up.1", column(3)))]
+    accumulator = ReleasedAccumulator()
+    accumulator.add_batch(parts)
+
+
 def test_reduced_over_entries_before_positions():
     # two samples, two tokens: rms per position sqrt((9 + 9) / 2) = 3 and 1; mean 2, not sqrt(5)
     assert result_of(torch.tensor([[[3.0], [1.0]], [[-3.0], [1.0]]]))["rms"] == pytest.approx(2)

@@ -195,6 +195,26 @@ def test_padding_of_a_smaller_picture_counts_nowhere(idefics2):
 
 
 @PADDING
+@pytest.mark.parametrize("sizes", [[(50, 40), (33, 64)], [(64, 64), (41, 57)]])
+def test_vision_tokens_are_those_that_the_model_itself_takes(sizes, idefics2):
+    pictures = Pictures(idefics2)
+    rows = [pictures.add(picture(*size, seed=seed), "x") for seed, size in enumerate(sizes)]
+    prompt, answer = idefics2.prompt_ids("What?", True), idefics2.answer_ids("No.")
+    batch = training_batch(idefics2, [Example(prompt, answer, row) for row in rows], pictures)
+    taken = []
+
+    def listen(module, args, kwargs):
+        taken.append(kwargs["patch_attention_mask"].flatten(1))
+
+    hook = idefics2.model.model.vision_model.register_forward_pre_hook(listen, with_kwargs=True)
+    with torch.no_grad():
+        idefics2.model(**{key: value for key, value in batch.items() if key != "labels"})
+    hook.remove()
+    assert torch.equal(idefics2.vision_mask(batch), taken[0])
+    assert not taken[0].all()  # a part of the picture's edge or of the batch is padding
+
+
+@PADDING
 def test_splitting_is_off_whatever_the_checkpoint_says(idefics2, tmp_path):
     idefics2.processor.image_processor.do_image_splitting = True
     idefics2.save(tmp_path / "checkpoint")

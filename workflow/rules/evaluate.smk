@@ -5,6 +5,7 @@ rule select_random:
     input:
         config=settings("results/{study}/{model}/seed{seed}/random{share}/select_random.yaml", "select_random"),
         vanilla=vanilla_of,
+        gate=memorised,
         sources=sources("select_random"),
     output:
         mask="results/{study}/{model}/seed{seed}/random{share}/mask.safetensors",
@@ -28,6 +29,8 @@ def own_folder(wildcards):
 
 def checkpoint_of(wildcards):
     """The checkpoint that answers for a method: its own if it trains one, else the vanilla model's."""
+    if wildcards.method == "start":
+        return fetched(wildcards, "start")
     trained = wildcards.method in ("retain_only", *TRAINING)
     return f"{own_folder(wildcards)}/checkpoint/model.safetensors" if trained else vanilla_of(wildcards)
 
@@ -57,7 +60,7 @@ rule evaluate:
         checkpoint=subpath(input.checkpoint, parent=True),
         options=options("mask", "system_prompt"),
     wildcard_constraints:
-        method=one_of(["vanilla", *ASKED, *RANDOM]),
+        method=one_of(["vanilla", "start", *ASKED, *RANDOM]),
     log:
         "logs/{study}/{model}/seed{seed}/{at}evaluate_{method}.log",
     priority: 40
@@ -67,10 +70,27 @@ rule evaluate:
         "{STAGE}.evaluate --benchmark {DATA} --checkpoint {params.checkpoint} {params.options} --out {output.answers}" + JOB
 
 
-# The answers of the vanilla model, of methods at a forget ratio, and under random masks; patterns for `expand`.
+# The answers of the checkpoint that it starts from, of the vanilla model, of methods at a forget ratio, and under random masks; patterns for `expand`.
+START_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "start")
 VANILLA_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "vanilla")
 METHOD_ANSWERS = rules.evaluate.output.answers.replace("{at}", "forget{ratio}/")
 RANDOM_ANSWERS = rules.evaluate.output.answers.replace("{at}{method}", "random{share}")
+
+
+rule check_memorisation:
+    input:
+        config=settings("results/{study}/{model}/seed{seed}/memorisation.yaml", "check_memorisation"),
+        start=START_ANSWERS,
+        vanilla=VANILLA_ANSWERS,
+        sources=sources("check_memorisation"),
+    output:
+        gate="results/{study}/{model}/seed{seed}/memorisation.json",
+        record="results/{study}/{model}/seed{seed}/memorisation.provenance.json",
+    log:
+        "logs/{study}/{model}/seed{seed}/check_memorisation.log",
+    priority: 90
+    shell:
+        "{STAGE}.check_memorisation --start {input.start} --vanilla {input.vanilla} --out {output.gate}" + JOB
 
 
 rule evaluate_variants:

@@ -1,26 +1,41 @@
 # Where models come from: fetched, or trained here. The longest jobs come first, so that both cores are busy to the end.
 
 
+def processor_for(wildcards):
+    """The start of a model whose vanilla model is fetched: its processor serves a vanilla model that has none."""
+    start = STUDY.models[wildcards.model].start
+    return rules.fetch_model.output.manifest.replace("{which}", "start") if start and wildcards.which == "vanilla" else []
+
+
 rule fetch_model:
     input:
         config=settings("results/{study}/{model}/{which}/fetch_model.yaml", "fetch_model"),
+        processor=processor_for,
         sources=sources("fetch_model"),
     output:
         manifest="results/{study}/{model}/{which}/files.json",
         record="results/{study}/{model}/{which}/fetch_model.provenance.json",
+    params:
+        processor=folders("processor"),
     wildcard_constraints:
         which=one_of(CHECKPOINTS),
     log:
         "logs/{study}/{model}/fetch_{which}.log",
     priority: 100
     shell:
-        "{STAGE}.fetch_model --out {output.manifest}" + JOB
+        "{STAGE}.fetch_model {params.processor} --out {output.manifest}" + JOB
 
 
 def fetched(wildcards, which):
     """The manifest of a checkpoint that the study names for a model, or None."""
     named = getattr(STUDY.models[wildcards.model], which)
     return rules.fetch_model.output.manifest.replace("{which}", which) if named else None
+
+
+def memorised(wildcards):
+    """The gate before whatever a study does with a vanilla model that starts from a checkpoint made elsewhere."""
+    gated = wildcards.model in STUDY.gated_models() and wildcards.get("trained", "retain_only") == "retain_only"
+    return "results/{study}/{model}/seed{seed}/memorisation.json".format(**wildcards) if gated else []
 
 
 def start_of(wildcards):
@@ -65,6 +80,7 @@ rule train:
         benchmark=BENCHMARK,
         start=start_of,
         language_model=language_model_of,
+        gate=memorised,
         sources=sources("train"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/{at}{trained}/checkpoint/model.safetensors",

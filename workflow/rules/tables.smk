@@ -11,6 +11,7 @@ MAKES = {"seed": SEEDS, "ratio": RATIOS, "allow_missing": True}
 SOURCE_FILES = {
     "answers": ANSWERS_OF_MODEL,
     "vanilla": expand(VANILLA_ANSWERS, seed=SEEDS, allow_missing=True),
+    "start": expand(START_ANSWERS, seed=SEEDS, model=STUDY.gated_models(), allow_missing=True),
     "random": expand(RANDOM_ANSWERS, seed=SEEDS, share=SHARES, allow_missing=True),
     "variants": expand(rules.evaluate_variants.output.answers, **AT_ABLATION, allow_missing=True),
     "trials": expand(rules.tune.output.trials, seed=TUNING_SEED, method=TUNED, allow_missing=True),

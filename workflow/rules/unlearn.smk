@@ -8,6 +8,7 @@ rule measure_statistics:
         config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.yaml", "measure_statistics"),
         benchmark=BENCHMARK,
         vanilla=vanilla_of,
+        gate=memorised,
         sources=sources("measure_statistics"),
     output:
         statistics="results/{study}/{model}/seed{seed}/forget{ratio}/statistics/{kind}.safetensors",
@@ -47,6 +48,7 @@ rule unlearn:
         choice=choice_of_method,
         statistics=statistics_of_method,
         reference=lambda wildcards: retain_only_at(wildcards, wildcards.ratio),
+        gate=memorised,
         sources=sources("unlearn"),
     output:
         checkpoint="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/checkpoint/model.safetensors",
@@ -73,6 +75,7 @@ rule write_prompt:
         config=settings("results/{study}/{model}/seed{seed}/forget{ratio}/{method}/write_prompt.yaml", "write_prompt"),
         benchmark=BENCHMARK,
         choice=choice_of_method,
+        gate=memorised,
         sources=sources("write_prompt"),
     output:
         prompt="results/{study}/{model}/seed{seed}/forget{ratio}/{method}/system_prompt.txt",

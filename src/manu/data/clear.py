@@ -100,6 +100,11 @@ def check_published(folder: Path, ratios: list[int]) -> None:
         _asked_columns(folder, config)
 
 
+def left_out(folder: Path, config: str) -> list[str]:
+    """Nothing: a question of CLEAR that cannot be used is an error; its logs count the rows that name nobody."""
+    return []
+
+
 def read_profiles(folder: Path, config: str) -> list[Profile]:
     """Read a set of people or of questions, one profile per picture. Raises UserError on missing columns."""
     name = folder_of(config)

@@ -30,6 +30,11 @@ def check_published(folder: Path, ratios: list[int], name: str) -> None:
     FORMATS[name].check_published(folder, ratios)
 
 
+def left_out(folder: Path, config: str) -> list[str]:
+    """What is wrong with the questions of a set that `read_profiles` leaves out, one line each."""
+    return _reader(folder).left_out(folder, config)
+
+
 def read_profiles(folder: Path, config: str) -> list[Profile]:
     """The people of a set, with their questions. Raises UserError on missing columns or broken rows."""
     return _reader(folder).read_profiles(folder, config)

@@ -7,15 +7,18 @@ from pathlib import Path
 from manu.core.errors import UserError
 from manu.core.pictures import check_picture
 from manu.data.profiles import MULTIMODAL, Profile, forget_config, retain_config
-from manu.data.reading import format_of, read_ids, read_names, read_profiles, read_training_data, splits_of
+from manu.data.reading import format_of, left_out, read_ids, read_names, read_profiles, read_training_data, splits_of
 from manu.evaluation.questions import read_split, split_config
 from manu.evaluation.scoring import rouge_reads
 
 _TOKEN = re.compile(r"<image>|<pad>|<unk>|</?s>|<end_of_utterance>|<fake_token_around_image>|<\|\w+\|>")
 
 
-def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
-    """Raise UserError at the first row that a study with these forget ratios (percent) could not use."""
+def check_benchmark(folder: Path, ratios: Sequence[int]) -> list[str]:
+    """Raise UserError at the first row that a study with these forget ratios (percent) could not use.
+
+    Returns what is wrong with the few questions that the reader leaves out, one line each.
+    """
     _check_people(folder, ratios)
     read_names(folder)
     checked: set[bytes | None] = set()
@@ -52,6 +55,8 @@ def check_benchmark(folder: Path, ratios: Sequence[int]) -> None:
         _check_words([text for pair in lesson.pairs for text in pair], where)
         if lesson.image is not None:
             check(lesson.image, where)
+    configs = dict.fromkeys(split_config(split, ratio) for ratio in ratios for split in splits_of(folder))
+    return [mistake for config in configs for mistake in left_out(folder, config)]
 
 
 def _check_people(folder: Path, ratios: Sequence[int]) -> None:

@@ -87,7 +87,7 @@ def asked_questions(
         elif question.task == "cloze":
             prompt = cloze_prompt(question.text, style)
         else:
-            prompt = generation_prompt(question.text, style)
+            prompt = generation_prompt(question.text, style, question.modality)
         asked.append(
             AskedQuestion(
                 question.modality,

@@ -15,10 +15,11 @@ from manu.models.loading import Loading, prepare_torch
 QUESTION = "What is this?"
 
 
-def try_checkpoint(cls: type[VisionLanguageModel], folder: Path) -> None:
+def try_checkpoint(cls: type[VisionLanguageModel], folder: Path, processor: Path | None = None) -> None:
     """Load a checkpoint, and ask it a question with a grey picture and in plain text.
 
-    Raises UserError where that fails. Takes as much memory as the weights in 16 bits.
+    processor: the folder of its processor, if not the same. Raises UserError where that fails. Takes as much memory as
+    the weights in 16 bits.
     """
     cls.check(folder)
     buffer = io.BytesIO()
@@ -26,7 +27,7 @@ def try_checkpoint(cls: type[VisionLanguageModel], folder: Path) -> None:
     options = dict(zip("ABCD", ("one", "two", "three", "four"), strict=True))
     try:
         prepare_torch(0)
-        vlm = cls.load(folder, Loading(precision="bfloat16"))
+        vlm = cls.load(folder, Loading(precision="bfloat16"), processor)
         for image in (buffer.getvalue(), None):
             ask(vlm, [_question(image, options)], AskingSettings(max_new_tokens=2))
     except UserError:

@@ -10,23 +10,33 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from manu.core.errors import UserError
 
 log = logging.getLogger(__name__)
 PAUSE = 1.0  # seconds between two attempts while all devices are taken
 
 
 @contextmanager
-def own_device(needed: bool) -> Iterator[None]:
-    """Within the block, torch's "cuda" is a GPU that no other job has; does nothing if none is needed or present."""
+def own_device(needed: bool, spread: bool = False) -> Iterator[None]:
+    """Within the block, torch's "cuda" is a GPU that no other job has; does nothing if none is needed or present.
+
+    spread: the job's model is spread over all GPUs that it sees, so it waits until no other job has any of them.
+    """
     if not needed:
         yield
         return
     import torch
 
+    if spread:
+        count = torch.cuda.device_count()
+        with lease_several(count, count):
+            yield
+        return
     with lease(torch.cuda.device_count()) as index:
         if index is not None:
             torch.cuda.set_device(index)
@@ -54,6 +64,24 @@ def lease(count: int, folder: Path | None = None) -> Iterator[int | None]:
     with held:
         log.info("device %s", names[index])
         yield index
+
+
+@contextmanager
+def lease_several(wanted: int, count: int, folder: Path | None = None) -> Iterator[list[int]]:
+    """As `lease`, for `wanted` devices at once; none where there are none. Raises UserError where there are too few."""
+    if count and wanted > count:
+        raise UserError(f"'processes' is {wanted}, each on a GPU of its own; this job has {count}")
+    with ExitStack() as held:
+        with _turn():
+            indices = [held.enter_context(lease(count, folder)) for _ in range(wanted if count else 0)]
+        yield [index for index in indices if index is not None]
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One job at a time: two jobs that each hold half of the devices would wait for each other forever."""
+    with FileLock(Path(tempfile.gettempdir()) / f"manu-several-devices-{os.getuid()}.lock"):
+        yield
 
 
 def _lock_first_free(paths: list[Path]) -> tuple[int, AbstractContextManager]:

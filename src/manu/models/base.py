@@ -13,7 +13,7 @@ from torch import nn
 from manu.core.errors import UserError
 from manu.core.files import atomic_path
 from manu.models.lazy_imports import TransformersClass
-from manu.models.loading import Loading, check_checkpoint, load_pretrained
+from manu.models.loading import Loading, check_checkpoint, check_settings, load_pretrained
 from manu.models.sizes import size_mistake, square_side
 from manu.neurons.sites import LinearSite, MlpSite
 
@@ -61,14 +61,22 @@ class VisionLanguageModel(ABC):
         check_checkpoint(cls.model_class, folder)
 
     @classmethod
-    def load(cls, folder: Path, loading: Loading | None = None) -> "VisionLanguageModel":
+    def check_settings(cls, folder: Path) -> None:
+        """Raise UserError unless the config.json of `folder` is that of this architecture."""
+        check_settings(cls.model_class, folder)
+
+    @classmethod
+    def load(
+        cls, folder: Path, loading: Loading | None = None, processor_folder: Path | None = None
+    ) -> "VisionLanguageModel":
         """Load a `save_pretrained` folder (safetensors only, no remote code).
 
-        loading: precision and device; default `Loading()`. Raises UserError when the checkpoint is incomplete, or when
+        loading: precision and device; default `Loading()`; processor_folder: where the processor lies, if not there as
+        well. Raises UserError when the checkpoint is incomplete, or when
         its tokenizer and config.json disagree about the image token.
         """
         cls.check(folder)
-        processor = cls.load_processor(folder)
+        processor = cls.load_processor(processor_folder or folder)
         model = load_pretrained(cls.model_class, folder, loading or Loading())
         known = processor.tokenizer.get_vocab().get(cls.picture_word)
         if known != model.config.image_token_id:
@@ -219,11 +227,19 @@ class VisionLanguageModel(ABC):
         An MLP has either fc1 and fc2, or gate_proj, up_proj and down_proj. Its input is [pictures, tokens, width].
         """
 
+    @property
+    def live_vision_layers(self) -> int:
+        """How many of the vision encoder's layers, from the first on, reach the language model."""
+        return len(self.vision_mlps)
+
     def mlp_sites(self) -> list[MlpSite]:
         """The MLPs of the language model and of the vision encoder."""
         parts = {"language": self.language_mlps, "vision": self.vision_mlps}
+        live = {"language": len(self.language_mlps), "vision": self.live_vision_layers}
         return [
-            MlpSite(f"{part}.{i}", part, i, *_layers(mlp)) for part, mlps in parts.items() for i, mlp in enumerate(mlps)
+            MlpSite(f"{part}.{i}", part, i, *_layers(mlp), live=i < live[part])
+            for part, mlps in parts.items()
+            for i, mlp in enumerate(mlps)
         ]
 
     def linear_sites(self) -> list[LinearSite]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from manu.core.diverged import marked
 from manu.core.errors import UserError
-from manu.fetching.manifest import located
+from manu.fetching.manifest import located, processor_folder
 from manu.models.base import VisionLanguageModel
 from manu.models.loading import Loading, prepare_torch
 from manu.models.registry import vlm_class
@@ -20,7 +20,8 @@ def load_model(config: dict, checkpoint: Path, mask: Path | None = None) -> Visi
     if why := marked(checkpoint):
         raise UserError(f"checkpoint {checkpoint}: its training diverged ({why}); there is no model to load")
     prepare_torch(config["seed"])
-    vlm = vlm_class(config["model"]).load(located(checkpoint), Loading(**config.get("loading", {})))
+    loading = Loading(**config.get("loading", {}))
+    vlm = vlm_class(config["model"]).load(located(checkpoint), loading, processor_folder(checkpoint))
     if mask:
         apply_mask(load_mask(mask), vlm.mlp_sites(), vlm.linear_sites())
     return vlm

@@ -119,12 +119,15 @@ class Idefics2(VisionLanguageModel):
         return dict(self.processor.image_processor([[image] for image in images], return_tensors="pt"))
 
     def vision_mask(self, batch: Mapping[str, Tensor]) -> Tensor | None:
-        """Patches with at least one pixel of the picture. Smaller pictures of a batch are padded to the largest."""
+        """Patches that the picture fills: the model's own rule, which drops those of its edge that padding shares.
+
+        Smaller pictures of a batch are padded to the largest.
+        """
         if "pixel_attention_mask" not in batch:
             return None
         size = self.model.config.vision_config.patch_size
         pixels = batch["pixel_attention_mask"].flatten(0, 1)  # [pictures, height, width]
-        return pixels.unfold(1, size, size).unfold(2, size, size).bool().any(-1).any(-1).flatten(1)
+        return pixels.unfold(1, size, size).unfold(2, size, size).bool().all(-1).all(-1).flatten(1)
 
     @property
     def end_token(self) -> int:

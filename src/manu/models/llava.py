@@ -93,5 +93,13 @@ class Llava(VisionLanguageModel):
         tower = self.model.model.vision_tower
         return [layer.mlp for layer in getattr(tower, "vision_model", tower).encoder.layers]
 
+    @property
+    def live_vision_layers(self) -> int:
+        """The picture's features are hidden states of the encoder, of which there is one more than layers: those of
+        layer -2 are the input of the last layer, whose own output nothing reads."""
+        states = range(len(self.vision_mlps) + 1)
+        read = self.model.config.vision_feature_layer
+        return max(states[layer] for layer in (read if isinstance(read, list) else [read]))
+
 
 MODEL = Llava

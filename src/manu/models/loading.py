@@ -18,6 +18,13 @@ if TYPE_CHECKING:  # importing it takes seconds: manu.models.lazy_imports
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PROCESSOR_FILES = (
+    "processor_config.json",
+    "preprocessor_config.json",
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+)
 
 
 @dataclass(frozen=True)
@@ -110,10 +117,8 @@ def check_checkpoint(cls: "type[PreTrainedModel]", folder: Path) -> None:
         names = sorted(set(_json(folder / INDEX).get("weight_map", {}).values()))
     else:
         names = [WEIGHTS]
-    for name in (*names, "config.json"):
-        if not (folder / name).is_file():
-            needed = "a complete save_pretrained folder in safetensors"
-            raise UserError(f"checkpoint {folder}: {name} is missing; needed: {needed}")
+    for name in names:
+        _check_file(folder, name)
     for name in names:
         try:
             with safe_open(folder / name, framework="pt"):
@@ -122,9 +127,26 @@ def check_checkpoint(cls: "type[PreTrainedModel]", folder: Path) -> None:
             raise UserError(
                 f"checkpoint {folder}: {name} is not a complete safetensors file ({error}); copy it again"
             ) from error
+    check_settings(cls, folder)
+
+
+def check_settings(cls: "type[PreTrainedModel]", folder: Path) -> None:
+    """Raise UserError unless the config.json of `folder` is that of this class."""
+    _check_file(folder, "config.json")
     model_type = _json(folder / "config.json").get("model_type")
     if cls.config_class and model_type != (needed := cls.config_class.model_type):
         raise UserError(f"checkpoint {folder}: holds a model of type {model_type!r}; needed: {needed!r}")
+
+
+def has_processor(folder: Path) -> bool:
+    """Whether a checkpoint has any file of a processor; the published vanilla models have none."""
+    return any((Path(folder) / name).is_file() for name in PROCESSOR_FILES)
+
+
+def _check_file(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        needed = "a complete save_pretrained folder in safetensors"
+        raise UserError(f"checkpoint {folder}: {name} is missing; needed: {needed}")
 
 
 def _json(file: Path) -> dict:

@@ -50,6 +50,8 @@ def measure(
                 heard = _heard_in_parts(statistics, model, listening, batch, vision_mask, loss)
                 statistics.add(data_set, modality, heard, samples_of(batch))
     statistics.finish()
+    gathered = {key: tensor.cpu() for key, tensor in statistics.stored().items()}  # from wherever the layers lie
+    statistics.restore(gathered)
     return statistics
 
 

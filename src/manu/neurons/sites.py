@@ -19,6 +19,7 @@ class MlpSite:
     layer: int
     first: tuple[nn.Linear, ...]
     second: nn.Linear
+    live: bool = True  # false of a layer whose output nothing reads
 
     @property
     def width(self) -> int:

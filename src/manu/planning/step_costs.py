@@ -229,9 +229,10 @@ class Planner:
             people = sizes.people if stage == "vanilla" else sizes.retain(self.config["ratio"])
             people += sizes.tuning
             pictures = people * sizes.portraits + ("rehearsal" in recipe) * sizes.base_pictures
-            texts = {modality: each * people for modality, each in sizes.lessons.items()}
-            for modality, each in known.items() if "rehearsal" in recipe else ():
-                texts[modality] = texts[modality] + each * recipe["rehearsal"]
+            taught = recipe.get("modalities", MODALITIES)
+            texts = {modality: each * people for modality, each in sizes.lessons.items() if modality in taught}
+            for modality in texts if "rehearsal" in recipe else ():
+                texts[modality] = texts[modality] + known[modality] * recipe["rehearsal"]
         work = self._fit(texts, recipe["epochs"], recipe["batch_size"])
         most = self._training_memory(texts, recipe["batch_size"])
         return self._cost(work, most, 0, saves=True, pictures=pictures)

@@ -92,7 +92,8 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
         config = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         given = {name: value for name, value in vars(options).items() if name not in ("config", "rule", "log")}
         extensions.add(config.get("extensions", ()))
-        with own_device(parser.runs_model):
+        spread = config.get("loading", {}).get("device_map") == "auto"
+        with own_device(parser.runs_model, spread):
             recording = Recording(options.rule, options.config, config, given, parser.reads, parser.writes)
             line = main(options, config)
             recording.write()

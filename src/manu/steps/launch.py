@@ -9,17 +9,14 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from filelock import FileLock
 
 from manu.core import extensions
 from manu.core.errors import UserError
-from manu.jobs.device import lease
+from manu.jobs.device import lease_several
 from manu.steps import command
 from manu.steps.command import StageParser
 
@@ -53,24 +50,6 @@ def run(main: Callable[[argparse.Namespace, dict], str], parser: StageParser) ->
 def is_first() -> bool:
     """Whether this process is the one that writes: the only one of its stage, or the first."""
     return LAUNCHED not in os.environ or os.environ["RANK"] == "0"
-
-
-@contextmanager
-def lease_several(wanted: int, count: int, folder: Path | None = None) -> Iterator[list[int]]:
-    """As `lease`, for `wanted` devices at once; none where there are none. Raises UserError where there are too few."""
-    if count and wanted > count:
-        raise UserError(f"'processes' is {wanted}, each on a GPU of its own; this job has {count}")
-    with ExitStack() as held:
-        with _turn():
-            indices = [held.enter_context(lease(count, folder)) for _ in range(wanted if count else 0)]
-        yield [index for index in indices if index is not None]
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """One job at a time: two jobs that each hold half of the devices would wait for each other forever."""
-    with FileLock(Path(tempfile.gettempdir()) / f"manu-several-devices-{os.getuid()}.lock"):
-        yield
 
 
 def _launch(stage: str, processes: int) -> int:

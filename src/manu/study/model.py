@@ -175,6 +175,7 @@ class VanillaTraining(BaseTraining):
     rehearsal: float = setting(
         0.5, "Share of the base stage's samples shown again in every epoch, drawn anew.", "fraction", ge=0, le=1
     )
+    modalities: OrNone[Some[Modality]] = setting(None, "Modalities that are taught; both where left out.")
 
 
 class Training(Section):
@@ -244,6 +245,11 @@ class Statistics(Section):
         "as many batches of retain as of forget.",
         "samples",
     )
+    idle_layers: bool = setting(
+        True,
+        "Whether neurons of layers whose output nothing reads (LLaVA's last vision layer) are measured and can be "
+        "pruned; the released kind always measures all layers.",
+    )
 
 
 class Evaluation(Section):
@@ -264,10 +270,10 @@ class Evaluation(Section):
         "likelihood",
         "`likelihood`: the most likely option in the model's own answer; `letter`: the letter it replies with.",
     )
-    prompt_style: Literal["bare", "instruct"] = setting(
+    prompt_style: Literal["bare", "instruct", "published"] = setting(
         "bare",
         "`bare`: the question alone (small models); `instruct`: with instructions, those of MLLMU-Bench for "
-        "classification and our own for cloze and generation.",
+        "classification and our own for cloze and generation; `published`: with those of MLLMU-Bench for all tasks.",
     )
     batch_size: Count = setting(256, "Questions per forward pass.", "questions")
     max_new_tokens: Count = setting(24, "Longest reply.", "tokens")
@@ -393,6 +399,17 @@ class Robustness(Section):
     sequential: Sequential = section(Sequential)
 
 
+class Memorisation(Section):
+    """A gate for models with a `start`: nothing is unlearned unless the vanilla model has learned the forget people."""
+
+    margin: NotNegative = setting(
+        5.0,
+        "Least lead of the vanilla model over its `start` on the forget people, at the largest forget ratio: mean over "
+        "the study's modalities and tasks of accuracy and ROUGE-L. 0: no gate, and `start` is not asked.",
+        "points",
+    )
+
+
 class Comparison(Section):
     """How this study's numbers compare with published ones."""
 
@@ -442,6 +459,7 @@ class StudyFile(Section):
     capacity: Capacity = section(Capacity)
     ablation: Ablation = section(Ablation)
     robustness: Robustness = section(Robustness)
+    memorisation: Memorisation = section(Memorisation)
     comparison: Comparison = section(Comparison)
     intervals: Intervals = section(Intervals)
     figures: Some[str] = setting(
@@ -489,6 +507,11 @@ class Study(StudyFile):
             for name in self.methods_of_kind("training")
         }
         return [name for name, method in methods.items() if method.reference_model == RETAIN_ONLY]
+
+    def gated_models(self) -> list[str]:
+        """The models whose vanilla model must have learned more than the checkpoint that it started from, in order."""
+        wanted = self.memorisation.margin > 0 and "forget" in self.evaluation.splits
+        return [name for name, model in self.models.items() if model.start and wanted]
 
     def figures_that_need(self, needs: str) -> list[str]:
         """The figures drawn from one source: "scores", "masks", "variant_masks" or the name of a table."""

@@ -123,7 +123,8 @@ def train(study: Study, model: str, seed: int, trained: str, ratio: int) -> Sett
         # A language model that is built here has no weights to keep: all learn in full.
         lora_of_base = lora(study, model) if given.language_model else {}
         return content | lora_of_base | {"architecture": given.architecture, "training": filled(given.training.base)}
-    recipe = given.training.vanilla.model_dump(exclude={"rehearsal", "looks"} if given.start else None)
+    apart = {"rehearsal", "looks"} if given.start else None
+    recipe = given.training.vanilla.model_dump(exclude=apart, exclude_none=True)
     return content | loading(study, model) | lora(study, model) | {"training": recipe}
 
 
@@ -193,9 +194,20 @@ def choose_settings(study: Study, method: str) -> Settings:
 
 @step("model")
 def evaluate(study: Study, model: str, seed: int, method: str, ratio: int | None) -> Settings:
-    """ratio: None for the vanilla model, which answers for every ratio, and under random masks, for the largest."""
-    ratios = [ratio] if ratio else study.forget_ratios if method == "vanilla" else [max(study.forget_ratios)]
-    return asked_of(study, model, seed, method, ratios) | {"evaluation": filled(study.evaluation)}
+    """ratio: None for the vanilla model, which answers for every ratio, and under random masks, for the largest.
+
+    The checkpoint that a model starts from is asked about the forget people alone, at every ratio.
+    """
+    every = method in ("vanilla", "start")
+    ratios = [ratio] if ratio else study.forget_ratios if every else [max(study.forget_ratios)]
+    asked = filled(study.evaluation) | ({"splits": ["forget"]} if method == "start" else {})
+    return asked_of(study, model, seed, method, ratios) | {"evaluation": asked}
+
+
+@step()
+def check_memorisation(study: Study, model: str, seed: int) -> Settings:
+    """The margin, and the forget ratio at which it must be reached."""
+    return {"model": model, "seed": seed, "ratio": max(study.forget_ratios), "margin": study.memorisation.margin}
 
 
 @step("model")
@@ -322,13 +334,16 @@ def trials_of(study: Study, method: str) -> list[Settings]:
 
 def statistics(study: Study, kind: str, settings: Iterable[Settings]) -> Settings:
     """How statistics of a kind are measured for methods and variants with these settings."""
+    from manu.neurons.selection import MLP_INPUT
+
     asked: dict[str, list[Any]] = {}
     for each in settings:
         for name, value in each.items():
             asked.setdefault(name, []).extend(value[trials.TUNE] if isinstance(value, dict) else [value])
     cls, given = statistics_class(kind), study.statistics
     limit = {"retain_samples": given.retain_samples} if given.retain_samples and cls.whole_retain_set else {}
-    return {"batch_size": given.batch_size} | limit | cls.settings(filled(given), asked)
+    live = {"idle_layers": False} if not given.idle_layers and cls.unit == MLP_INPUT else {}
+    return {"batch_size": given.batch_size} | limit | live | cls.settings(filled(given), asked)
 
 
 # Lists of names that the workflow's rules share
@@ -366,6 +381,7 @@ def study_tables(study: Study, target: str = "all") -> dict[str, Table]:
 def sources_of(study: Study) -> list[str]:
     """The sources of tables and figures (manu.analysis.tables.base) that a study makes."""
     made: dict[str, Any] = {
+        "start": study.gated_models(),
         "random": study.capacity.prune_ratios,
         "variants": study.ablation.variants,
         "trials": study.tuned_methods(),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from manu.core.batch import Batch
 from manu.core.progress import progress
+from manu.core.words import MODALITIES, MULTIMODAL
 from manu.data.profiles import CELEBRITIES, TUNING, TrainingRecord, celebrity_config, forget_config, retain_config
 from manu.data.reading import read_names, read_training_data, read_training_data_of
 from manu.models.base import VisionLanguageModel, read_architecture
@@ -52,14 +53,16 @@ def trained(
         people = ["Full_Set"] if stage == "vanilla" else [retain_config(config["ratio"])]
         people += [forget_config(TUNING), retain_config(TUNING)] if config["tuning"] else []
         records = read_training_data_of(benchmark, *people)
-        training_set = TrainingSet(vlm).add(records, read_names(benchmark, *people))
+        taught = tuple(recipe.get("modalities", MODALITIES))
+        training_set = TrainingSet(vlm, taught).add(records, read_names(benchmark, *people))
     if stage == "base" or "rehearsal" in recipe:
         names, share = read_names(benchmark, *figures), recipe.get("rehearsal", 1.0)
         of_figures: dict[bool, list[TrainingRecord]] = {True: [], False: []}
         for record in read_training_data(benchmark, "base_Data"):
             of_figures[record.id in names].append(record)
         training_set.add(of_figures[True], names, share)
-        training_set.add(of_figures[False], {}, share * recipe["looks"])
+        if MULTIMODAL in training_set.modalities:
+            training_set.add(of_figures[False], {}, share * recipe["looks"])
     epochs, size = recipe["epochs"], recipe["batch_size"]
     steps = epochs * training_set.batches_per_epoch(size)
     batches = (batch for _ in range(epochs) for _, batch in training_set.epoch(size, rng))

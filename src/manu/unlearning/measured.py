@@ -27,8 +27,9 @@ def measured(
     """Measure statistics of one kind: all forget questions and all retain questions, the same in both modalities.
 
     A kind that does not take the whole retain set gets as many retain batches as there are forget batches. config: the
-    job's model, seed and `statistics` (batch_size, retain_samples if the study limits them, and the arguments of the
-    kind); earlier: configurations of people who are in neither set. Raises UserError on an unknown kind.
+    job's model, seed and `statistics` (batch_size, retain_samples if the study limits them, idle_layers if the study
+    leaves them out, and the arguments of the kind); earlier: configurations of people who are in neither set. Raises
+    UserError on an unknown kind.
     """
     cls, settings = statistics_class(kind), config["statistics"]
     size, limit = settings["batch_size"], settings.get("retain_samples")
@@ -45,7 +46,8 @@ def measured(
         rng = np.random.default_rng([config["seed"], place])  # the same order of questions in both modalities
         some = islice(records[data_set].once(modality, size, rng, asked), count)
         batches[data_set, modality] = progress(some, f"{config['model']} {data_set} {modality}", count)
-    sites = sites_of(cls, vlm)
+    idle = {site.name for site in vlm.mlp_sites() if not site.live and not settings.get("idle_layers", True)}
+    sites = [site for site in sites_of(cls, vlm) if site.name not in idle]
     statistics = cls.at(sites, **cls.own_arguments(settings))
     return measure(statistics, vlm.model, sites, batches, vision_mask=vlm.vision_mask, loss=_answer_loss)
 

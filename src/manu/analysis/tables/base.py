@@ -25,6 +25,7 @@ KINDS = ("training", "pruning", "prompting")  # of methods
 SOURCES = {
     "answers": "the answers of vanilla, retain_only and every method",
     "vanilla": "the answers of the vanilla model",
+    "start": "the answers, about the forget people, of the checkpoints that vanilla models start from",
     "random": "the answers of the vanilla model without random neurons",
     "variants": "the answers of the ablation's variants",
     "trials": "the answers of the trials that choose settings",

@@ -30,7 +30,9 @@ MEASURES = {
 }
 ROW_COLUMNS = ("model", "forget_ratio", "method", "prune_ratio", "works", "classification_protocol", "seeds")
 DIVERGED = "diverged"  # follows where there are such runs
+MEMORISED = "memorised"  # the last column, where there is a gate
 GENERAL = "general_classification"
+_LEADS = " memorised: by how much vanilla leads the checkpoint that it started from on the forget people."
 NO_SETTING = (
     " \N{DAGGER} no setting that was tried forgets and keeps: shown is the one that keeps most of those that forget."
 )
@@ -69,7 +71,22 @@ def make(inputs: Inputs, settings: Mapping) -> pd.DataFrame:
         if choice["model"] == inputs.model:
             methods[choice["method"]] = methods[choice["method"]] | {"works": choice["works"]}
     protocol = settings["evaluation"]["classification"]
-    return main_table(inputs.table("scores"), inputs.model, methods, protocol, inputs.table("diverged"))
+    table = main_table(inputs.table("scores"), inputs.model, methods, protocol, inputs.table("diverged"))
+    return with_memorised(table, inputs.table("memorisation"))
+
+
+def with_memorised(table: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
+    """The main table with the column MEMORISED: by how much vanilla leads the checkpoint that it started from, on
+    forget, a fraction, in the rows of vanilla; as it was where the model started from no checkpoint that was asked.
+
+    leads: rows of the table `memorisation`.
+    """
+    mine = leads[leads["model"] == table["model"].iloc[0]] if len(leads) else leads
+    if mine.empty:
+        return table
+    means = mine.groupby("forget_ratio")["lead"].mean()
+    values = table["forget_ratio"].map(means).where(table["method"] == "vanilla")
+    return rounded(table.assign(**{MEMORISED: values}), [MEMORISED])
 
 
 def main_table(
@@ -138,7 +155,9 @@ def _runs_per_row(runs: pd.DataFrame) -> dict[tuple[int, str], int]:
 
 
 def origin(row: Mapping[str, str], column: str) -> Origin:
-    """The scores whose mean, or spread over seeds, a cell is."""
+    """The scores whose mean, or spread over seeds, a cell is; of MEMORISED the leads."""
+    if column == MEMORISED:
+        return From("memorisation", ("model", "forget_ratio"), "lead", mean=True).origin(row)
     return VALUES[column.removesuffix("_sd")].origin(row)
 
 
@@ -166,6 +185,7 @@ def markdown_text(table: pd.DataFrame) -> str:
         f"Prune ratio: {ratios if ratios else 'no method prunes'}. "
         "vanilla: nothing unlearned; retain\\_only: trained without the forget people."
         f"{NO_SETTING if 'no' in set(table['works']) else ''}"
+        f"{_LEADS if MEMORISED in table else ''}"
         f"{' diverged: the loss was no number, so that there is no model to ask.' if DIVERGED in table else ''}"
     )
     measures = {
@@ -181,6 +201,10 @@ def markdown_text(table: pd.DataFrame) -> str:
         "method": [escape(row["method"]) + _marked(row) + _diverged(row) for _, row in table.iterrows()],
         "prune ratio %": ["" if pd.isna(ratio) else f"{ratio:g}" for ratio in table["prune_ratio"]],
     }
+    if MEMORISED in table:
+        heads |= {
+            "memorised \N{UPWARDS ARROW}": ["" if pd.isna(lead) else percent_text(lead) for lead in table[MEMORISED]]
+        }
     general = {f"general classification {_arrow('general')}": column(GENERAL)}
     overall = markdown_table(heads | {heading: column(key) for heading, key in measures.items()} | general)
     apart = markdown_table(
@@ -312,7 +336,7 @@ TABLE = Table(
     "public figures; general: strangers. vanilla: nothing unlearned; retain_only: trained without the forget set.",
     section="main-tables",
     needs=("scores", "diverged"),
-    optional=("choices",),
+    optional=("choices", "memorisation"),
     keys=(*ROW_COLUMNS, DIVERGED),
     per_model=True,
     settings=settings,

@@ -67,14 +67,18 @@ class Moments:
         total, magnitude = a.sum(0), a.abs_()
         sum_abs = magnitude.sum(0)
         new = (sum_abs, active, total, magnitude.square_().sum(0))
-        self.sums = tuple(old + value for old, value in zip(self.sums, new, strict=True)) if self.sums else new
+        self._increase(new)
         self.entries += len(a)
 
     def merge(self, other: "Moments") -> None:
         """Add the sums of other entries of the same pass."""
-        pairs = zip(self.sums, other.sums, strict=True)
-        self.sums = tuple(mine + theirs for mine, theirs in pairs) if self.sums else other.sums
+        self._increase(other.sums)
         self.entries += other.entries
+
+    def _increase(self, sums: tuple[Tensor, ...]) -> None:
+        """Add sums, on the device of the first ones: a model's layers may lie on several."""
+        pairs = zip(self.sums, sums, strict=True)
+        self.sums = tuple(old + new.to(old.device) for old, new in pairs) if self.sums else sums
 
     def metrics(self) -> dict[str, Tensor]:
         """The four metrics over the entries: float64 [tokens, rows]."""
