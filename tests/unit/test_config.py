@@ -462,6 +462,7 @@ def test_the_table_has_every_key_with_its_values_and_default():
         "batch_size",
         "looks",
         "rehearsal",
+        "modalities",
     ]
 
 
