@@ -59,4 +59,7 @@ def jobs_of(study: str | Path, target: str = "all") -> list[Job]:
             mistakes = [line.removeprefix("error: ") for line in done.stdout.splitlines() if line.startswith("error: ")]
             last = re.sub(r"\s+", " ", done.stdout).strip()[-500:]
             raise UserError(mistakes[0] if mistakes else f"the workflow cannot be planned: {last}")
-        return [Job(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+        jobs = [Job(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    if not jobs:  # every study has some, and an audit of none would pass
+        raise UserError(f"the workflow lists no job of study {study}: its own log of jobs was not heard")
+    return jobs
