@@ -461,6 +461,7 @@ def test_the_table_has_every_key_with_its_values_and_default():
         "schedule",
         "batch_size",
         "rehearsal",
+        "modalities",
     ]
 
 

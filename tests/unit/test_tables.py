@@ -139,6 +139,7 @@ def test_the_stage_writes_the_table_and_the_summary_shows_it(tmp_path, monkeypat
     diverged.write_text("study,model,method,forget_ratio,seed,why\n")
     csv, text = tables / "main_llava.csv", tables / "main_llava.md"
     sources = ["--source", "scores", str(path), "--source", "diverged", str(diverged), "--source", "choices"]
+    sources += ["--source", "memorisation"]
     written = ["--csv", str(csv), "--markdown", str(text)]
     args = make_table.parser().parse_args(["--table", "main", "--model", "llava", *sources, *written])
     config = {

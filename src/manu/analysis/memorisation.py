@@ -17,9 +17,7 @@ def memorised(start: pd.DataFrame, vanilla: pd.DataFrame) -> pd.DataFrame:
     start, vanilla: answers of the two (ANSWER_COLUMNS). All numbers are fractions. A run without answers of both, and a
     modality or task that was not asked, has no row.
     """
-    means = {name: _means(answers) for name, answers in (("start", start), ("vanilla", vanilla))}
-    both = means["start"].join(means["vanilla"], how="inner", lsuffix="_start", rsuffix="_vanilla")
-    both.columns = ["start", "vanilla"]
+    both = pd.concat({"start": _means(start), "vanilla": _means(vanilla)}, axis="columns", join="inner")
     return both.assign(lead=both["vanilla"] - both["start"]).reset_index()[list(COLUMNS)]
 
 
@@ -28,10 +26,10 @@ def overall(rows: pd.DataFrame) -> pd.Series:
     return rows[["start", "vanilla", "lead"]].mean()
 
 
-def _means(answers: pd.DataFrame) -> pd.DataFrame:
+def _means(answers: pd.DataFrame) -> pd.Series:
     """The mean of each cell of KEYS on forget."""
     forget, parts = answers[answers["split"] == "forget"], []
     for task, metric in MEASURES.items():
         cells = forget[forget["task"] == task].assign(metric=metric)
-        parts.append(cells.groupby(list(KEYS))[METRICS[metric].column].mean().rename("value"))
-    return pd.concat(parts).astype(float).to_frame()
+        parts.append(cells.groupby(list(KEYS))[METRICS[metric].column].mean())
+    return pd.concat(parts).astype(float)
