@@ -23,7 +23,15 @@ from manu.models.loading import INDEX, prepare_torch
 from manu.models.registry import vlm_class
 
 PEOPLE = BenchmarkSettings(
-    people=20, public_figures=4, strangers=4, portraits=2, image_size=32, seed=5, unseen_people=2
+    people=20,
+    public_figures=4,
+    strangers=4,
+    portraits=2,
+    stranger_portraits=1,
+    image_size=32,
+    seed=5,
+    unseen_people=2,
+    anchor_people=2,
 )
 ABOUT = ("biography", "question", "answer")
 TASKS = ("Classification_Task", "Generation_Task", "Mask_Task")
