@@ -77,7 +77,7 @@ def copy(tmp_path_factory):
 
 def test_the_gate_stops_the_study_before_anything_is_unlearned(copy):
     changed(copy, "paper", memorisation={"margin": 100.0})
-    done = copy.snakemake("--cores", "2", "--keep-going", "only=method=manu,npo")
+    done = copy.snakemake("only=method=manu,npo", "--cores", "2", "--keep-going")
     assert done.returncode == 1
     told = [line for line in done.stdout.splitlines() if line.startswith("error: ") and "memorisation.margin" in line]
     assert len({line.split(",")[0] for line in told}) == 2, done.stdout  # one for each model
@@ -116,7 +116,7 @@ def test_the_authors_vanilla_model_is_taken_with_the_processor_of_its_start(copy
     study = copy.folder / "config/studies/theirs.yaml"
     study.write_text(yaml.safe_dump({"extends": "paper", "models": theirs, "memorisation": {"margin": 0.0}}))
     other = Copy.made(copy.folder, "theirs")
-    done = other.snakemake("--cores", "2", "only=method=vanilla,manu ratio=5")
+    done = other.snakemake("only=method=vanilla,manu ratio=5", "--cores", "2")
     assert done.returncode == 0, done.stdout
     manifest = json.loads((copy.folder / "results/theirs/llava/vanilla/files.json").read_text())
     assert manifest["processor"].endswith(f"models--llava-hf--llava-1.5-7b-hf/snapshots/{COMMIT}")
