@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from manu.core.errors import UserError
 from manu.data.reading import read_names, read_training_data
+from manu.jobs import device
 from manu.jobs.device import lease, lease_several
 from manu.provenance.record import read_record
 from manu.steps import launch, train
@@ -148,7 +149,7 @@ def test_a_mistake_ends_in_one_line(benchmark_folder, tmp_path):
 @pytest.fixture
 def outside_of_a_scheduler(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(launch.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(device.tempfile, "tempdir", str(tmp_path))
 
 
 def test_a_job_takes_all_its_devices_and_leaves_the_others(outside_of_a_scheduler, tmp_path):

@@ -48,7 +48,7 @@ TABLES = (
 FROM_ANSWERS = {
     **{f"make_{table}": 1 for table in TABLES},
     "make_main": 2,
-    "draw": 6,
+    "draw": 7,
     "write_report": 1,
     "write_explorer": 1,
 }
@@ -230,7 +230,7 @@ def test_an_edited_pruning_method_measures_nothing_again(copy, edited):
         "evaluate_variants": 2,
         "make_ablation": 2,
         **FROM_ANSWERS,
-        "draw": 11,
+        "draw": 12,
         "tune": 2,
         "choose_settings": 2,
         "make_tuning": 1,

@@ -52,3 +52,13 @@ def answer_log_likelihood(model: nn.Module, batch: Batch) -> Tensor:
     answer = answer_tokens(model, batch)
     log_likelihoods = -F.cross_entropy(answer.logits, answer.targets, reduction="none")
     return log_likelihoods.new_zeros(answer.samples).index_add(0, answer.rows, log_likelihoods)
+
+
+def divergence_from(reference: nn.Module, batch: Batch, logits: Tensor) -> Tensor:
+    """KL(reference || current), summed over the answer tokens of a batch; scalar, in nats.
+
+    logits: the current model's at the answer tokens, [tokens, vocabulary].
+    """
+    with torch.no_grad():
+        target = answer_tokens(reference, batch).logits.log_softmax(-1)
+    return F.kl_div(logits.log_softmax(-1), target, reduction="sum", log_target=True)

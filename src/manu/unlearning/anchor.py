@@ -20,9 +20,8 @@ from manu.evaluation.asking import AskingSettings, ask
 from manu.evaluation.questions import AskedQuestion
 from manu.models.base import VisionLanguageModel
 from manu.training.dataset import TrainingSet
-from manu.training.losses import answer_tokens
+from manu.training.losses import answer_tokens, divergence_from
 from manu.unlearning.base import Batches
-from manu.unlearning.kl import divergence_from
 
 
 def anchor_records(vlm: VisionLanguageModel, benchmark: Path) -> list[TrainingRecord]:

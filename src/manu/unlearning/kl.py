@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manu.core.batch import Batch
-from manu.training.losses import answer_cross_entropy, answer_tokens
+from manu.training.losses import answer_cross_entropy, answer_tokens, divergence_from
 from manu.unlearning.base import ForgetAndRetain
 
 
@@ -27,16 +26,6 @@ class KLMinimization(ForgetAndRetain):
         current = answer_tokens(model, batch)
         divergence = divergence_from(reference, batch, current.logits)
         return F.cross_entropy(current.logits, current.targets) + divergence / current.samples
-
-
-def divergence_from(reference: nn.Module, batch: Batch, logits: Tensor) -> Tensor:
-    """KL(reference || current), summed over the answer tokens of a batch; scalar, in nats.
-
-    logits: the current model's at the answer tokens, [tokens, vocabulary].
-    """
-    with torch.no_grad():
-        target = answer_tokens(reference, batch).logits.log_softmax(-1)
-    return F.kl_div(logits.log_softmax(-1), target, reduction="sum", log_target=True)
 
 
 METHOD = KLMinimization

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from manu.core.batch import Batch
-from manu.training.losses import answer_tokens
+from manu.training.losses import answer_tokens, divergence_from
 from manu.unlearning.base import PAIRED
-from manu.unlearning.kl import KLMinimization, divergence_from
+from manu.unlearning.kl import KLMinimization
 
 
 @dataclass(frozen=True, kw_only=True)
