@@ -26,7 +26,7 @@ NAME_QUESTIONS = (
     "What is the name of the individual in the image?",
     "Who is this person?",
 )
-# How questions point at the person: the placeholders of the same file, with the words that may follow them.
+# The words with which a question points at the person in place of the name, as in the released code.
 _POINTER = (
     r"(?:this profile|(?:this|the) (?:person|individual)"
     r"(?: (?:shown )?in (?:this|the) (?:image|picture|photo|profile|biography))?)"

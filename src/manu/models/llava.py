@@ -95,8 +95,10 @@ class Llava(VisionLanguageModel):
 
     @property
     def live_vision_layers(self) -> int:
-        """The picture's features are hidden states of the encoder, of which there is one more than layers: those of
-        layer -2 are the input of the last layer, whose own output nothing reads."""
+        """How many vision layers the language model's input depends on: all but the last in released checkpoints.
+
+        `vision_feature_layer` is an index into the encoder's hidden states. State 0 is the input of the first layer and
+        state k the output of layer k, so -2 takes what enters the last layer, and nothing reads what leaves it."""
         states = range(len(self.vision_mlps) + 1)
         read = self.model.config.vision_feature_layer
         return max(states[layer] for layer in (read if isinstance(read, list) else [read]))
